@@ -58,6 +58,7 @@ type area struct {
 // list is every area in the order it is sent. The first makes the data set.
 var list = []area{
 	{"dataset", dataset},
+	{"filter", filters},
 }
 
 // All are the requests of every area.

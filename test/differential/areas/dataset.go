@@ -128,7 +128,7 @@ func blogRecords() []req {
 			row{"id": id("post", 6), "title": "123", "n": 123, "live": false, "day": "2022-01-01 00:00:00.000Z", "kind": "essay",
 				"labels": []string{"d"}, "meta": true, "author": id("author", 2), "tags": tag(1), "owner": ownerID},
 			row{"id": id("post", 7), "title": "O'Reilly \"x\" \\ back", "n": 7, "live": true, "kind": "note", "labels": []string{"c"},
-				"meta": row{"n": 5, "s": "5", "f": false, "z": nil, "l": []any{row{"x": 1}, row{"x": 2}}},
+				"meta":   row{"n": 5, "s": "5", "f": false, "z": nil, "l": []any{row{"x": 1}, row{"x": 2}}},
 				"author": id("author", 1), "tags": tag(1, 3), "owner": userID}),
 		records("comments",
 			row{"id": id("comment", 1), "post": id("post", 1), "by": userID, "text": "first", "stars": 5},
