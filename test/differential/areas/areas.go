@@ -59,6 +59,12 @@ type area struct {
 var list = []area{
 	{"dataset", dataset},
 	{"filter", filters},
+	{"list", lists},
+	{"expand", expands},
+	{"fields", fieldPicks},
+	{"rules", ruleMatrix},
+	{"values", values},
+	{"modifiers", modifiers},
 }
 
 // All are the requests of every area.

@@ -3,7 +3,8 @@ package areas
 import "fmt"
 
 // Filters: what each operator, literal, function and path selects. The answer
-// is the list of ids, so each line of a table is one request.
+// is the list of ids, so each line of a table is one request. It is sorted,
+// since the order of a join is the query planner's.
 
 func filters() []req {
 	return flat(
@@ -31,8 +32,8 @@ func filters() []req {
 func selecting(collection, as string, exprs []string) []req {
 	var all []req
 	for _, e := range exprs {
-		all = append(all, req{Name: fmt.Sprintf("%s as %s: %.120s", collection, called(as), e), As: as, Path: at(collection),
-			Query: q("filter", e, "fields", "id")})
+		all = append(all, req{Name: fmt.Sprintf("%s as %s: %q", collection, called(as), e), As: as, Path: at(collection),
+			Query: q("filter", e, "fields", "id", "sort", "id")})
 	}
 	return all
 }
@@ -41,7 +42,7 @@ func selecting(collection, as string, exprs []string) []req {
 func joined() []req {
 	var all []req
 	for _, e := range []string{"comments_via_post.stars ?> 0", "tags.title ?~ 'e'", "@collection.comments.post ?= id", ""} {
-		all = append(all, req{Name: "totals: " + e, As: superuser, Path: at("posts"), Query: q("filter", e, "fields", "id", "perPage", "2")})
+		all = append(all, req{Name: "totals: " + e, As: superuser, Path: at("posts"), Query: q("filter", e, "fields", "id", "sort", "id", "perPage", "2")})
 	}
 	return all
 }
@@ -95,7 +96,7 @@ var multiFilters = []string{
 
 var macroFilters = []string{
 	"day < @now", "day > @now", "day < @yesterday", "day < @tomorrow", "day < @todayStart", "day < @todayEnd", "day < @monthStart", "day < @monthEnd", "day < @yearStart", "day < @yearEnd",
-	"created >= @todayStart && created <= @todayEnd", "created >= @monthStart && created <= @monthEnd", "created >= @yearStart && created <= @yearEnd", "n < @year", "n > @second", "@month > 0", "@day >= 1", "@hour >= 0", "@minute <= 59", "@weekday <= 6", "@year > 2000", "@now = @now", "@now > @yesterday", "@missing = 1", "n = @now.x", "title ~ @year",
+	"created >= @todayStart && created <= @todayEnd", "created >= @monthStart && created <= @monthEnd", "created >= @yearStart && created <= @yearEnd", "n < @year", "@second >= 0", "@month > 0", "@day >= 1", "@hour >= 0", "@minute <= 59", "@weekday <= 6", "@year > 2000", "@now = @now", "@now > @yesterday", "@missing = 1", "n = @now.x", "title ~ @year",
 }
 
 var functionFilters = []string{
