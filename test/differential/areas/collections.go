@@ -134,7 +134,7 @@ func schemaChanges() []req {
 		req{Name: "renamed collection", Path: at("altered_too", id("alt", 1))},
 		req{Name: "rename back", As: superuser, Method: "PATCH", Path: "/api/collections/altered_too", Query: q("fields", "name,indexes"), Body: `{"name":"altered"}`},
 		req{Name: "duplicates against a new unique index", As: superuser, Method: "PATCH", Path: "/api/collections/many", Body: `{"indexes":["CREATE UNIQUE INDEX idx_many_n ON many (n)"]}`},
-		req{Name: "delete a referenced collection", As: superuser, Method: "DELETE", Path: "/api/collections/tags"},
+		req{Name: "delete a referenced collection", As: superuser, Method: "DELETE", Path: "/api/collections/closed"},
 		req{Name: "delete it", As: superuser, Method: "DELETE", Path: "/api/collections/altered"},
 		req{Name: "gone", Path: at("altered")},
 		req{Name: "delete it again", As: superuser, Method: "DELETE", Path: "/api/collections/altered"},
