@@ -6,3 +6,5 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/google/go-cmp v0.7.0
 )
+
+require go.uber.org/goleak v1.3.0
