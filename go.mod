@@ -2,4 +2,8 @@ module github.com/pandobase/pando
 
 go 1.26
 
-require github.com/cespare/xxhash/v2 v2.3.0
+require (
+	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/maypok86/otter/v2 v2.4.0
+	go.uber.org/goleak v1.3.0
+)
