@@ -7,6 +7,5 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0
 	go.uber.org/goleak v1.3.0
 )
-require github.com/cespare/xxhash/v2 v2.3.0
 
 require github.com/google/go-cmp v0.7.0

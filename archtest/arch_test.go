@@ -23,6 +23,7 @@ var layers = map[string]int{
 
 	"internal/position": 1,
 	"internal/rule":     1,
+	"internal/indexdef": 1,
 	"internal/hook":     1,
 
 	"internal/store":   2,
