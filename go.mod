@@ -8,3 +8,8 @@ require (
 )
 
 require go.uber.org/goleak v1.3.0
+	github.com/maypok86/otter/v2 v2.4.0
+	go.uber.org/goleak v1.3.0
+)
+
+require github.com/google/go-cmp v0.7.0

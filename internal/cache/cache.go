@@ -6,19 +6,16 @@ package cache
 
 import "github.com/pandobase/pando/internal/position"
 
-// Name is a keyed hash of a fact's key.
-type Name [2]uint64
-
-// Fact is a value with what is needed to judge it.
+// Fact is a value with what is needed to judge it. It is immutable.
 type Fact struct {
-	Key   string // in full, compared on every hit: clients choose parts of it
+	Key   string // everything that the value depends on besides the data
 	Value any    // shared, never changed
-	Size  int    // bytes, roughly
+	Size  int    // bytes, roughly, of Value
 	S     position.N
 	Tags  []position.Tag
 }
 
-// Stats counts since the start.
+// Stats is what a cache holds now, and what it threw out since it was made.
 type Stats struct {
 	Entries   int
 	Bytes     int64
@@ -26,14 +23,14 @@ type Stats struct {
 	Evictions int64
 }
 
-// Cache keeps facts by name. All methods may be called at once.
+// Cache keeps facts. All methods may be called at once.
 type Cache interface {
-	// Get returns a fact put under the name, or nil.
-	Get(n Name) *Fact
-	// Put keeps a fact under the name, in place of any other.
-	Put(n Name, f *Fact)
-	// Drop forgets what is kept under the name.
-	Drop(n Name)
+	// Get returns a fact that was put under exactly this key, or nil. key is
+	// compared in full: clients choose parts of it, so a collision of hashes
+	// must not show one the answer of another.
+	Get(key []byte) *Fact
+	// Put keeps f under f.Key, in place of any other.
+	Put(f *Fact)
 	// Clear forgets everything.
 	Clear()
 	Stats() Stats

@@ -25,3 +25,7 @@ func TableTag(collectionID string) Tag {
 	d.WriteString(collectionID)
 	return Tag(d.Sum64())
 }
+
+// AllTag changes with every commit that changes anything: for answers whose
+// dependencies are not known one by one, such as those of views.
+const AllTag Tag = 0

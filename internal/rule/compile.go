@@ -53,3 +53,9 @@ func (r *Rule) Volatile() bool { return false }
 func (r *Rule) Match(ctx context.Context, env Env, rec *pando.Record) (bool, error) {
 	return false, errors.New("rule: not built yet")
 }
+
+// Reads lists the collections whose records the key reads, as [Rule.Reads].
+func (k SortKey) Reads() []*pando.Collection { return nil }
+
+// Volatile tells whether the order can change without any write (@random).
+func (k SortKey) Volatile() bool { return false }
