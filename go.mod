@@ -3,11 +3,9 @@ module github.com/pandobase/pando
 go 1.26.0
 
 require (
-	github.com/cespare/xxhash/v2 v2.3.0
-	github.com/google/go-cmp v0.7.0
-	golang.org/x/net v0.62.0
 	github.com/asaskevich/govalidator v0.0.0-20230301143203-a9d515a09cc2
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/google/go-cmp v0.7.0
 	github.com/spf13/cast v1.10.0
+	golang.org/x/net v0.62.0
 )
