@@ -25,14 +25,20 @@ var layers = map[string]int{
 	"internal/rule":     1,
 	"internal/indexdef": 1,
 	"internal/hook":     1,
+	"internal/field":    1,
 
 	"internal/store":   2,
 	"internal/cache":   2,
 	"internal/changes": 2,
 	"internal/blob":    2,
 
-	"internal/store/cached": 3,
-	"internal/cache/memory": 3,
+	"internal/store/cached":  3,
+	"internal/cache/memory":  3,
+	"internal/changes/local": 3,
+	"internal/blob/disk":     3,
+
+	"internal/importer": 4,
+	"internal/takeover": 4,
 }
 
 // allowed are imports within one layer, or of services by name.

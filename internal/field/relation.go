@@ -1,0 +1,29 @@
+package field
+
+import (
+	"fmt"
+
+	"github.com/pandobase/pando"
+)
+
+type relation struct{}
+
+func (relation) cast(f *pando.Field, raw any) any { return castList(f, raw) }
+
+func (relation) check(f *pando.Field, v any) *pando.FieldError {
+	list, o := asList(v), f.Options.(*pando.RelationOptions)
+	if len(list) == 0 {
+		return required(f)
+	}
+	if len(list) < o.MinSelect {
+		return &pando.FieldError{
+			Code:    "validation_not_enough_values",
+			Message: fmt.Sprintf("Select at least %d.", o.MinSelect),
+			Params:  map[string]any{"minSelect": o.MinSelect},
+		}
+	}
+	if limit := max(o.MaxSelect, 1); len(list) > limit {
+		return tooMany(limit)
+	}
+	return nil
+}
