@@ -11,7 +11,7 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/spf13/cast v1.10.0
 	go.uber.org/goleak v1.3.0
-	golang.org/x/crypto v0.49.0
+	golang.org/x/crypto v0.58.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 )
