@@ -40,6 +40,7 @@ var layers = map[string]int{
 
 	"internal/importer": 4,
 	"internal/takeover": 4,
+	"internal/backup":   4,
 	"internal/auth":     4,
 
 	"internal/pages": 5,
