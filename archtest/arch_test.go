@@ -26,6 +26,7 @@ var layers = map[string]int{
 	"internal/indexdef": 1,
 	"internal/hook":     1,
 	"internal/field":    1,
+	"internal/wire":     1,
 
 	"internal/store":   2,
 	"internal/cache":   2,
@@ -39,6 +40,9 @@ var layers = map[string]int{
 
 	"internal/importer": 4,
 	"internal/takeover": 4,
+	"internal/auth":     4,
+
+	"internal/pages": 5,
 }
 
 // allowed are imports within one layer, or of services by name.

@@ -14,17 +14,17 @@ func CheckOptions(f, old *pando.Field) pando.FieldErrors {
 	}
 	return errs
 }
-func (text) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (number) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (boolean) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (email) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (url) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (editor) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (date) options(f, old *pando.Field, errs pando.FieldErrors) {}
+func (text) options(f, old *pando.Field, errs pando.FieldErrors)     {}
+func (number) options(f, old *pando.Field, errs pando.FieldErrors)   {}
+func (boolean) options(f, old *pando.Field, errs pando.FieldErrors)  {}
+func (email) options(f, old *pando.Field, errs pando.FieldErrors)    {}
+func (url) options(f, old *pando.Field, errs pando.FieldErrors)      {}
+func (editor) options(f, old *pando.Field, errs pando.FieldErrors)   {}
+func (date) options(f, old *pando.Field, errs pando.FieldErrors)     {}
 func (autodate) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (choice) options(f, old *pando.Field, errs pando.FieldErrors) {}
+func (choice) options(f, old *pando.Field, errs pando.FieldErrors)   {}
 func (document) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (file) options(f, old *pando.Field, errs pando.FieldErrors) {}
+func (file) options(f, old *pando.Field, errs pando.FieldErrors)     {}
 func (relation) options(f, old *pando.Field, errs pando.FieldErrors) {}
 func (password) options(f, old *pando.Field, errs pando.FieldErrors) {}
 func (geoPoint) options(f, old *pando.Field, errs pando.FieldErrors) {}

@@ -95,7 +95,10 @@ func (e *engine) loop(ctx context.Context) error {
 			return fmt.Errorf("epoll: %w", err)
 		}
 		now := time.Since(e.start)
-		e.stopping = e.stopping || now >= e.opt.Duration
+		if !e.stopping && (now >= e.opt.Duration || e.opt.Stop != nil && e.opt.Stop.Load()) {
+			e.stopping = true
+			e.pace.end(now)
+		}
 		for _, ev := range events[:max(n, 0)] {
 			if err := e.dispatch(ev); err != nil {
 				return err
