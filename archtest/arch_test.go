@@ -44,6 +44,7 @@ var layers = map[string]int{
 	"internal/auth":     4,
 
 	"internal/pages": 5,
+	"internal/web":   5,
 }
 
 // allowed are imports within one layer, or of services by name.
