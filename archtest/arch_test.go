@@ -40,9 +40,11 @@ var layers = map[string]int{
 
 	"internal/importer": 4,
 	"internal/takeover": 4,
+	"internal/backup":   4,
 	"internal/auth":     4,
 
 	"internal/pages": 5,
+	"internal/web":   5,
 }
 
 // allowed are imports within one layer, or of services by name.
