@@ -102,7 +102,7 @@ func eachEntry(ctx context.Context, z *zip.Reader, m *Manifest, f func(name stri
 
 // Restorer unpacks backups.
 type Restorer struct {
-	Open  func(path string) (store.Store, error) // opens and checks a database
+	Open  func(dir string) (store.Store, error) // opens and checks the database in dir
 	Blobs func(dir string) (blob.Store, error)
 }
 
@@ -165,7 +165,7 @@ func (r *Restorer) unpack(ctx context.Context, path, temp string) (*Manifest, er
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	db, err := r.Open(database)
+	db, err := r.Open(temp)
 	if err != nil {
 		return nil, fmt.Errorf("restore: the database of the backup: %w", err)
 	}
