@@ -8,6 +8,11 @@ import (
 	"github.com/pandobase/pando"
 )
 
+// RealIP is the address of the client of r, as the settings say it is found.
+func (h *Handler) RealIP(r *http.Request) string {
+	return realIP(r, &h.cfg.Settings.Current().TrustedProxy)
+}
+
 // realIP is the address of the client: what the trusted headers say, else the
 // other end of the connection. IPv6 addresses are written in full, so that one
 // address has one spelling.

@@ -11,12 +11,12 @@ import (
 
 // Installer makes the first superuser of a new server.
 type Installer interface {
-	// CheckInstall tells whether the token is the one that allows it and there
-	// is no superuser yet.
-	CheckInstall(ctx context.Context, token string) (bool, error)
-	// CreateFirst makes the superuser, or fails if the token is wrong or used,
-	// if there is a superuser, or if a value does not do (KindInvalid with Data).
-	CreateFirst(ctx context.Context, token, email, password string) error
+	// CheckInstallToken fails if Install would not take the token.
+	CheckInstallToken(ctx context.Context, token string) error
+	// Install makes the superuser and uses the token up, both or neither. It
+	// fails if the token is wrong or used, if there is a superuser
+	// (KindForbidden), or if a value does not do (KindInvalid with Data).
+	Install(ctx context.Context, token, email, password string) error
 }
 
 //go:embed install.html
@@ -50,12 +50,11 @@ func installForm(c *call) error {
 	if c.h.cfg.Installer == nil {
 		return notFound(c)
 	}
-	ok, err := c.h.cfg.Installer.CheckInstall(c.r.Context(), c.path("token"))
-	if err != nil {
+	err := c.h.cfg.Installer.CheckInstallToken(c.r.Context(), c.path("token"))
+	if body := describe(err); err != nil && body.Status >= 500 {
 		return err
-	}
-	if !ok {
-		return c.page(http.StatusNotFound, installPage, installData{})
+	} else if err != nil {
+		return c.page(body.Status, installPage, installData{Error: body.Message})
 	}
 	return c.page(http.StatusOK, installPage, installData{Valid: true})
 }
@@ -80,7 +79,7 @@ func install(c *call) error {
 		data.Fields["passwordConfirm"] = "The two passwords differ."
 		return c.page(http.StatusBadRequest, installPage, data)
 	}
-	err := c.h.cfg.Installer.CreateFirst(c.r.Context(), c.path("token"), email, password)
+	err := c.h.cfg.Installer.Install(c.r.Context(), c.path("token"), email, password)
 	if err == nil {
 		c.h.log.Info("first superuser created")
 		return c.page(http.StatusOK, installPage, installData{Done: true})
@@ -88,6 +87,9 @@ func install(c *call) error {
 	body := describe(err)
 	if body.Status >= 500 {
 		return err
+	}
+	if body.Status != http.StatusBadRequest {
+		data = installData{} // the link itself is no good
 	}
 	data.Error = body.Message
 	if e := asError(err); len(e.Data) > 0 {

@@ -94,10 +94,7 @@ func (h *Handler) register() (err error) {
 	}
 	for _, extra := range h.cfg.Extra {
 		h.handle(h.mux, &route{Pattern: extra.Pattern, handle: func(c *call) error {
-			c.wrote = true
-			rec := &statusRecorder{ResponseWriter: c.w}
-			extra.Handler.ServeHTTP(rec, c.r)
-			c.status = rec.status
+			c.foreign(extra.Handler)
 			return nil
 		}})
 	}

@@ -24,7 +24,7 @@ type static struct {
 
 func newStatic(dir string) *static {
 	s := &static{dir: dir}
-	wrap, err := gzhttp.NewWrapper(gzhttp.SuffixETag("-gzip"))
+	wrap, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedETag))
 	if err != nil {
 		panic(err) // constant options
 	}
@@ -38,17 +38,27 @@ func fallback(c *call) error {
 	if p == "/api" || strings.HasPrefix(p, "/api/") {
 		return notFound(c)
 	}
-	if pages := c.h.cfg.Pages; pages != nil {
-		rec := &statusRecorder{ResponseWriter: c.w}
-		if pages.ServePage(rec, c.r) {
-			c.status, c.wrote = rec.status, true
-			return nil
-		}
+	pages := c.h.cfg.Pages
+	if pages != nil && pages.Serves(c.r) {
+		c.foreign(pages)
+		return nil
 	}
-	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead || c.h.static.dir == "" {
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		return notFound(c)
 	}
-	return c.h.static.serve(c)
+	if err := c.h.static.serve(c); pando.KindOf(err) != pando.KindNotFound || pages == nil || !wantsPage(c.r) {
+		return err
+	}
+	c.foreign(http.HandlerFunc(pages.NotFound))
+	return nil
+}
+
+// foreign lets a handler answer that knows nothing of calls.
+func (c *call) foreign(h http.Handler) {
+	c.wrote = true
+	rec := &statusRecorder{ResponseWriter: c.w}
+	h.ServeHTTP(rec, c.r)
+	c.status = rec.status
 }
 
 func notFound(*call) error { return pando.NotFound() }
@@ -60,6 +70,9 @@ type staticFile struct {
 }
 
 func (s *static) serve(c *call) error {
+	if s.dir == "" {
+		return pando.NotFound()
+	}
 	root, err := os.OpenRoot(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return notFound(c)
@@ -98,10 +111,16 @@ func (s *static) serve(c *call) error {
 	return nil
 }
 
+// compressedETag tells the compressed form of a file from the plain one.
+const compressedETag = "-gzip"
+
 // send is the innermost handler, below compression.
 func (s *static) send(w http.ResponseWriter, r *http.Request) {
 	file := fileOf(r.Context())
 	w.Header().Set("ETag", etag(file.info))
+	if match := r.Header.Get("If-None-Match"); strings.Contains(match, compressedETag) {
+		r.Header.Set("If-None-Match", strings.ReplaceAll(match, compressedETag+`"`, `"`))
+	}
 	http.ServeContent(w, r, file.info.Name(), file.info.ModTime(), file)
 }
 

@@ -51,8 +51,11 @@ type Config struct {
 
 // Pages are server-rendered pages.
 type Pages interface {
-	// ServePage answers if there is a page for the request, and tells whether.
-	ServePage(w http.ResponseWriter, r *http.Request) bool
+	http.Handler
+	// Serves tells whether there is a page for the request.
+	Serves(r *http.Request) bool
+	// NotFound answers that there is neither a page nor a file.
+	NotFound(w http.ResponseWriter, r *http.Request)
 }
 
 // Route is one route of a library user, in the pattern language of
