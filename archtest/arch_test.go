@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"internal/blob":    2,
 
 	"internal/store/cached":  3,
+	"internal/store/sqlite":  3,
 	"internal/cache/memory":  3,
 	"internal/changes/local": 3,
 	"internal/blob/disk":     3,
@@ -42,6 +43,7 @@ var layers = map[string]int{
 	"internal/takeover": 4,
 	"internal/backup":   4,
 	"internal/auth":     4,
+	"internal/files":    4,
 
 	"internal/pages": 5,
 	"internal/web":   5,

@@ -40,7 +40,7 @@ func logins() []req {
 		{"approved", `{"identity":"yes@example.com","password":"` + secret + `"}`}, {"approved", `{"identity":"no@example.com","password":"` + secret + `"}`}, {"approved", `{"identity":"no@example.com","password":"wrong"}`}, {"nobody", `{"identity":"n@example.com","password":"` + secret + `"}`}, {"passwordless", `{"identity":"p@example.com","password":"` + secret + `"}`}, {"passwordless", `{}`},
 		{"posts", `{"identity":"a","password":"b"}`}, {"nope", `{"identity":"a","password":"b"}`}, {"summary", `{"identity":"a","password":"b"}`}, {"_superusers", `{"identity":"{{root.email}}","password":"wrong"}`}, {"USERS", `{"identity":"owner@example.com","password":"` + secret + `"}`}, {"_pb_users_auth_", `{"identity":"owner@example.com","password":"` + secret + `"}`},
 	} {
-		all = append(all, req{Name: fmt.Sprintf("login %s %s", t.collection, t.body), Path: "/api/collections/" + t.collection + "/auth-with-password", Body: t.body})
+		all = append(all, req{Name: fmt.Sprintf("login %s %s", t.collection, t.body), Method: "POST", Path: "/api/collections/" + t.collection + "/auth-with-password", Body: t.body})
 	}
 	path, body := "/api/collections/members/auth-with-password", `{"identity":"admin","password":"`+secret+`"}`
 	return append(all,

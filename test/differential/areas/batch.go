@@ -16,7 +16,7 @@ func batches() []req {
 	}
 	all = append(all, records("batched", row{"id": id("bat", 1), "title": "kept", "owner": ownerID}, row{"id": id("bat", 2), "title": "other", "owner": userID})...)
 	for i, t := range batchBodies {
-		all = append(all, req{Name: fmt.Sprintf("%d %.60s", i, t.body), As: t.as, Path: "/api/batch", Body: t.body})
+		all = append(all, req{Name: fmt.Sprintf("%d %.60s", i, t.body), As: t.as, Method: "POST", Path: "/api/batch", Body: t.body})
 	}
 	many := func(n int) string {
 		return `{"requests":[` + strings.TrimSuffix(strings.Repeat(`{"method":"POST","url":"/api/collections/batched/records","body":{"title":"many"}},`, n), ",") + `]}`

@@ -12,7 +12,7 @@ func settings() []req {
 			req{Name: "patch as " + called(as), As: as, Method: "PATCH", Path: "/api/settings", Body: `{}`})
 	}
 	for _, body := range []string{
-		``, `{`, `[]`, `null`, `{"nope":1}`, `{"meta":{"appName":"Other"}}`, `{"meta":{"appName":""}}`, `{"meta":{"appURL":"nope"}}`, `{"meta":{"appURL":"https://example.com/"}}`, `{"meta":{"senderAddress":"nope"}}`, `{"meta":{"senderName":""}}`, `{"meta":{"hideControls":true}}`, `{"META":{"APPNAME":"Case"}}`, `{"meta":null}`, `{"meta":5}`,
+		``, `{`, `[]`, `{"nope":1}`, `{"meta":{"appName":"Other"}}`, `{"meta":{"appName":""}}`, `{"meta":{"appURL":"nope"}}`, `{"meta":{"appURL":"https://example.com/"}}`, `{"meta":{"senderAddress":"nope"}}`, `{"meta":{"senderName":""}}`, `{"meta":{"hideControls":true}}`, `{"META":{"APPNAME":"Case"}}`, `{"meta":null}`, `{"meta":5}`,
 		`{"batch":{"enabled":true,"maxRequests":0}}`, `{"batch":{"enabled":true,"timeout":0}}`, `{"batch":{"enabled":true,"timeout":-1}}`, `{"batch":{"maxBodySize":-1}}`, `{"batch":{"enabled":true,"maxRequests":50,"timeout":3}}`,
 		`{"logs":{"maxDays":-1}}`, `{"logs":{"maxDays":0}}`, `{"logs":{"minLevel":8,"logIP":false,"logAuthId":true}}`, `{"logs":{"maxDays":"x"}}`,
 		`{"smtp":{"enabled":true,"host":"","port":0}}`, `{"smtp":{"enabled":true,"host":"mail.example.com","port":25,"username":"u","password":"p","authMethod":"NOPE"}}`, `{"smtp":{"host":"mail.example.com","port":25,"username":"u","password":"hush","authMethod":"LOGIN","localName":"localhost"}}`, `{"smtp":{"username":"v"}}`,
