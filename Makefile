@@ -1,0 +1,42 @@
+# Two commands do it all: `make run` and `make test`.
+GO ?= go
+T  ?= 30s
+
+.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-large
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## build and start the single server on http://127.0.0.1:8090
+	bin/pando serve
+
+build: ## leave the binary in bin/pando
+	@mkdir -p bin
+	$(GO) build -trimpath -o bin/pando ./cmd/pando
+
+test: install check ## everything, as CI runs it: installs what is missing first
+	$(GO) test -count=1 -timeout 20m ./test/...
+
+check: fmt vet ## the quick gate: format, vet, layers, all unit tests with -race
+	$(GO) test -race -shuffle=on -timeout 15m $$($(GO) list ./... | grep -v -e /test/ -e /bench/peers)
+
+fmt:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "run gofmt -w on:"; echo "$$out"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+install: ## what the tests need: Debian packages, npm packages
+	bash test/install.sh
+
+prove: ## the long forms of the tests that have a short one
+	PANDO_PROVE=1 $(GO) test -count=1 -timeout 60m ./internal/store/sqlite/... ./test/...
+
+fuzz: ## every fuzz target in turn, T=30s each
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$pkg || exit 1; \
+	  done; done
+
+deps: ## the packages that the binary is made of
+	$(GO) list -deps ./cmd/pando | grep '\.' | grep -v '^$(shell $(GO) list -m)' > deps.txt

@@ -1,0 +1,47 @@
+// Package changes is the contract of the ordered stream of what was committed.
+// Realtime and every other follower of the data reads it, never the store.
+package changes
+
+import (
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
+)
+
+// Action is what happened to a record.
+type Action string
+
+const (
+	Create Action = "create"
+	Update Action = "update"
+	Delete Action = "delete"
+)
+
+// Change is one record's change. Records are shared: do not change them.
+type Change struct {
+	Action Action
+	Record *pando.Record // after a create or update; of a delete, what was deleted
+	Old    *pando.Record // before an update; nil otherwise
+}
+
+// Batch is what one transaction committed. Batches are delivered in commit
+// order, each exactly once.
+type Batch struct {
+	Position position.N
+	Changes  []Change // in the order the transaction made them
+	Catalog  bool     // collections or settings changed
+}
+
+// Sink takes batches from the one who commits. Publish is called in commit
+// order, after the commit is visible and before it is answered; it must not
+// block.
+type Sink interface {
+	Publish(Batch)
+}
+
+// Stream lets others follow.
+type Stream interface {
+	// Subscribe calls f, one batch at a time in order, on a goroutine of the
+	// stream's own, from the next batch on until the returned function is
+	// called. After that function has returned, f is not called again.
+	Subscribe(f func(Batch)) (stop func())
+}

@@ -1,0 +1,58 @@
+package field
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/pandobase/pando"
+)
+
+// Check says what is wrong with v, a value of f as [Cast] makes it; nil if
+// nothing is. A password is checked as plain text. What needs a database or the
+// content of a file is not checked here.
+func Check(f *pando.Field, v any) *pando.FieldError { return kindOf(f.Type).check(f, v) }
+
+// Empty tells whether v counts as missing in a required field.
+func Empty(f *pando.Field, v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v == ""
+	case []string:
+		return len(v) == 0
+	case float64:
+		return v == 0
+	case bool:
+		return !v
+	case pando.GeoPoint:
+		return v == pando.GeoPoint{}
+	}
+	return emptyJSON(v)
+}
+
+func blank() *pando.FieldError {
+	return &pando.FieldError{Code: "validation_required", Message: "Cannot be blank."}
+}
+
+// required is the error of an empty value of f, nil if f may be empty.
+func required(f *pando.Field) *pando.FieldError {
+	if f.Required {
+		return blank()
+	}
+	return nil
+}
+
+// sentence makes a message of text that may hold what a user sent: no space
+// around it, a capital in front and punctuation at the end.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return s
+	}
+	r, n := utf8.DecodeRuneInString(s)
+	s = string(unicode.ToUpper(r)) + s[n:]
+	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
+		s += "."
+	}
+	return s
+}

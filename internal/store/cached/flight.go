@@ -1,0 +1,43 @@
+package cached
+
+import (
+	"sync"
+
+	"github.com/pandobase/pando/internal/cache"
+)
+
+// flights lets one caller at a time fill a key. It is not x/sync's
+// singleflight because a waiter must know whether the call it joined began
+// before or after its own request.
+type flights struct {
+	mu    sync.Mutex
+	calls map[string]*call // under way, by key
+}
+
+// call is one fill under way. fact and err are set before done is closed.
+type call struct {
+	done chan struct{}
+	fact *cache.Fact
+	err  error
+}
+
+// join finds the call under way for key, or starts one that is the caller's to
+// lead.
+func (f *flights) join(key string) (c *call, mine bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c = f.calls[key]; c != nil {
+		return c, false
+	}
+	c = &call{done: make(chan struct{})}
+	f.calls[key] = c
+	return c, true
+}
+
+// leave ends a call.
+func (f *flights) leave(key string, c *call) {
+	f.mu.Lock()
+	delete(f.calls, key)
+	f.mu.Unlock()
+	close(c.done)
+}

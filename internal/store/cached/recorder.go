@@ -1,0 +1,118 @@
+package cached
+
+import (
+	"context"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// maxTags is how many records a fact may depend on one by one; beyond that it
+// depends on their tables.
+const maxTags = 32
+
+// recorder is a store.Reader that notes what is read through it. What it cannot
+// name exactly it names too coarsely, never too finely.
+type recorder struct {
+	r       store.Reader
+	tables  map[string]bool            // by collection id
+	records map[string]map[string]bool // by collection id, then record id
+	count   int                        // of records
+	all     bool
+}
+
+func newRecorder(r store.Reader) *recorder {
+	return &recorder{r: r, tables: map[string]bool{}, records: map[string]map[string]bool{}}
+}
+
+// tags is what a fact made from these reads depends on.
+func (d *recorder) tags() []position.Tag {
+	if d.all {
+		return []position.Tag{position.AllTag}
+	}
+	tags := make([]position.Tag, 0, len(d.tables)+d.count)
+	for id := range d.tables {
+		tags = append(tags, position.TableTag(id))
+	}
+	for c, ids := range d.records {
+		if d.tables[c] {
+			continue // the table's tag changes whenever a record's does
+		}
+		for id := range ids {
+			tags = append(tags, position.RecordTag(c, id))
+		}
+	}
+	return tags
+}
+
+func (d *recorder) table(c *pando.Collection) {
+	if c.IsView() {
+		d.all = true // a view changes with whatever tables its query reads
+		return
+	}
+	d.tables[c.ID] = true
+}
+
+func (d *recorder) record(c *pando.Collection, id string) {
+	if c.IsView() || d.count >= maxTags {
+		d.table(c)
+		return
+	}
+	ids := d.records[c.ID]
+	if ids == nil {
+		ids = map[string]bool{}
+		d.records[c.ID] = ids
+	}
+	if !ids[id] {
+		ids[id] = true
+		d.count++
+	}
+}
+
+func (d *recorder) Stamp() position.N { return d.r.Stamp() }
+
+// Catalog is not noted: its version is part of every key.
+func (d *recorder) Catalog() *store.Catalog { return d.r.Catalog() }
+
+func (d *recorder) Record(ctx context.Context, c *pando.Collection, id string) (*pando.Record, error) {
+	d.record(c, id)
+	return d.r.Record(ctx, c, id)
+}
+
+func (d *recorder) Records(ctx context.Context, c *pando.Collection, ids []string) ([]*pando.Record, error) {
+	for _, id := range ids {
+		d.record(c, id)
+	}
+	return d.r.Records(ctx, c, ids)
+}
+
+func (d *recorder) Find(ctx context.Context, q store.Query) (store.Page, error) {
+	d.table(q.Collection)
+	for _, w := range q.Where {
+		for _, c := range w.Rule.Reads() {
+			d.table(c)
+		}
+	}
+	for _, k := range q.Sort {
+		for _, c := range k.Reads() {
+			d.table(c)
+		}
+	}
+	return d.r.Find(ctx, q)
+}
+
+func (d *recorder) DescribeView(ctx context.Context, query string) ([]store.ViewColumn, error) {
+	d.all = true
+	return d.r.DescribeView(ctx, query)
+}
+
+func (d *recorder) SampleView(ctx context.Context, c *pando.Collection, query string, limit int) ([]*pando.Record, error) {
+	d.all = true
+	return d.r.SampleView(ctx, c, query, limit)
+}
+
+func (d *recorder) Param(ctx context.Context, key string) ([]byte, error) {
+	d.all = true
+	return d.r.Param(ctx, key)
+}

@@ -1,0 +1,144 @@
+package target
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"sync"
+
+	"github.com/pandobase/pando/test/peer"
+)
+
+const module = "github.com/pandobase/pando"
+
+func isPando(gomod []byte) bool {
+	return bytes.Contains(gomod, []byte("module "+module+"\n"))
+}
+
+// StartPeer starts a PocketBase on dir, which it creates when there is none,
+// and returns when it answers. The caller stops it.
+func StartPeer(ctx context.Context, dir string) (*Server, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	bin, err := peer.Build(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	return launch(ctx, program{
+		name: "peer",
+		bin:  bin,
+		// Without --dev=false a binary below the temporary directory would
+		// print every statement it runs.
+		superuser: func(dir string) []string {
+			return []string{"superuser", "upsert", Email, Password, "--dev=false", "--dir", dir}
+		},
+		serve: func(dir, addr string) []string {
+			return []string{"serve", "--dev=false", "--dir", dir, "--http", addr}
+		},
+	}, dir)
+}
+
+// StartPando builds ./cmd/pando, starts it on dir with any extra flags of
+// `pando serve`, and returns when it answers. The caller stops it.
+func StartPando(ctx context.Context, dir string) (*Server, error) {
+	return StartPandoWith(ctx, dir)
+}
+
+// StartPandoWith is StartPando with extra flags for `pando serve`.
+func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, error) {
+	bin, err := buildPando(ctx)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	return launch(ctx, program{
+		name: "pando",
+		bin:  bin,
+		superuser: func(dir string) []string {
+			return []string{"superuser", "upsert", Email, Password, "--dir", dir}
+		},
+		serve: func(dir, addr string) []string {
+			return append([]string{"serve", "--dir", dir, "--http", addr, "--admin", admin,
+				"--public-dir", filepath.Join(dir, "public"), "--pages-dir", filepath.Join(dir, "pages")}, flags...)
+		},
+	}, dir)
+}
+
+var pandoBuild struct {
+	sync.Once
+	bin string
+	err error
+}
+
+// buildPando builds Pando once for each process that asks.
+func buildPando(ctx context.Context) (string, error) {
+	b := &pandoBuild
+	b.Do(func() {
+		root, err := Root()
+		if err != nil {
+			b.err = err
+			return
+		}
+		b.bin = filepath.Join(root, "bin", "pando")
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", b.bin, "./cmd/pando")
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("target: go build ./cmd/pando: %w\n%s", err, out)
+		}
+	})
+	return b.bin, b.err
+}
+
+// program is how to run one kind of server.
+type program struct {
+	name, bin string
+	superuser func(dir string) []string
+	serve     func(dir, addr string) []string
+}
+
+func launch(ctx context.Context, p program, dir string) (*Server, error) {
+	out, err := exec.CommandContext(ctx, p.bin, p.superuser(dir)...).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("target: create the superuser of %s: %w\n%s", p.name, err, out)
+	}
+	// The port is free when it is chosen and may be taken when the server
+	// wants it, since many tests run at once.
+	var failures error
+	for range 3 {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		proc, err := run(p.bin, p.serve(dir, addr))
+		if err != nil {
+			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
+		}
+		if err = proc.ready(ctx, "http://"+addr+"/api/health"); err == nil {
+			return &Server{Name: p.name, URL: "http://" + addr, Email: Email, Password: Password, Dir: dir, proc: proc}, nil
+		}
+		proc.stop(0)
+		failures = errors.Join(failures, fmt.Errorf("target: %s on %s: %w\n%s", p.name, addr, err, proc.output.String()))
+		if !errors.Is(err, errExited) {
+			break
+		}
+	}
+	return nil, failures
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("target: find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,121 @@
+// Package target runs servers for tests to talk to: Pando and the peer it is
+// compared with, each as a real process on a free loopback port with a data
+// directory and a superuser of its own.
+//
+//	peer := target.Peer(t)   // PocketBase, built from bench/peers/pocketbase
+//	pando := target.Pando(t) // built from ./cmd/pando
+//
+// Both are stopped at the end of the test. Programs that are not tests use
+// StartPeer and StartPando. What a server prints is kept and shown only when
+// it does not come up.
+package target
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Superuser credentials that every started server has.
+const (
+	Email    = "root@example.com"
+	Password = "correct-horse-1"
+)
+
+// Server is a server under test. Its fields may be read at any time; a Server
+// for one that somebody else started (see At) has no Dir and ignores Stop.
+type Server struct {
+	Name     string // "peer", "pando" or what At was told
+	URL      string // base URL without a trailing slash, as in http://127.0.0.1:41233
+	Email    string // superuser's email
+	Password string // superuser's password
+	Dir      string // data directory, empty for At
+
+	proc *process
+}
+
+// At is a server that already runs at url with the given superuser.
+func At(name, url, email, password string) *Server {
+	return &Server{Name: name, URL: url, Email: email, Password: password}
+}
+
+// Peer starts a PocketBase in a new temporary directory and stops it when the
+// test ends. The test fails when it does not come up.
+func Peer(tb testing.TB) *Server {
+	tb.Helper()
+	return start(tb, StartPeer)
+}
+
+// Pando builds and starts Pando in a new temporary directory and stops it when
+// the test ends. The test fails when it does not build or come up.
+func Pando(tb testing.TB) *Server {
+	tb.Helper()
+	return start(tb, StartPando)
+}
+
+func start(tb testing.TB, launch func(context.Context, string) (*Server, error)) *Server {
+	tb.Helper()
+	// Building a peer for the first time takes a minute on a small machine.
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	defer cancel()
+	s, err := launch(ctx, filepath.Join(tb.TempDir(), "data"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Stop)
+	return s
+}
+
+// Stop ends the server gracefully, or by force when it has not gone after a
+// few seconds. Its data directory stays. Stop may be called more than once.
+func (s *Server) Stop() {
+	if s.proc != nil {
+		s.proc.stop(5 * time.Second)
+	}
+}
+
+// Kill ends the server at once, as a crash would.
+func (s *Server) Kill() {
+	if s.proc != nil {
+		s.proc.stop(0)
+	}
+}
+
+// PID is the server's process id, or 0 when somebody else started it.
+func (s *Server) PID() int {
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.cmd.Process.Pid
+}
+
+// Output is what the server has printed so far.
+func (s *Server) Output() string {
+	if s.proc == nil {
+		return ""
+	}
+	return s.proc.output.String()
+}
+
+// Root is the repository's root: the nearest directory at or above the
+// working directory that holds Pando's go.mod.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && isPando(text) {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("target: no go.mod of %s at or above the working directory", module)
+		}
+		dir = parent
+	}
+}
