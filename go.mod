@@ -15,3 +15,5 @@ require (
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 )
+
+require github.com/gabriel-vasile/mimetype v1.4.16 // indirect
