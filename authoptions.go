@@ -1,6 +1,7 @@
 package pando
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -65,9 +66,9 @@ type (
 	}
 	// OAuth2 is login through another service.
 	OAuth2 struct {
-		Enabled      bool             `json:"enabled"`
-		MappedFields OAuth2Fields     `json:"mappedFields"`
 		Providers    []OAuth2Provider `json:"providers"`
+		MappedFields OAuth2Fields     `json:"mappedFields"`
+		Enabled      bool             `json:"enabled"`
 	}
 	// OAuth2Fields names the record fields that a provider's facts go into.
 	OAuth2Fields struct {
@@ -121,8 +122,49 @@ func (o *AuthOptions) WithoutSecrets() *AuthOptions {
 	for _, t := range p.Tokens() {
 		t.Secret = ""
 	}
+	if p.OAuth2.Providers == nil {
+		p.OAuth2.Providers = []OAuth2Provider{}
+	}
+	if p.PasswordAuth.IdentityFields == nil {
+		p.PasswordAuth.IdentityFields = []string{}
+	}
 	for i := range p.OAuth2.Providers {
 		p.OAuth2.Providers[i].ClientSecret = ""
 	}
 	return p
+}
+
+// merge reads the keys of data into o; what data leaves out stays. A list of
+// providers replaces the old one, but one that comes without its clientSecret
+// keeps the secret of the old one of the same name: clients never see it and so
+// cannot send it back.
+func (o *AuthOptions) merge(data []byte) error {
+	providers, identity := o.OAuth2.Providers, o.PasswordAuth.IdentityFields
+	o.OAuth2.Providers, o.PasswordAuth.IdentityFields = nil, nil // or the elements would be merged by position
+	var sent struct {
+		OAuth2       struct{ Providers json.RawMessage }
+		PasswordAuth struct{ IdentityFields json.RawMessage }
+	}
+	if err := json.Unmarshal(data, &sent); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, o); err != nil {
+		return err
+	}
+	if sent.PasswordAuth.IdentityFields == nil {
+		o.PasswordAuth.IdentityFields = identity
+	}
+	if sent.OAuth2.Providers == nil {
+		o.OAuth2.Providers = providers
+		return nil
+	}
+	for i := range o.OAuth2.Providers {
+		p := &o.OAuth2.Providers[i]
+		for _, old := range providers {
+			if p.ClientSecret == "" && old.Name == p.Name {
+				p.ClientSecret = old.ClientSecret
+			}
+		}
+	}
+	return nil
 }

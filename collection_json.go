@@ -5,21 +5,29 @@ import (
 	"fmt"
 )
 
-// collectionBase is the part of a collection's JSON that all types share.
+// collectionBase is the part of a collection's JSON that all types share, in
+// the order in which it is sent.
 type collectionBase struct {
 	ID         string         `json:"id"`
-	Name       string         `json:"name"`
-	Type       CollectionType `json:"type"`
-	System     bool           `json:"system"`
 	ListRule   *string        `json:"listRule"`
 	ViewRule   *string        `json:"viewRule"`
 	CreateRule *string        `json:"createRule"`
 	UpdateRule *string        `json:"updateRule"`
 	DeleteRule *string        `json:"deleteRule"`
+	Name       string         `json:"name"`
+	Type       CollectionType `json:"type"`
 	Fields     []*Field       `json:"fields"`
 	Indexes    []string       `json:"indexes"`
 	Created    string         `json:"created"`
 	Updated    string         `json:"updated"`
+	System     bool           `json:"system"`
+}
+
+func (c *Collection) base() collectionBase {
+	return collectionBase{
+		c.ID, c.ListRule, c.ViewRule, c.CreateRule, c.UpdateRule, c.DeleteRule,
+		c.Name, c.Type, c.Fields, c.Indexes, c.Created, c.Updated, c.System,
+	}
 }
 
 // MarshalJSON is the collection as clients see it: without secrets.
@@ -36,41 +44,33 @@ func (c *Collection) MarshalJSON() ([]byte, error) {
 func (c *Collection) MarshalSecret() ([]byte, error) { return c.marshal(c.Auth) }
 
 func (c *Collection) marshal(auth *AuthOptions) ([]byte, error) {
-	base := collectionBase{
-		c.ID, c.Name, c.Type, c.System,
-		c.ListRule, c.ViewRule, c.CreateRule, c.UpdateRule, c.DeleteRule,
-		c.Fields, c.Indexes, c.Created, c.Updated,
+	var out struct {
+		collectionBase
+		ViewQuery *string `json:"viewQuery,omitempty"`
+		*AuthOptions
 	}
-	if base.Fields == nil {
-		base.Fields = []*Field{}
+	out.collectionBase = c.base()
+	if out.Fields == nil {
+		out.Fields = []*Field{}
 	}
-	if base.Indexes == nil {
-		base.Indexes = []string{}
+	if out.Indexes == nil {
+		out.Indexes = []string{}
 	}
-	keys := map[string]any{}
-	if err := mergeKeys(keys, base); err != nil {
-		return nil, err
+	switch c.Type {
+	case TypeView:
+		out.ViewQuery = &c.ViewQuery
+	case TypeAuth:
+		out.AuthOptions = auth
 	}
-	switch {
-	case c.Type == TypeView:
-		keys["viewQuery"] = c.ViewQuery
-	case auth != nil:
-		if err := mergeKeys(keys, auth); err != nil {
-			return nil, err
-		}
-	}
-	return json.Marshal(keys)
+	return json.Marshal(out)
 }
 
 // UnmarshalJSON merges data into c: keys that are missing keep their value;
 // fields and indexes are replaced as a whole. It checks shapes only; whether
 // the result makes sense is for the collections service to say.
 func (c *Collection) UnmarshalJSON(data []byte) error {
-	base := collectionBase{
-		c.ID, c.Name, c.Type, c.System,
-		c.ListRule, c.ViewRule, c.CreateRule, c.UpdateRule, c.DeleteRule,
-		nil, nil, c.Created, c.Updated,
-	}
+	base := c.base()
+	base.Fields, base.Indexes = nil, nil
 	if err := json.Unmarshal(data, &base); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (c *Collection) UnmarshalJSON(data []byte) error {
 		if c.Auth == nil {
 			c.Auth = new(AuthOptions)
 		}
-		return json.Unmarshal(data, c.Auth)
+		return c.Auth.merge(data)
 	}
 	return nil
 }

@@ -34,15 +34,19 @@ var layers = map[string]int{
 	"internal/blob":    2,
 
 	"internal/store/cached":  3,
+	"internal/store/sqlite":  3,
 	"internal/cache/memory":  3,
 	"internal/changes/local": 3,
 	"internal/blob/disk":     3,
 
 	"internal/importer": 4,
 	"internal/takeover": 4,
+	"internal/backup":   4,
 	"internal/auth":     4,
+	"internal/files":    4,
 
 	"internal/pages": 5,
+	"internal/web":   5,
 }
 
 // allowed are imports within one layer, or of services by name.

@@ -16,3 +16,5 @@ func (boolean) check(f *pando.Field, v any) *pando.FieldError {
 	}
 	return nil
 }
+
+func (boolean) options(_, _ *pando.Field, _ pando.FieldErrors) {}

@@ -39,3 +39,12 @@ func tooMany(limit int) *pando.FieldError {
 		Params:  map[string]any{"maxSelect": limit},
 	}
 }
+
+func (choice) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	o := f.Options.(*pando.SelectOptions)
+	if len(o.Values) == 0 {
+		errs["values"] = blank()
+	}
+	atLeast(errs, "maxSelect", o.MaxSelect, 0)
+	atMost(errs, "maxSelect", o.MaxSelect, len(o.Values))
+}

@@ -35,3 +35,15 @@ func (autodate) cast(_ *pando.Field, raw any) any { return ParseTime(raw) }
 
 // An autodate is the server's own work: there is nothing to complain about.
 func (autodate) check(*pando.Field, any) *pando.FieldError { return nil }
+
+// options has nothing to refuse: a bound that is no date has become none in
+// Normalize.
+func (date) options(_, _ *pando.Field, _ pando.FieldErrors) {}
+
+func (autodate) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	if o := f.Options.(*pando.AutodateOptions); !o.OnCreate && !o.OnUpdate {
+		for _, key := range []string{"onCreate", "onUpdate"} {
+			errs[key] = &pando.FieldError{Code: "validation_required", Message: "Either onCreate or onUpdate must be enabled."}
+		}
+	}
+}

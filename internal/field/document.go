@@ -89,3 +89,7 @@ func emptyJSON(v any) bool {
 	}
 	return false
 }
+
+func (document) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	size(errs, "maxSize", f.Options.(*pando.JSONOptions).MaxSize)
+}

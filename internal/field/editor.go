@@ -31,3 +31,7 @@ func (editor) check(f *pando.Field, v any) *pando.FieldError {
 	}
 	return nil
 }
+
+func (editor) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	size(errs, "maxSize", f.Options.(*pando.EditorOptions).MaxSize)
+}

@@ -1,7 +1,6 @@
 package field
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/asaskevich/govalidator"
@@ -26,10 +25,7 @@ func (email) check(f *pando.Field, v any) *pando.FieldError {
 	return nil
 }
 
-// domainAllowed compares exactly: a subdomain is another domain.
-func domainAllowed(domain string, only, except []string) bool {
-	if len(only) > 0 {
-		return slices.Contains(only, domain)
-	}
-	return !slices.Contains(except, domain)
+func (email) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	o := f.Options.(*pando.EmailOptions)
+	domainOptions(errs, o.OnlyDomains, o.ExceptDomains)
 }

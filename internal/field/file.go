@@ -2,6 +2,7 @@ package field
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/pandobase/pando"
 )
@@ -27,4 +28,25 @@ func (file) check(f *pando.Field, v any) *pando.FieldError {
 		}
 	}
 	return nil
+}
+
+var (
+	thumbSize  = regexp.MustCompile(`^\d+x\d+[tbf]?$`)
+	thumbEmpty = regexp.MustCompile(`^0+x0+[tbf]?$`)
+)
+
+func (file) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	o := f.Options.(*pando.FileOptions)
+	size(errs, "maxSize", o.MaxSize)
+	atLeast(errs, "maxSelect", o.MaxSelect, 0)
+	atMost(errs, "maxSelect", o.MaxSelect, maxSafeInt)
+	for i, thumb := range o.Thumbs {
+		switch {
+		case thumb == "":
+		case thumbEmpty.MatchString(thumb):
+			item(errs, "thumbs", i, &pando.FieldError{Code: "validation_not_in_invalid", Message: "Must not be in list."})
+		case !thumbSize.MatchString(thumb):
+			item(errs, "thumbs", i, &pando.FieldError{Code: "validation_match_invalid", Message: "Must be in a valid format."})
+		}
+	}
 }

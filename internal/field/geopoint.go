@@ -39,3 +39,5 @@ func (geoPoint) check(f *pando.Field, v any) *pando.FieldError {
 	}
 	return nil
 }
+
+func (geoPoint) options(_, _ *pando.Field, _ pando.FieldErrors) {}

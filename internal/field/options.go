@@ -1,6 +1,15 @@
 package field
 
-import "github.com/pandobase/pando"
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/pandobase/pando"
+)
+
+// maxSafeInt is the greatest whole number that a JSON number holds exactly.
+const maxSafeInt = 1<<53 - 1
 
 // CheckOptions says what is wrong with the options of f itself, by option name;
 // nil if nothing is. old is the field of the same id as it is stored, nil if
@@ -14,17 +23,59 @@ func CheckOptions(f, old *pando.Field) pando.FieldErrors {
 	}
 	return errs
 }
-func (text) options(f, old *pando.Field, errs pando.FieldErrors)     {}
-func (number) options(f, old *pando.Field, errs pando.FieldErrors)   {}
-func (boolean) options(f, old *pando.Field, errs pando.FieldErrors)  {}
-func (email) options(f, old *pando.Field, errs pando.FieldErrors)    {}
-func (url) options(f, old *pando.Field, errs pando.FieldErrors)      {}
-func (editor) options(f, old *pando.Field, errs pando.FieldErrors)   {}
-func (date) options(f, old *pando.Field, errs pando.FieldErrors)     {}
-func (autodate) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (choice) options(f, old *pando.Field, errs pando.FieldErrors)   {}
-func (document) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (file) options(f, old *pando.Field, errs pando.FieldErrors)     {}
-func (relation) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (password) options(f, old *pando.Field, errs pando.FieldErrors) {}
-func (geoPoint) options(f, old *pando.Field, errs pando.FieldErrors) {}
+
+// Normalize brings the options of f into the form in which they are stored:
+// dates as [pando.TimeLayout].
+func Normalize(f *pando.Field) {
+	if o, ok := f.Options.(*pando.DateOptions); ok {
+		o.Min, o.Max = ParseTime(o.Min), ParseTime(o.Max)
+	}
+}
+
+// atLeast and atMost are the usual bounds of an option. Zero is "not set" and
+// passes, as everywhere in this API.
+func atLeast[N int | int64 | float64](errs pando.FieldErrors, key string, n, least N) {
+	if n != 0 && n < least {
+		errs[key] = &pando.FieldError{
+			Code: "validation_min_greater_equal_than_required", Message: fmt.Sprintf("Must be no less than %v.", least),
+			Params: map[string]any{"threshold": least},
+		}
+	}
+}
+
+func atMost[N int | int64 | float64](errs pando.FieldErrors, key string, n, most N) {
+	if n != 0 && n > most {
+		errs[key] = &pando.FieldError{
+			Code: "validation_max_less_equal_than_required", Message: fmt.Sprintf("Must be no greater than %v.", most),
+			Params: map[string]any{"threshold": most},
+		}
+	}
+}
+
+// size is the check of an option that counts bytes.
+func size(errs pando.FieldErrors, key string, n int64) {
+	atLeast(errs, key, n, 0)
+	atMost(errs, key, n, maxSafeInt)
+}
+
+// expression is the check of an option that is a regular expression.
+func expression(errs pando.FieldErrors, key, pattern string) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		errs[key] = &pando.FieldError{Code: "validation_invalid_regex", Message: sentence(err.Error())}
+	}
+}
+
+// mustBeBlank is the error of an option that another one rules out.
+func mustBeBlank() *pando.FieldError {
+	return &pando.FieldError{Code: "validation_empty", Message: "Must be blank."}
+}
+
+// item puts the error of one item of a list option under its index.
+func item(errs pando.FieldErrors, key string, i int, err *pando.FieldError) {
+	list, _ := errs[key].(pando.FieldErrors)
+	if list == nil {
+		list = pando.FieldErrors{}
+		errs[key] = list
+	}
+	list[strconv.Itoa(i)] = err
+}

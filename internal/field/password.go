@@ -39,3 +39,14 @@ func (password) check(f *pando.Field, v any) *pando.FieldError {
 	}
 	return nil
 }
+
+func (password) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	o := f.Options.(*pando.PasswordOptions)
+	atLeast(errs, "min", o.Min, 1)
+	atMost(errs, "min", o.Min, DefaultPasswordMax)
+	atLeast(errs, "max", o.Max, max(o.Min, 0))
+	atMost(errs, "max", o.Max, DefaultPasswordMax)
+	atLeast(errs, "cost", o.Cost, 4) // bcrypt's own bounds
+	atMost(errs, "cost", o.Cost, 31)
+	expression(errs, "pattern", o.Pattern)
+}

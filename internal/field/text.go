@@ -70,3 +70,50 @@ func matches(pattern, s string) bool {
 	patterns.Store(pattern, re)
 	return re.MatchString(s)
 }
+
+func (text) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	o := f.Options.(*pando.TextOptions)
+	atLeast(errs, "min", o.Min, 0)
+	atMost(errs, "min", o.Min, maxSafeInt)
+	atLeast(errs, "max", o.Max, max(o.Min, 0))
+	atMost(errs, "max", o.Max, maxSafeInt)
+	expression(errs, "pattern", o.Pattern)
+	autogenerate(f, o, errs)
+	if !o.PrimaryKey {
+		return
+	}
+	if f.Name != "id" {
+		errs["name"] = &pando.FieldError{Code: "validation_in_invalid", Message: "The primary key must be named \"id\"."}
+	}
+	if !f.Required {
+		errs["required"] = blank()
+	}
+	if f.Hidden {
+		errs["hidden"] = mustBeBlank()
+	}
+	if o.Pattern == "" {
+		errs["pattern"] = blank()
+	}
+}
+
+// autogenerate tries the pattern: what it makes must pass the field's own checks.
+func autogenerate(f *pando.Field, o *pando.TextOptions, errs pando.FieldErrors) {
+	const key = "autogeneratePattern"
+	if o.AutogeneratePattern == "" {
+		return
+	}
+	if expression(errs, key, o.AutogeneratePattern); errs[key] != nil {
+		return
+	}
+	example, err := Generate(o.AutogeneratePattern)
+	if err != nil {
+		errs[key] = &pando.FieldError{Code: "validation_invalid_autogenerate_pattern", Message: sentence(err.Error())}
+		return
+	}
+	if Check(f, example) != nil {
+		errs[key] = &pando.FieldError{
+			Code:    "validation_invalid_autogenerate_pattern_value",
+			Message: sentence(fmt.Sprintf("The provided autogenerate pattern could produce invalid field values, ex.: %q", example)),
+		}
+	}
+}

@@ -29,3 +29,8 @@ func (url) check(f *pando.Field, v any) *pando.FieldError {
 	}
 	return nil
 }
+
+func (url) options(f, _ *pando.Field, errs pando.FieldErrors) {
+	o := f.Options.(*pando.URLOptions)
+	domainOptions(errs, o.OnlyDomains, o.ExceptDomains)
+}

@@ -96,13 +96,14 @@ func (s *Source) openJSON(r *bufio.Reader) error {
 	s.next = func() (Row, error) {
 		if !dec.More() {
 			if _, err := dec.Token(); err != nil {
-				return Row{}, fmt.Errorf("the array does not end (%w): is the file cut off?", err)
+				// Not %w: a wrapped io.EOF would look like the end of the rows.
+				return Row{}, fmt.Errorf("the array does not end (%v): is the file cut off?", err)
 			}
 			return Row{}, io.EOF
 		}
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
-			return Row{}, fmt.Errorf("not JSON after row %d: %w", s.number, err)
+			return Row{}, fmt.Errorf("not JSON after row %d: %v", s.number, err)
 		}
 		return objectRow(raw), nil
 	}

@@ -34,33 +34,34 @@ func NewIndex(n N) *Index {
 // afterwards leaves its bumps: they cost hits and nothing else.
 func (x *Index) Bump(n N, tags []Tag) {
 	for _, t := range tags {
-		slot := &x.slots[t%indexSlots]
-		for old := slot.Load(); old < uint64(n); old = slot.Load() {
-			if slot.CompareAndSwap(old, uint64(n)) {
-				break
-			}
-		}
+		raise(&x.slots[t%indexSlots], n)
 	}
 }
 
-// Publish says that commit n is visible to every snapshot opened from now on.
-func (x *Index) Publish(n N) {
-	for old := x.frontier.Load(); old < uint64(n); old = x.frontier.Load() {
-		if x.frontier.CompareAndSwap(old, uint64(n)) {
+// BumpAll is Bump for a commit that changes more than can be named.
+func (x *Index) BumpAll(n N) {
+	for i := range x.slots {
+		raise(&x.slots[i], n)
+	}
+}
+
+// raise makes v at least n.
+func raise(v *atomic.Uint64, n N) {
+	for old := v.Load(); old < uint64(n); old = v.Load() {
+		if v.CompareAndSwap(old, uint64(n)) {
 			return
 		}
 	}
 }
 
+// Publish says that commit n is visible to every snapshot opened from now on.
+func (x *Index) Publish(n N) { raise(&x.frontier, n) }
+
 // Forget makes every fact stamped below n invalid: something changed that the
 // index was not told about. n must be above every stamp handed out so far, and
 // is published with it.
 func (x *Index) Forget(n N) {
-	for old := x.base.Load(); old < uint64(n); old = x.base.Load() {
-		if x.base.CompareAndSwap(old, uint64(n)) {
-			break
-		}
-	}
+	raise(&x.base, n)
 	x.Publish(n)
 }
 

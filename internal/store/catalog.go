@@ -16,6 +16,7 @@ type Catalog struct {
 
 	byID   map[string]*pando.Collection
 	byName map[string]*pando.Collection // by lower-case name
+	rules  compiled
 }
 
 // NewCatalog makes a catalog of collections, which it owns from now on.

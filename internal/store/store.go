@@ -81,7 +81,8 @@ type Tx interface {
 	// SaveCollection creates c's table (old is nil) or changes old's into c's,
 	// keeping the data: fields are matched by id, renamed, added, dropped, and
 	// converted between single and multiple; indexes are rebuilt as c says.
-	// The catalog of this Tx shows it at once.
+	// The catalog of this Tx shows it at once. An index that cannot be made is
+	// an *IndexError.
 	SaveCollection(ctx context.Context, old, c *pando.Collection) error
 	// DeleteCollection drops the table with everything in it.
 	DeleteCollection(ctx context.Context, c *pando.Collection) error
@@ -106,6 +107,16 @@ func (e *UniqueError) Error() string {
 }
 
 func (e *UniqueError) Unwrap() error { return e.Err }
+
+// IndexError is an index of a collection that the database refused to make.
+type IndexError struct {
+	Index int // its place in the collection's Indexes
+	Err   error
+}
+
+func (e *IndexError) Error() string { return "store: index: " + e.Err.Error() }
+
+func (e *IndexError) Unwrap() error { return e.Err }
 
 // ViewColumn is one result column of a view's query.
 type ViewColumn struct {

@@ -28,6 +28,10 @@ var (
 	jwt         = regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+`)
 	dateTime    = regexp.MustCompile(`\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`)
 	fileSuffix  = regexp.MustCompile(`_[a-zA-Z0-9]{10}(\.\w+)\b`)
+	twice       = regexp.MustCompile(`_[a-z0-9]{10}_«random»`)                 // a file in a batch is named twice
+	shortName   = regexp.MustCompile(`\b([a-z0-9]{0,2})[a-z0-9]{10}_«random»`) // names under three letters are filled up
+	explained   = regexp.MustCompile(`(?s)(Raw error: ?|Invalid query - |Failed to create index \w+ - ).*`)
+	example     = regexp.MustCompile(`ex\.: "[^"]*"`) // a value that a pattern could produce
 	cloneField  = regexp.MustCompile(`_clone_\w{4}\b`)
 	indexSuffix = regexp.MustCompile(`\bidx_(tokenKey|email)_[a-z0-9]{10}\b`)
 )
@@ -101,6 +105,10 @@ func (n *normaliser) text(s string) string {
 	s = jwt.ReplaceAllStringFunc(s, n.token)
 	s = dateTime.ReplaceAllStringFunc(s, n.time)
 	s = fileSuffix.ReplaceAllString(s, "_«random»$1")
+	s = twice.ReplaceAllString(s, "_«random»")
+	s = shortName.ReplaceAllString(s, "$1«random»_«random»")
+	s = explained.ReplaceAllString(s, "$1«explanation»")
+	s = example.ReplaceAllString(s, "ex.: «random»")
 	s = cloneField.ReplaceAllString(s, "_clone_«random»")
 	s = indexSuffix.ReplaceAllString(s, "idx_${1}_«random»")
 	for _, c := range n.captured {

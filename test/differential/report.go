@@ -110,7 +110,7 @@ func Dump(w io.Writer, requests []Request, run Run) {
 func short(s string) string {
 	const most = 600
 	if len(s) > most {
-		return s[:most] + fmt.Sprintf("… (%d bytes)", len(s))
+		return strings.ToValidUTF8(s[:most], "") + fmt.Sprintf("… (%d bytes)", len(s))
 	}
 	return s
 }

@@ -15,22 +15,29 @@ import (
 // Stream is a step with a realtime connection.
 //
 // Connect opens a connection and keeps its client id in the variable of the
-// same name. Until waits on that connection for an event with the given
-// subscription and record id, and answers with all events so far, sorted,
-// since the order between events is free.
+// same name. Collect waits on that connection for an event whose data holds
+// the text Until, and answers with all events so far, sorted, since the order
+// between events is free.
 type Stream struct {
 	Connect string // name of a new connection
 	Collect string // name of the connection to read
 	Until   string // text that the last awaited event's data contains
 }
 
-// streamDeadline is how long an awaited event may take.
-const streamDeadline = 5 * time.Second
+const (
+	// streamDeadline is how long an awaited event may take.
+	streamDeadline = 5 * time.Second
+	// streamQuiet is how long nothing more must have come for a collection
+	// to be whole: the peer sends each event from a goroutine of its own, so
+	// the awaited one may overtake others.
+	streamQuiet = 100 * time.Millisecond
+)
 
 type connection struct {
 	cancel context.CancelFunc
 	mu     sync.Mutex
 	events []event
+	last   time.Time     // when the last event came
 	news   chan struct{} // holds a token when there are new events or an end
 	ended  error
 	header http.Header
@@ -98,6 +105,7 @@ func (c *connection) add(e *event, err error) {
 	defer c.mu.Unlock()
 	if e != nil {
 		c.events = append(c.events, *e)
+		c.last = time.Now()
 	}
 	if err != nil {
 		c.ended = err
@@ -108,16 +116,22 @@ func (c *connection) add(e *event, err error) {
 	}
 }
 
-// await takes all events, once one of them holds text.
+// await takes all events, once one of them holds text and no more come.
 func (c *connection) await(text string) ([]event, error) {
 	deadline := time.NewTimer(streamDeadline)
 	defer deadline.Stop()
 	for {
-		if events, err := c.take(text); events != nil || err != nil {
+		events, settled, err := c.take(text)
+		if events != nil || err != nil {
 			return events, err
+		}
+		var quiet <-chan time.Time
+		if settled > 0 {
+			quiet = time.After(settled)
 		}
 		select {
 		case <-c.news:
+		case <-quiet:
 		case <-deadline.C:
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -126,20 +140,25 @@ func (c *connection) await(text string) ([]event, error) {
 	}
 }
 
-func (c *connection) take(text string) ([]event, error) {
+// take gives the events, or how long it must stay quiet for them to be whole,
+// or neither when the awaited one has not come.
+func (c *connection) take(text string) (events []event, settled time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.events {
-		if strings.Contains(e.data, text) {
-			events := c.events
-			c.events = nil
-			return events, nil
+		if !strings.Contains(e.data, text) {
+			continue
 		}
+		if left := streamQuiet - time.Since(c.last); left > 0 {
+			return nil, left, nil
+		}
+		events, c.events = c.events, nil
+		return events, 0, nil
 	}
 	if c.ended != nil {
-		return nil, fmt.Errorf("the stream ended: %w", c.ended)
+		return nil, 0, fmt.Errorf("the stream ended: %w", c.ended)
 	}
-	return nil, nil
+	return nil, 0, nil
 }
 
 // asJSON shows events as a JSON answer that can be compared.

@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// UserAgent is sent with every request, so that a server which notices logins
+// from new devices sees the same one all the time.
+const UserAgent = "pandobench"
+
 // Client talks to a server's web API as its superuser. It prepares and
 // inspects; the measured requests are made by package load.
 type Client struct {
@@ -50,6 +54,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	if err != nil {
 		return err
 	}
+	req.Header.Set("User-Agent", UserAgent)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -82,7 +82,7 @@ func TestBigAndChunkedAnswers(t *testing.T) {
 }
 
 func TestBigRequests(t *testing.T) {
-	const size = 3 << 20
+	const size = 1 << 20
 	addr := server(t, func(w http.ResponseWriter, r *http.Request) {
 		n := 0
 		for buf := make([]byte, 64<<10); ; {
@@ -95,7 +95,7 @@ func TestBigRequests(t *testing.T) {
 		fmt.Fprint(w, n)
 	})
 	post := fmt.Sprintf("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
-	res := run(t, Options{Addr: addr, Conns: 2, PerConn: 3, Script: ScriptFunc(func(_ int, dst []byte) ([]byte, Shot) {
+	res := run(t, Options{Addr: addr, Conns: 2, PerConn: 3, Duration: time.Minute, Script: ScriptFunc(func(_ int, dst []byte) ([]byte, Shot) {
 		return append(dst, post...), Shot{Want: fmt.Append(nil, size)}
 	})})
 	if res.Errors != 0 || res.Completed != 6 {
@@ -131,7 +131,7 @@ func TestServerThatClosesIsNoError(t *testing.T) {
 		w.Header().Set("Connection", "close")
 		fmt.Fprint(w, "hello")
 	})
-	res := run(t, Options{Addr: addr, Script: get("/", "hello"), PerConn: 3})
+	res := run(t, Options{Addr: addr, Script: get("/", "hello"), PerConn: 3, Duration: time.Minute})
 	if res.Errors != 0 || res.Completed != 12 || res.Reconnects < 8 {
 		t.Errorf("%d right, %d wrong (%s), %d reconnects", res.Completed, res.Errors, res.FirstError, res.Reconnects)
 	}
@@ -197,6 +197,23 @@ func TestOpenLoopSeesStalls(t *testing.T) {
 	}
 }
 
+func TestStop(t *testing.T) {
+	for _, rate := range []float64{0, 500} {
+		var seen atomic.Int64
+		var stop atomic.Bool
+		addr := server(t, func(w http.ResponseWriter, r *http.Request) {
+			if seen.Add(1) == 20 {
+				stop.Store(true)
+			}
+			fmt.Fprint(w, "hello")
+		})
+		res := run(t, Options{Addr: addr, Script: get("/", "hello"), Rate: rate, Duration: time.Minute, Stop: &stop})
+		if res.Errors != 0 || res.Completed < 20 || int64(res.Completed) != seen.Load() {
+			t.Errorf("rate %v: %d right, %d wrong (%s); the server saw %d", rate, res.Completed, res.Errors, res.FirstError, seen.Load())
+		}
+	}
+}
+
 func TestKindsAreKeptApart(t *testing.T) {
 	addr := server(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "DELETE" {
@@ -205,7 +222,7 @@ func TestKindsAreKeptApart(t *testing.T) {
 	})
 	n := 0
 	res := run(t, Options{
-		Addr: addr, Conns: 1, PerConn: 10,
+		Addr: addr, Conns: 1, PerConn: 10, Duration: time.Minute,
 		Kinds: []Kind{{Name: "get", Status: 200}, {Name: "delete", Status: 204}},
 		Script: ScriptFunc(func(_ int, dst []byte) ([]byte, Shot) {
 			if n++; n%5 == 0 {

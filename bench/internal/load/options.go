@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,10 @@ type Options struct {
 	Rate     float64       // requests per second due, open loop; 0 is the closed loop
 	PerConn  int           // requests that each connection sends at most; 0 is no limit
 	Timeout  time.Duration // an answer that takes longer is an error; 0 is one minute
+
+	// Stop, unless it is nil, ends the sending before Duration is over once it
+	// is true. What was sent is still answered and counted.
+	Stop *atomic.Bool
 }
 
 func (o *Options) validate() error {

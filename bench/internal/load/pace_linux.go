@@ -29,6 +29,14 @@ func (p *pacer) at(i int) time.Duration {
 	return time.Duration(float64(i) * p.interval * float64(time.Second))
 }
 
+// end takes what would be due after now out of the schedule. What was due
+// before is still sent, however late.
+func (p *pacer) end(now time.Duration) {
+	if p.interval > 0 {
+		p.total = max(p.sent, min(p.total, int(now.Seconds()/p.interval)+1))
+	}
+}
+
 func (e *engine) openPacer() error {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {

@@ -60,7 +60,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("blob/disk: %w", err)
 		}
 	}
-	if err := s.removeDeadTemps(); err != nil {
+	if err := errors.Join(s.removeDeadTemps(), s.removeDeadStages()); err != nil {
 		root.Close()
 		return nil, err
 	}

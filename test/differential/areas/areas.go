@@ -65,6 +65,14 @@ var list = []area{
 	{"rules", ruleMatrix},
 	{"values", values},
 	{"modifiers", modifiers},
+	{"batch", batches},
+	{"files", fileRequests},
+	{"auth", auths},
+	{"bodies", bodies},
+	{"routes", routes},
+	{"realtime", realtime},
+	{"collections", collections},
+	{"settings", settings},
 }
 
 // All are the requests of every area.

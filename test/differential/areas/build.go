@@ -72,3 +72,6 @@ func with(parts ...row) row {
 func at(collection string, id ...string) string {
 	return "/api/collections/" + collection + "/records" + strings.Join(append([]string{""}, id...), "/")
 }
+
+// swap replaces a word in a table's line.
+func swap(line, from, to string) string { return strings.ReplaceAll(line, from, to) }

@@ -29,7 +29,7 @@ var valueFields = []row{
 	field("json", "json", row{"maxSize": 30}),
 	field("relation", "relation", row{"collectionId": "{{tags}}"}),
 	field("relation", "relations", row{"collectionId": "{{tags}}", "minSelect": 2, "maxSelect": 3}),
-	field("password", "password", row{"min": 4, "max": 8, "pattern": "^[a-z]+$", "hidden": true}),
+	field("password", "password", row{"min": 4, "max": 8, "pattern": "^[a-z]+$"}),
 	field("geoPoint", "geo"),
 	field("autodate", "born", row{"onCreate": true}),
 	field("autodate", "touched", row{"onUpdate": true}),

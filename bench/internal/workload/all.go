@@ -1,0 +1,77 @@
+package workload
+
+import (
+	"github.com/pandobase/pando/bench/internal/dataset"
+	"github.com/pandobase/pando/bench/internal/load"
+	"github.com/pandobase/pando/bench/internal/report"
+)
+
+// memoryLimit is that of the workload memory-limit, in bytes.
+const memoryLimit = 256 << 20
+
+// The loaded data: what most workloads use, what has ten times the records,
+// and what has an owner rule and ten times the users.
+var (
+	plain = dataset.Spec{Records: 10_000, Users: 100}
+	big   = dataset.Spec{Records: 100_000, Users: 100}
+	owned = dataset.Spec{Records: 10_000, Users: 1000, Owned: true}
+)
+
+var (
+	ok       = func(name string) load.Kind { return load.Kind{Name: name, Status: 200} }
+	views    = []load.Kind{ok("view")}
+	lists    = []load.Kind{ok("list")}
+	creates  = []load.Kind{ok("create")}
+	updates  = []load.Kind{ok("update")}
+	mixed    = []load.Kind{ok("view"), ok("update")}
+	combined = []load.Kind{ok("create"), ok("list")}
+	logins   = []load.Kind{ok("login")}
+)
+
+// All is every workload, in the order of the report.
+var All = []Workload{
+	{Name: "view", Title: "view one record, ids over all records", Spec: plain, Bare: true, Kinds: views, Script: view},
+	{Name: "list-newest", Title: "list 30 newest with totals, over 50 pages", Spec: plain, Bare: true, Kinds: lists, Script: listNewest},
+	{Name: "list-filter", Title: "list 30 newest matches with totals, over 50 filters", Spec: plain, Bare: true, Kinds: lists, Script: listFilter},
+	{Name: "list-owner", Title: "list with an owner rule, over 1,000 users", Spec: owned, Bare: true, Kinds: lists, Script: listOwned},
+	{Name: "write-list-newest", Title: "create, then list 30 newest with totals", Spec: plain, Conns: 1, Kinds: combined, Script: writeThenList(false)},
+	{Name: "write-list-filter", Title: "create, then list 30 newest matches with totals", Spec: plain, Conns: 1, Kinds: combined, Script: writeThenList(true)},
+	{Name: "create-and-list", Title: "create and list 30 newest with totals, half and half", Spec: plain, Kinds: combined, Script: createAndList},
+	{Name: "create", Title: "create", Spec: plain, Kinds: creates, Script: create},
+	{Name: "create-1", Title: "create, one connection", Spec: plain, Conns: 1, Kinds: creates, Script: create},
+	{Name: "update", Title: "update, ids over all records", Spec: plain, Kinds: updates, Script: update},
+	{Name: "mix", Title: "95% view, 5% update, Zipf keys (s = 0.99)", Spec: plain, Kinds: mixed, Script: mix},
+	{Name: "login", Title: "log in by password, 100 users", Spec: plain, Kinds: logins, Script: login},
+	{Name: "auth-refresh", Title: "refresh a token, 100 users", Spec: plain, Login: true, Bare: true, Kinds: []load.Kind{ok("refresh")}, Script: refresh},
+
+	{Name: "view-rate", Title: "view at a fixed rate", Spec: plain, Rate: 2000, Bare: true, Compare: report.P99, Kinds: views, Script: view},
+	{Name: "mix-rate", Title: "95% view, 5% update, Zipf keys, at a fixed rate", Spec: plain, Rate: 1000, Compare: report.P99, Kinds: mixed, Script: mix},
+	{Name: "realtime", Title: "creates delivered to 100 subscribers, 20 a second", Spec: plain, Conns: subscribers, Rate: realtimeRate, Compare: report.CPU, Measure: fanOut},
+
+	{Name: "big-view", Title: "view, 100,000 records", Spec: big, Bare: true, Kinds: views, Script: view},
+	{Name: "big-list-newest", Title: "list 30 newest with totals, over 50 pages, 100,000 records", Spec: big, Kinds: lists, Script: listNewest},
+	{Name: "big-list-filter", Title: "list 30 newest matches with totals, over 50 filters, 100,000 records", Spec: big, Kinds: lists, Script: listFilter},
+	{Name: "big-create", Title: "create, 100,000 records", Spec: big, Kinds: creates, Script: create},
+	{Name: "big-update", Title: "update, 100,000 records", Spec: big, Kinds: updates, Script: update},
+	{Name: "big-mix", Title: "95% view, 5% update, Zipf keys, 100,000 records", Spec: big, Kinds: mixed, Script: mix},
+
+	{Name: "scale-view", Title: "view on one processor and on two", Spec: plain, Kinds: views, Script: view, contenders: onProcessors},
+	{Name: "scale-create", Title: "create on one processor and on two", Spec: plain, Kinds: creates, Script: create, contenders: onProcessors},
+	{Name: "memory-limit", Title: "95/5 mix on 100,000 records within 256 MB", Spec: big, Kinds: mixed, Script: mix, contenders: limited, Measure: withPeak},
+	{Name: "login-storm", Title: "view at a fixed rate while 200 log in at once", Spec: plain, Conns: 8, Rate: stormRate, Compare: report.P99, Kinds: views, Script: view, Measure: loginStorm, MaxRounds: 3},
+	{Name: "startup", Title: "start on an empty directory; idle memory", Compare: report.StartTime, Alone: startUp},
+
+	{Name: "large-view", Title: "view, ids over all records", Large: true, Kinds: views, Script: view, contenders: smallAndLarge},
+	{Name: "large-filter", Title: "list with an indexed filter that 30 records match", Large: true, Kinds: lists, Script: listLot, contenders: smallAndLarge},
+	{Name: "large-login", Title: "log in by password, 100 users", Large: true, Kinds: logins, Script: login, contenders: smallAndLarge},
+}
+
+// Find returns the workload of a name, nil if there is none.
+func Find(name string) *Workload {
+	for i := range All {
+		if All[i].Name == name {
+			return &All[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/pandobase/pando/server"
+)
+
+// banner tells that the server is ready and where it answers: for people on a
+// terminal, else one line in the log. Every line of it works.
+type banner struct {
+	out      io.Writer
+	tty      bool
+	info     server.Info
+	settings *settings
+	log      *slog.Logger
+}
+
+func (b *banner) print() {
+	link := b.info.InstallURL
+	if b.tty {
+		link = "" // it is shown; a file would only lie about
+	}
+	if err := writeInstallLink(b.info.Dir, link); err != nil {
+		b.log.Warn("cannot write the install link", "file", filepath.Join(b.info.Dir, installLinkFile), "error", err)
+	}
+	if !b.tty {
+		b.log.Info("ready", "version", version(), "url", b.info.URL, "admin", b.info.AdminURL, "dir", b.info.Dir,
+			"cache_bytes", b.info.CacheSize, "readers", b.info.Readers, "took_ms", b.info.Took.Milliseconds(),
+			"first_superuser_needed", b.info.InstallURL != "")
+		return
+	}
+	fmt.Fprint(b.out, b.text())
+}
+
+func (b *banner) text() string {
+	cache := "memory cache " + humanize.IBytes(uint64(b.info.CacheSize))
+	if b.info.CacheSize == 0 {
+		cache = "no cache"
+	}
+	config := "defaults (no file)"
+	for _, origin := range b.settings.origin {
+		if path, ok := strings.CutPrefix(origin, "file "); ok {
+			config = path
+		}
+	}
+	var t strings.Builder
+	fmt.Fprintf(&t, "pando %s ready in %s   (single node: SQLite + %s)\n", version(), b.info.Took.Round(time.Millisecond), cache)
+	fmt.Fprintf(&t, "├─ REST API:  %s/api/\n", b.info.URL)
+	fmt.Fprintf(&t, "├─ Health:    %s/api/health  /livez  /readyz\n", b.info.URL)
+	if b.info.AdminURL != "" {
+		fmt.Fprintf(&t, "├─ Admin:     %s/metrics  /readyz?verbose  /debug/pprof/\n", b.info.AdminURL)
+	}
+	fmt.Fprintf(&t, "└─ Data:      %s (SQLite, WAL)   Config: %s\n", b.info.Dir, config)
+	if b.info.InstallURL != "" {
+		fmt.Fprintf(&t, "\nFirst time? Create the superuser (link valid 30 min):\n%s\nor:  pando superuser upsert EMAIL PASS%s\n",
+			b.info.InstallURL, b.dirFlag())
+	}
+	return t.String()
+}
+
+// dirFlag is what a command must add to work on the same data.
+func (b *banner) dirFlag() string {
+	if b.settings.origin["dir"] == "default" {
+		return ""
+	}
+	return " --dir " + b.settings.String("dir")
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/pandobase/pando/server"
+)
+
+// config makes a server's configuration of settings. Its errors name the
+// setting, where it came from, and what would do.
+func (s *settings) config() (server.Config, error) {
+	cfg := server.Config{
+		Dir: s.String("dir"), HTTP: s.String("http"), Admin: s.String("admin"),
+		PublicDir: s.String("public-dir"), PagesDir: s.String("pages-dir"), Version: version(),
+	}
+	if s.origin["admin"] == "default" {
+		cfg.Admin = "" // then any free port will do
+	}
+	var err error
+	if cfg.CacheSize, err = cacheSize(s.String("cache-size")); err != nil {
+		return cfg, s.wrong("cache-size", err)
+	}
+	if v := s.String("readers"); v != "auto" {
+		if cfg.Readers, err = strconv.Atoi(v); err != nil || cfg.Readers < 1 {
+			return cfg, s.wrong("readers", fmt.Errorf("%q is no number of readers: write auto, or 1 or more", v))
+		}
+	}
+	if cfg.Reload, err = strconv.ParseBool(s.String("reload")); err != nil {
+		return cfg, s.wrong("reload", fmt.Errorf("%q is neither true nor false", s.String("reload")))
+	}
+	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
+		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))
+	}
+	for _, origin := range strings.Split(s.String("origins"), ",") {
+		if origin = strings.TrimSpace(origin); origin != "" && origin != "*" {
+			cfg.Origins = append(cfg.Origins, origin)
+		}
+	}
+	if err := cfg.Check(); err != nil {
+		return cfg, usageError{err}
+	}
+	return cfg, nil
+}
+
+func (s *settings) wrong(name string, err error) error {
+	return usageError{fmt.Errorf("%s (from %s): %w", name, s.origin[name], err)}
+}
+
+// cacheSize reads a number of bytes as Config.CacheSize has it.
+func cacheSize(text string) (int64, error) {
+	switch strings.ToLower(text) {
+	case "auto":
+		return 0, nil
+	case server.Off, "0":
+		return -1, nil
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > 1<<50 {
+		return 0, fmt.Errorf("%q is no size: write auto, off, or a size like 64MB or 1GiB", text)
+	}
+	return int64(n), nil
+}
+
+func (s *settings) logLevel() (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.String("log-level"))); err != nil {
+		return level, s.wrong("log-level", fmt.Errorf("%q is no level: write debug, info, warn or error", s.String("log-level")))
+	}
+	return level, nil
+}

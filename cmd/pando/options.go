@@ -1,0 +1,232 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/json"
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/pandobase/pando/server"
+)
+
+// option is one setting of the server, named alike as a flag (--public-dir), in
+// the environment (PANDO_PUBLIC_DIR) and in the file (public-dir, publicDir or
+// public_dir).
+type option struct {
+	name, def, usage string
+}
+
+// options is every setting there is.
+var options = []option{
+	{"dir", "./" + server.DefaultDir, "data directory, made if it is not there"},
+	{"http", server.DefaultHTTP, "address to serve on"},
+	{"admin", server.DefaultAdmin, "address for metrics, profiles and readiness, or off; another port if taken"},
+	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
+	{"pages-dir", "./" + server.DefaultPagesDir, "page templates, or off"},
+	{"cache-size", "auto", "memory for the cache (64MB, 1GiB), off, or auto: an eighth of the memory, 256 MB at most"},
+	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
+	{"origins", "*", "allowed CORS origins, comma separated"},
+	{"reload", "false", "read page templates again when they change"},
+	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
+	{"log-level", "info", "debug, info, warn or error"},
+	{"log-format", "auto", "text, json, or auto: text on a terminal"},
+}
+
+const envPrefix = "PANDO_"
+
+func (o option) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+}
+
+func optionNames() []string {
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+	}
+	return names
+}
+
+// addFlags declares all options, or those named.
+func addFlags(flags *pflag.FlagSet, only ...string) {
+	for _, o := range options {
+		if len(only) > 0 && !slices.Contains(only, o.name) {
+			continue
+		}
+		usage := fmt.Sprintf("%s [%s]", o.usage, o.env())
+		flags.String(o.name, o.def, usage)
+		if o.name == "reload" {
+			flags.Lookup(o.name).NoOptDefVal = "true"
+		}
+	}
+	flags.String("config", "", "file of settings: YAML, TOML or JSON by its extension [PANDO_CONFIG]")
+}
+
+// settings are the values in force, and where each comes from.
+type settings struct {
+	values   *koanf.Koanf
+	origin   map[string]string // option → default, file …, environment …, flag
+	warnings []string
+}
+
+func (s *settings) String(name string) string { return s.values.String(name) }
+
+// delim separates levels of keys; no key has one.
+const delim = "\x00"
+
+// loadSettings merges, the later over the earlier: defaults, the file, the
+// environment, flags.
+func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
+	s := &settings{values: koanf.New(delim), origin: map[string]string{}}
+	defaults := map[string]string{}
+	for _, o := range options {
+		defaults[o.name] = o.def
+	}
+	s.merge(defaults, func(string) string { return "default" })
+
+	env, err := s.readEnv(environ)
+	if err != nil {
+		return nil, err
+	}
+	path := env["config"]
+	if f := flags.Lookup("config"); f != nil && f.Changed {
+		path = f.Value.String()
+	}
+	delete(env, "config")
+	if path != "" {
+		values, err := readFile(path)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		s.merge(values, func(string) string { return "file " + path })
+	}
+	s.merge(env, func(name string) string { return "environment " + option{name: name}.env() })
+
+	given := map[string]string{}
+	flags.Visit(func(f *pflag.Flag) {
+		if _, isOption := defaults[f.Name]; isOption {
+			given[f.Name] = f.Value.String()
+		}
+	})
+	s.merge(given, func(name string) string { return "flag --" + name })
+	return s, nil
+}
+
+func (s *settings) merge(values map[string]string, origin func(name string) string) {
+	layer := make(map[string]any, len(values))
+	for name, value := range values {
+		layer[name] = value
+		s.origin[name] = origin(name)
+	}
+	// A map in memory cannot fail to load.
+	_ = s.values.Load(confmap.Provider(layer, delim), nil)
+}
+
+// readEnv takes PANDO_NAME, or the content of the file named by
+// PANDO_NAME_FILE. Empty variables count as unset. A variable that means
+// nothing is only a warning: Kubernetes makes some for every service of this
+// name.
+func (s *settings) readEnv(environ []string) (map[string]string, error) {
+	names := append(optionNames(), "config")
+	out := map[string]string{}
+	for _, entry := range environ {
+		key, value, _ := strings.Cut(entry, "=")
+		name, ours := strings.CutPrefix(key, envPrefix)
+		if !ours || value == "" {
+			continue
+		}
+		name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+		fileName, isFile := strings.CutSuffix(name, "-file")
+		switch {
+		case slices.Contains(names, name):
+			if old, twice := out[name]; twice && old != value {
+				return nil, usageError{fmt.Errorf("%s and %s_FILE are both set: unset one of them", key, key)}
+			}
+			out[name] = value
+		case isFile && slices.Contains(names, fileName):
+			content, err := os.ReadFile(value)
+			if err != nil {
+				return nil, usageError{fmt.Errorf("%s: %w", key, err)}
+			}
+			text := strings.TrimRight(string(content), "\r\n")
+			if old, twice := out[fileName]; twice && old != text {
+				return nil, usageError{fmt.Errorf("%s and %s are both set: unset one of them", key, strings.TrimSuffix(key, "_FILE"))}
+			}
+			out[fileName] = text
+		default:
+			if near := nearest(name, names); near != "" {
+				s.warnings = append(s.warnings, fmt.Sprintf("the environment variable %s means nothing here; did you mean %s?", key, option{name: near}.env()))
+			}
+		}
+	}
+	return out, nil
+}
+
+// readFile reads a file of settings.
+func readFile(path string) (map[string]string, error) {
+	var parser koanf.Parser
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".yaml", ".yml":
+		parser = yaml.Parser()
+	case ".toml":
+		parser = toml.Parser()
+	case ".json":
+		parser = json.Parser()
+	default:
+		return nil, fmt.Errorf("config file %s: the extension %q is not known: name it .yaml, .toml or .json", path, ext)
+	}
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("config file %s does not exist: make it, or leave --config out", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("config file: %w", err)
+	}
+	k := koanf.New(delim)
+	if err := k.Load(rawbytes.Provider(content), parser); err != nil {
+		return nil, fmt.Errorf("config file %s: %w", path, err)
+	}
+	return fileValues(path, k.Raw())
+}
+
+func fileValues(path string, raw map[string]any) (map[string]string, error) {
+	names := optionNames()
+	out := map[string]string{}
+	for key, value := range raw {
+		name := kebab(key)
+		if !slices.Contains(names, name) {
+			hint := "; the keys are: " + strings.Join(names, ", ")
+			if near := nearest(name, names); near != "" {
+				hint = fmt.Sprintf(" (did you mean %q?)", near)
+			}
+			return nil, fmt.Errorf("config file %s: unknown key %q%s", path, key, hint)
+		}
+		if _, twice := out[name]; twice {
+			return nil, fmt.Errorf("config file %s: %s is given twice, in two spellings", path, name)
+		}
+		switch v := value.(type) {
+		case nil:
+		case []any:
+			parts := make([]string, len(v))
+			for i := range v {
+				parts[i] = fmt.Sprint(v[i])
+			}
+			out[name] = strings.Join(parts, ",")
+		case map[string]any:
+			return nil, fmt.Errorf("config file %s: %q must be one value, not a section", path, key)
+		default:
+			out[name] = fmt.Sprint(v)
+		}
+	}
+	return out, nil
+}

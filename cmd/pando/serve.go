@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/pandobase/pando/server"
+)
+
+func serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Start the server",
+		Long: `Start the server: web API, database and cache in this process.
+
+Each setting is taken from its flag, else from the environment (PANDO_NAME, or
+PANDO_NAME_FILE for a file that holds the value), else from the --config file,
+else from its default.`,
+		Example: `  pando serve
+  pando serve --http 0.0.0.0:8080 --dir /var/lib/pando
+  PANDO_CACHE_SIZE=64MB pando serve --config pando.yaml`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd) },
+	}
+	addFlags(cmd.Flags())
+	return cmd
+}
+
+func serve(cmd *cobra.Command) error {
+	s, err := loadSettings(cmd.Flags(), os.Environ())
+	if err != nil {
+		return err
+	}
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	out, tty := terminal(cmd.OutOrStdout())
+	if cfg.Log, err = s.logger(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		cfg.Log.Warn(w)
+	}
+	cfg.OnReady = func(info server.Info) {
+		b := banner{out: out, tty: tty, info: info, settings: s, log: cfg.Log}
+		b.print()
+	}
+	srv, err := server.New(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(cmd.Context(), cfg.Log)
+	defer stop()
+	return srv.Run(ctx)
+}
+
+// untilSignal ends with the first SIGINT or SIGTERM; the second ends the
+// process, whatever is under way.
+func untilSignal(ctx context.Context, log *slog.Logger) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			log.Warn("forced to stop by a second signal")
+			os.Exit(1)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}
+
+func (s *settings) logger(stderr io.Writer) (*slog.Logger, error) {
+	level, err := s.logLevel()
+	if err != nil {
+		return nil, err
+	}
+	options := &slog.HandlerOptions{Level: level}
+	format := s.String("log-format")
+	if format == "auto" {
+		format = "json"
+		if _, tty := terminal(stderr); tty {
+			format = "text"
+		}
+	}
+	switch format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(stderr, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(stderr, options)), nil
+	}
+	return nil, s.wrong("log-format", fmt.Errorf("%q is no format: write text, json or auto", format))
+}
+
+// terminal tells whether people read w.
+func terminal(w io.Writer) (io.Writer, bool) {
+	f, ok := w.(*os.File)
+	return w, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// installLinkFile is where the link goes when nobody watches.
+const installLinkFile = "install-link"
+
+// writeInstallLink leaves the link for the owner of the data directory only; an
+// old one goes.
+func writeInstallLink(dir, link string) error {
+	path := filepath.Join(dir, installLinkFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if link == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, link)
+	return errors.Join(err, f.Close())
+}

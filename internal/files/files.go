@@ -1,0 +1,169 @@
+// Package files serves the files of records, protects those that are not for
+// everybody, makes thumbs of images, and tidies up after a crash.
+//
+// A request for a file goes: locate (which record names it, as a fact), allow
+// (protected fields only: the view rule, asked for the user of the file token),
+// then the file itself or a thumb of it, made on first request.
+package files
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/blob"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// Files is the [pando.Files] of one server. Its methods may be called at once.
+type Files struct {
+	store    store.Store
+	facts    store.Facts
+	blobs    blob.Store
+	identify func(ctx context.Context, token string) (*pando.Record, error)
+	thumbs   *thumbs
+	log      *slog.Logger
+}
+
+var _ pando.Files = (*Files)(nil)
+
+// Config is what [Files] is made of.
+type Config struct {
+	Store store.Store
+	Facts store.Facts
+	Blobs blob.Store
+	// Identify is who a file token stands for, nil if nobody.
+	Identify func(ctx context.Context, token string) (*pando.Record, error)
+	// MaxPixels bounds the images that thumbs are made of; of larger ones the
+	// original is served. 0 means 40 million, which take about 160 MB.
+	MaxPixels int
+	Log       *slog.Logger // thumbs that could not be made; nil: nowhere
+}
+
+// New makes a Files. It starts nothing of its own.
+func New(c Config) *Files {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Files{
+		store: c.Store, facts: c.Facts, blobs: c.Blobs, identify: c.Identify,
+		thumbs: newThumbs(c.Blobs, c.MaxPixels), log: c.Log,
+	}
+}
+
+// Open opens a file of a record, or a thumb of it. It fails with KindNotFound if
+// there is no such file, or the caller may not see it.
+func (f *Files) Open(
+	ctx context.Context, req *pando.Request, collection, id, name string, q pando.FileQuery,
+) (*pando.File, error) {
+	catalog := f.store.Catalog()
+	c := catalog.Collection(collection)
+	if c == nil {
+		return nil, &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+	}
+	at, err := f.locate(ctx, catalog, c, id, name)
+	if err != nil {
+		return nil, err
+	}
+	if at == nil {
+		return nil, pando.NotFound()
+	}
+	if at.options.Protected {
+		if err := f.allow(ctx, req, catalog, at.record, q.Token); err != nil {
+			return nil, err
+		}
+	}
+	if size, ok := at.thumb(q.Thumb); ok {
+		if file := f.openThumb(ctx, at, size); file != nil {
+			return file, nil
+		}
+	}
+	o, err := f.blobs.Open(ctx, at.key)
+	if err != nil {
+		return nil, err
+	}
+	return describe(o, name)
+}
+
+// openThumb opens a thumb, making it if need be; nil if there can be none: then
+// the original has to do.
+func (f *Files) openThumb(ctx context.Context, at *location, size thumbSize) *pando.File {
+	name := size.text + "_" + at.name
+	key := blob.Thumbs(at.key) + "/" + name
+	o, err := f.blobs.Open(ctx, key)
+	if err != nil && pando.KindOf(err) == pando.KindNotFound {
+		if err = f.thumbs.make(ctx, at.key, key, size); err == nil {
+			o, err = f.blobs.Open(ctx, key)
+		}
+	}
+	if err == nil {
+		var file *pando.File
+		if file, err = describe(o, name); err == nil {
+			return file
+		}
+	}
+	if ctx.Err() == nil {
+		f.log.Debug("no thumb, the original is served", "key", key, "error", err)
+	}
+	return nil
+}
+
+// allow fails with KindNotFound unless the user of the file token may view rec.
+func (f *Files) allow(
+	ctx context.Context, req *pando.Request, catalog *store.Catalog, rec *pando.Record, token string,
+) error {
+	user, err := f.identify(ctx, token)
+	if err != nil {
+		return err
+	}
+	if user.IsSuperuser() {
+		return nil
+	}
+	text := rec.Collection.ViewRule
+	if text == nil {
+		return pando.NotFound()
+	}
+	if *text == "" {
+		return nil
+	}
+	compiled, err := catalog.Rule(rec.Collection, *text)
+	if err != nil {
+		return &pando.Error{Kind: pando.KindNotFound, Message: pando.NotFound().Message, Err: err}
+	}
+	asked := req.With("protectedFile")
+	asked.Auth = user // the Authorization header does not count: image tags send none
+	condition := store.Condition{Rule: compiled, Request: asked}
+	var ok bool
+	if compiled.Local() {
+		ok, err = condition.Holds(ctx, nil, rec)
+	} else {
+		err = f.store.Read(ctx, func(r store.Reader) error {
+			var err error
+			ok, err = condition.Holds(ctx, r, rec)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return pando.NotFound()
+	}
+	return nil
+}
+
+// describe makes an open blob a file, and says what is in it.
+func describe(o blob.Object, name string) (*pando.File, error) {
+	kind, err := contentType(o, name)
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	return &pando.File{
+		ReadSeekCloser: o, Name: name, ContentType: kind, Size: o.Size(), Modified: o.Modified().Truncate(time.Second),
+	}, nil
+}
+
+var _ io.ReadSeekCloser = (*pando.File)(nil)

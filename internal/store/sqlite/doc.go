@@ -1,0 +1,36 @@
+// Package sqlite keeps everything in one SQLite file, DIR/data.db, through
+// modernc.org/sqlite's translation of the C library (no cgo). It is the only
+// package that imports the driver.
+//
+// # One writer
+//
+// All writes run on one goroutine (writer.go). It takes what has queued up while
+// the last commit was being synced, runs it in one transaction, each job in a
+// savepoint of its own, and commits once: WAL with synchronous=FULL, so that an
+// answer means the write is on disk. Then, in this order, it publishes the
+// catalog, the positions and the changes, and answers its callers.
+//
+//	queue ─▶ BEGIN ─▶ job, job, job ─▶ Bump ─▶ COMMIT ─▶ Publish ─▶ sinks ─▶ answers
+//
+// # Readers
+//
+// Reads run on a pool of connections (pool.go). A snapshot is a transaction
+// whose first query reads the one row of _pando_meta: the position of the last
+// commit in it and the version of its catalog. No snapshot outlives its Read,
+// as an old one keeps the log from being checkpointed.
+//
+// # Tables
+//
+// A collection is a table of its name with a column for each field, of the same
+// types that PocketBase gives them, so that view queries written for it work.
+// Insertion order is the rowid: SQLite hands out the greatest plus one, keeps it
+// through updates and schema changes, and copies tables in its order, so it
+// needs no column that would show up in a user's SELECT *. Names that begin
+// with _pando belong to this package (format.go).
+//
+// # Other programs
+//
+// The file may be written by others, a one-shot command or the sqlite3 shell.
+// The writer looks at PRAGMA data_version in each of its transactions and ten
+// times a second when idle, and then forgets what it knew (foreign.go).
+package sqlite

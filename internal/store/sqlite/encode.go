@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"unsafe"
+
+	"github.com/pandobase/pando"
+)
+
+// bindValue binds the value of field i of a record. A value of the wrong Go type
+// is a fault of the caller.
+func (p *plan) bindValue(q *stmt, param, i int, v any) error {
+	ok := true
+	switch p.forms[i] {
+	case formText:
+		var s string
+		if s, ok = v.(string); ok {
+			q.bindText(param, s)
+		}
+	case formNumber:
+		var f float64
+		if f, ok = v.(float64); ok {
+			q.bindFloat(param, f)
+		}
+	case formBool:
+		var b bool
+		if b, ok = v.(bool); ok {
+			q.bindBool(param, b)
+		}
+	case formList:
+		var list []string
+		if list, ok = v.([]string); ok {
+			q.bindText(param, encodeStrings(list))
+		}
+	case formJSON:
+		var raw json.RawMessage
+		if raw, ok = v.(json.RawMessage); ok {
+			bindJSON(q, param, raw)
+		}
+	case formPoint:
+		var g pando.GeoPoint
+		if g, ok = v.(pando.GeoPoint); ok {
+			q.bindText(param, encodePoint(g))
+		}
+	}
+	if !ok {
+		return fmt.Errorf("sqlite: %s.%s is a %s field and cannot hold a %T", p.c.Name, p.c.Fields[i].Name, p.c.Fields[i].Type, v)
+	}
+	return nil
+}
+
+// same tells whether two values of field i are stored alike.
+func (p *plan) same(i int, a, b any) bool {
+	switch p.forms[i] {
+	case formList:
+		x, ok1 := a.([]string)
+		y, ok2 := b.([]string)
+		return ok1 && ok2 && slices.Equal(x, y)
+	case formJSON:
+		x, ok1 := a.(json.RawMessage)
+		y, ok2 := b.(json.RawMessage)
+		return ok1 && ok2 && string(x) == string(y)
+	}
+	return a == b
+}
+
+// bindJSON binds a JSON value; null is SQL's NULL.
+func bindJSON(q *stmt, param int, raw json.RawMessage) {
+	if len(raw) == 0 || string(raw) == "null" {
+		q.bindNull(param)
+		return
+	}
+	q.bindText(param, unsafe.String(unsafe.SliceData(raw), len(raw)))
+}
+
+func encodePoint(g pando.GeoPoint) string {
+	b := append(make([]byte, 0, 48), `{"lon":`...)
+	b = strconv.AppendFloat(b, g.Lon, 'f', -1, 64)
+	b = append(b, `,"lat":`...)
+	b = strconv.AppendFloat(b, g.Lat, 'f', -1, 64)
+	return string(append(b, '}'))
+}
+
+// encodeStrings writes a list as a JSON array.
+func encodeStrings(list []string) string {
+	if len(list) == 0 {
+		return "[]"
+	}
+	b := append(make([]byte, 0, 20*len(list)+2), '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if plain(s) {
+			b = append(append(append(b, '"'), s...), '"')
+			continue
+		}
+		text, err := json.Marshal(s)
+		if err != nil { // a string always has a JSON form
+			text = []byte(`""`)
+		}
+		b = append(b, text...)
+	}
+	return string(append(b, ']'))
+}
+
+// plain tells whether s stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

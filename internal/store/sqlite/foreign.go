@@ -1,0 +1,50 @@
+package sqlite
+
+import "github.com/pandobase/pando/internal/position"
+
+// checkForeign looks, within the writer's transaction, whether another program
+// has written to the file since the last one. If so, positions move on past
+// everything that was given out, no fact from before is trusted any more, and
+// the catalog is read again.
+func (w *writer) checkForeign() error {
+	version, _, err := w.c.queryInt("PRAGMA data_version")
+	if err != nil || version == w.dataVersion {
+		return err
+	}
+	m, err := readMeta(w.c)
+	if err != nil {
+		return err
+	}
+	if published := w.s.Catalog(); m.catalog != published.Version {
+		cat, err := loadCatalog(w.c, m.catalog)
+		if err != nil {
+			return err
+		}
+		w.s.catalogs.add(cat)
+		w.s.catalog.Store(cat)
+	}
+	w.csn = max(w.csn, m.csn) + 1
+	w.version = max(w.version, m.catalog)
+	w.s.counts.forget(w.csn)
+	w.s.index.Forget(position.N(w.csn))
+	w.dataVersion = version
+	return nil
+}
+
+// lookAround does the same while nothing is being written.
+func (w *writer) lookAround() {
+	version, _, err := w.c.queryInt("PRAGMA data_version")
+	if err == nil && version == w.dataVersion {
+		return
+	}
+	if err == nil {
+		err = w.c.exec("BEGIN")
+	}
+	if err == nil {
+		err = w.checkForeign()
+		w.rollback()
+	}
+	if err != nil {
+		w.s.log.Error("cannot see what another program wrote", "err", err)
+	}
+}

@@ -1,0 +1,191 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// FileName is the database's name within its directory.
+const FileName = "data.db"
+
+// Options says where a store lies and what it may use. Only Dir is needed.
+type Options struct {
+	Dir string // made if it is not there
+
+	// Index is told of every commit; nil means one that nobody else reads.
+	Index *position.Index
+	// Sinks are given every batch, in commit order, before its answer.
+	Sinks []changes.Sink
+
+	// Readers is how many reads may run at once; 0 means one per core, at
+	// least 4.
+	Readers int
+	// ReaderCache and WriterCache are the page cache of each reading connection
+	// and of the writer's, in bytes; 0 means 2 MB and 8 MB.
+	ReaderCache, WriterCache int64
+	// CheckpointPages is how long the log grows before its pages go back into
+	// the database file; 0 means 2000 pages of 4 KB.
+	CheckpointPages int
+
+	Logger *slog.Logger // nil: slog.Default
+}
+
+// Store is a store.Store on one SQLite file.
+type Store struct {
+	opts  Options
+	path  string
+	log   *slog.Logger
+	index *position.Index
+
+	catalog  atomic.Pointer[store.Catalog]
+	catalogs catalogs
+	plans    plans
+	counts   counts
+	pool     *pool
+	writer   *writer
+
+	closing sync.RWMutex // held for reading while a write is queued
+	closed  bool
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the database in opts.Dir, making it if it is not there. What a
+// crash left in the log is recovered. A file of a newer version of Pando, or one
+// of another program, is refused with a KindInvalid error and not touched.
+func Open(opts Options) (*Store, error) {
+	if opts.Readers <= 0 {
+		opts.Readers = max(4, runtime.GOMAXPROCS(0))
+	}
+	if opts.ReaderCache <= 0 {
+		opts.ReaderCache = 2 << 20
+	}
+	if opts.WriterCache <= 0 {
+		opts.WriterCache = 8 << 20
+	}
+	if opts.CheckpointPages <= 0 {
+		opts.CheckpointPages = 2000
+	}
+	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.index == nil {
+		s.index = position.NewIndex(0)
+	}
+	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	c, m, err := s.openWriter()
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.pool = newPool(opts.Readers, s.openReader)
+	if err := s.start(c, m); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), c.close())
+	}
+	return s, nil
+}
+
+// start loads the catalog and lets the writer run.
+func (s *Store) start(c *conn, m meta) error {
+	cat, err := loadCatalog(c, m.catalog)
+	if err != nil {
+		return err
+	}
+	s.catalogs.add(cat)
+	s.catalog.Store(cat)
+	s.index.Forget(position.N(m.csn))
+	s.writer, err = newWriter(s, c, m, cat)
+	return err
+}
+
+// openReader opens a connection for the pool.
+func (s *Store) openReader() (*conn, error) {
+	c, err := openConn(s.path, lockWait)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	err = c.pragmas(fmt.Sprintf("cache_size=-%d", s.opts.ReaderCache>>10), "query_only=ON")
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// openWriter opens the writer's connection, and makes sure that the file is one
+// of ours before anything in it is changed.
+func (s *Store) openWriter() (*conn, meta, error) {
+	c, err := openConn(s.path, lockWait)
+	if err != nil {
+		return nil, meta{}, unavailable(err)
+	}
+	m, err := s.prepareFile(c)
+	if err == nil {
+		err = c.pragmas(
+			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
+			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
+			"journal_size_limit=67108864",
+			// What a savepoint remembers is little: no file for it.
+			"temp_store=MEMORY",
+		)
+	}
+	if err != nil {
+		return nil, meta{}, errors.Join(err, c.close())
+	}
+	return c, m, nil
+}
+
+// Catalog is the newest published catalog.
+func (s *Store) Catalog() *store.Catalog { return s.catalog.Load() }
+
+// Path is where the database file lies.
+func (s *Store) Path() string { return s.path }
+
+// Read runs fn on a snapshot.
+func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
+	c, err := s.pool.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.pool.release(c)
+	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	defer r.end()
+	return fn(&r)
+}
+
+// Close ends the store after the reads and writes under way. Later calls fail
+// with a KindUnavailable error. A second Close does nothing.
+func (s *Store) Close() error {
+	s.closing.Lock()
+	if s.closed {
+		s.closing.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.writer.queue)
+	s.closing.Unlock()
+
+	<-s.writer.stopped
+	err := s.pool.close()
+	return errors.Join(err, s.writer.c.close())
+}
+
+func errClosed() error {
+	return &pando.Error{Kind: pando.KindUnavailable, Message: "The database is being closed."}
+}

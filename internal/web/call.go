@@ -1,0 +1,177 @@
+package web
+
+import (
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pandobase/pando"
+)
+
+// call is one request on its way through a handler.
+type call struct {
+	h      *Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	route  *route
+	req    pando.Request // what rules may see
+	token  string        // as sent, without "Bearer"
+	status int
+	wrote  bool
+	parsed *form // of a submitted form, to be cleaned up
+}
+
+// serve runs one route.
+func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	c := &call{h: h, w: w, r: r, route: rt}
+	h.metrics.inflight.Inc()
+	defer func() {
+		if c.parsed != nil {
+			c.parsed.close()
+		}
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler {
+			h.log.Error("panic in a handler", "method", r.Method, "route", rt.Pattern, "panic", p, "stack", string(debug.Stack()))
+			c.fail(&pando.Error{Kind: pando.KindInternal, Message: "panic"})
+		}
+		h.metrics.inflight.Dec()
+		rt.metrics.done(c.status, time.Since(start))
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+	}()
+	if err := c.run(); err != nil {
+		c.fail(err)
+	}
+}
+
+// run checks what all routes have in common, then calls the handler.
+func (c *call) run() error {
+	if c.r.ContentLength > defaultBodyLimit && c.r.ContentLength > c.route.limit(c) {
+		return &pando.Error{Kind: pando.KindTooLarge}
+	}
+	settings := c.h.cfg.Settings.Current()
+	c.req.Context = "default"
+	c.req.Method = c.r.Method
+	c.req.RealIP = realIP(c.r, &settings.TrustedProxy)
+	c.req.Query = c.query
+	c.req.Header = c.header
+	if auth := c.r.Header["Authorization"]; len(auth) > 0 && auth[0] != "" {
+		c.token = bearer(auth[0])
+		who, err := c.h.cfg.Auth.Identify(c.r.Context(), c.token)
+		if err != nil {
+			return err
+		}
+		if who.IsSuperuser() && !mayBeSuperuser(settings, c.req.RealIP) {
+			return &pando.Error{Kind: pando.KindForbidden}
+		}
+		c.req.Auth = who
+	}
+	if settings.RateLimits.Enabled {
+		if err := c.h.limits.check(settings, c, c.route.Pattern, c.path("c"), c.route.tags); err != nil {
+			return err
+		}
+	}
+	switch c.route.access {
+	case anyUser, superuser:
+		if c.req.Auth == nil {
+			return &pando.Error{
+				Kind:    pando.KindUnauthenticated,
+				Message: "The request requires valid record authorization token.",
+			}
+		}
+		if c.route.access == superuser && !c.req.IsSuperuser() {
+			return &pando.Error{
+				Kind:    pando.KindForbidden,
+				Message: "The authorized record is not allowed to perform this action.",
+			}
+		}
+	}
+	return c.route.handle(c)
+}
+
+// bearer strips the optional scheme of an Authorization header.
+func bearer(value string) string {
+	const scheme = "bearer "
+	if len(value) > len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) {
+		return value[len(scheme):]
+	}
+	return value
+}
+
+func (c *call) path(name string) string { return c.r.PathValue(name) }
+
+// query looks a parameter of the URL up, for rules and handlers alike.
+func (c *call) query(name string) (string, bool) { return queryValue(c.r.URL.RawQuery, name) }
+
+// header looks a header up by its name in lower snake case, as rules spell it.
+func (c *call) header(name string) (string, bool) { return headerValue(c.r.Header, name) }
+
+func headerValue(header http.Header, name string) (string, bool) {
+	if v := header[http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))]; len(v) > 0 {
+		return v[0], true
+	}
+	for key, v := range header { // a header that itself has an underscore
+		if len(v) > 0 && strings.EqualFold(strings.ReplaceAll(key, "-", "_"), name) {
+			return v[0], true
+		}
+	}
+	return "", false
+}
+
+func (c *call) projection() pando.Projection {
+	if c.r.URL.RawQuery == "" {
+		return pando.Projection{}
+	}
+	expand, _ := c.query("expand")
+	fields, _ := c.query("fields")
+	return pando.Projection{Expand: expand, Fields: fields}
+}
+
+func (c *call) fields() string {
+	fields, _ := c.query("fields")
+	return fields
+}
+
+// answer sends what a service returned, or its error on.
+func (c *call) answer(a pando.Answer, err error) error {
+	if err != nil {
+		return err
+	}
+	c.json(http.StatusOK, a)
+	return nil
+}
+
+// done is the answer without a body.
+func (c *call) done(err error) error {
+	if err != nil {
+		return err
+	}
+	c.status, c.wrote = http.StatusNoContent, true
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// net/http counts bodies up to its buffer's size by itself; for longer ones it
+// would chunk the answer.
+const countedByServer = 2048
+
+func (c *call) json(status int, body []byte) {
+	header := c.w.Header()
+	header["Content-Type"] = headerJSON
+	c.status, c.wrote = status, true
+	if c.r.Method == http.MethodHead && status >= 400 {
+		c.w.WriteHeader(status)
+		return
+	}
+	if len(body) >= countedByServer {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	if status != http.StatusOK {
+		c.w.WriteHeader(status)
+	}
+	c.w.Write(body)
+}

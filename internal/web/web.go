@@ -1,0 +1,129 @@
+// Package web is the HTTP edge: it turns requests into calls of the services in
+// the root package and their answers into responses. It decides nothing about
+// records.
+//
+// Start at routes.go, the whole API surface. A request passes ServeHTTP (CORS,
+// headers every response has), the mux, and call.run (address, rate limit, who
+// asks, access), then one handler, which answers or returns an error; errors.go
+// alone maps errors to responses.
+package web
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pandobase/pando"
+)
+
+// Config is what the edge is made of. The services are needed; the rest may be
+// left at its zero value.
+type Config struct {
+	Records     pando.Records
+	Collections pando.Collections
+	Auth        pando.Auth
+	Files       pando.Files
+	Realtime    pando.Realtime
+	Settings    pando.SettingsService
+
+	// Collection finds a definition by id or name, nil if there is none. It is
+	// asked for body limits and rate limits only.
+	Collection func(ref string) *pando.Collection
+	// PickFields keeps of a JSON answer what a fields parameter names.
+	PickFields func(json []byte, fields string) ([]byte, error)
+
+	Installer Installer // makes the first superuser; nil: no install page
+	PublicDir string    // static files; "" or a directory that is not there: none
+	Pages     Pages     // server-rendered pages; nil: none
+	Origins   []string  // allowed CORS origins; empty means all
+
+	Version  string
+	Ready    func() error          // nil error: the parts below can serve
+	Status   func() map[string]any // facts for /readyz?verbose
+	Registry *prometheus.Registry  // nil: one of its own
+	Log      *slog.Logger          // nil: none
+	Extra    []Route               // routes of library users
+}
+
+// Pages are server-rendered pages.
+type Pages interface {
+	http.Handler
+	// Serves tells whether there is a page for the request.
+	Serves(r *http.Request) bool
+	// NotFound answers that there is neither a page nor a file.
+	NotFound(w http.ResponseWriter, r *http.Request)
+}
+
+// Route is one route of a library user, in the pattern language of
+// [http.ServeMux].
+type Route struct {
+	Pattern string
+	Handler http.Handler
+}
+
+// Handler serves the API, pages and static files of one server. Its methods may
+// be called at once.
+type Handler struct {
+	cfg     Config
+	log     *slog.Logger
+	mux     *http.ServeMux
+	admin   *http.ServeMux
+	metrics *metrics
+	limits  limiter
+	static  *static
+
+	draining atomic.Bool
+	closing  chan struct{} // closed: event streams end
+	close    sync.Once
+}
+
+// New makes a Handler. It fails if a route of cfg.Extra does not parse or
+// collides with another.
+func New(cfg Config) (*Handler, error) {
+	h := &Handler{cfg: cfg, log: cfg.Log, closing: make(chan struct{})}
+	if h.log == nil {
+		h.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if h.cfg.Registry == nil {
+		h.cfg.Registry = prometheus.NewRegistry()
+	}
+	if h.cfg.Collection == nil {
+		h.cfg.Collection = func(string) *pando.Collection { return nil }
+	}
+	if h.cfg.PickFields == nil {
+		h.cfg.PickFields = func(b []byte, _ string) ([]byte, error) { return b, nil }
+	}
+	h.metrics = newMetrics(h.cfg.Registry, cfg.Version)
+	h.static = newStatic(cfg.PublicDir)
+	h.mux = http.NewServeMux()
+	if err := h.register(); err != nil {
+		return nil, err
+	}
+	h.admin = h.adminMux()
+	return h, nil
+}
+
+// ServeHTTP serves the public listener.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodOptions {
+		h.preflight(w, r)
+		return
+	}
+	h.setCommonHeaders(w, r)
+	h.mux.ServeHTTP(w, r)
+}
+
+// Admin serves the listener for operators: metrics, profiles, health. It asks
+// for no credentials, so it must not be reachable from outside.
+func (h *Handler) Admin() http.Handler { return h.admin }
+
+// Drain makes /readyz fail from now on, so that load balancers look elsewhere.
+func (h *Handler) Drain() { h.draining.Store(true) }
+
+// CloseStreams ends the event streams; without it they would hold a graceful
+// stop up for half an hour.
+func (h *Handler) CloseStreams() { h.close.Do(func() { close(h.closing) }) }

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pandobase/pando"
+)
+
+// Defaults of [Config].
+const (
+	DefaultDir       = "pando_data"
+	DefaultHTTP      = "127.0.0.1:8090"
+	DefaultAdmin     = "127.0.0.1:8091"
+	DefaultPublicDir = "public"
+	DefaultPagesDir  = "pages"
+	DefaultStop      = 10 * time.Second
+)
+
+// Off switches a listener or a directory of [Config] off.
+const Off = "off"
+
+// Config says what a server is made of. The zero value works on one machine.
+type Config struct {
+	Dir       string // data directory, made if it is not there; "" means pando_data
+	HTTP      string // address to serve on, host:port; "" means 127.0.0.1:8090
+	Admin     string // address for operators; "" means 127.0.0.1:8091 or a free port; Off
+	PublicDir string // static files; "" means public; Off
+	PagesDir  string // page templates; "" means pages; Off
+
+	// CacheSize is how many bytes the cache in memory may take, by its own
+	// reckoning; 0 follows the machine or the container's limit, below 0 there
+	// is no cache.
+	CacheSize int64
+	// Readers is how many reads of the database may run at once; 0 follows the
+	// machine.
+	Readers int
+
+	Origins     []string      // allowed CORS origins; empty means all
+	Reload      bool          // read page templates again when they change
+	StopTimeout time.Duration // for the requests under way when Run ends; 0 means 10 s
+	Version     string        // shown by health checks and metrics
+	Log         *slog.Logger  // nil: slog.Default()
+
+	// OnReady is called once the server answers; may be nil.
+	OnReady func(Info)
+}
+
+// Info is what a running server tells of itself.
+type Info struct {
+	URL        string // of the API's host
+	AdminURL   string // "" if it is off
+	Dir        string // absolute
+	CacheSize  int64  // bytes; 0 means no cache
+	Readers    int
+	Took       time.Duration // from New to the first request it could answer
+	InstallURL string        // link that creates the first superuser; "" if there is one
+}
+
+func (c Config) withDefaults() Config {
+	for field, def := range map[*string]string{
+		&c.Dir: DefaultDir, &c.HTTP: DefaultHTTP, &c.PublicDir: DefaultPublicDir, &c.PagesDir: DefaultPagesDir,
+	} {
+		if *field == "" {
+			*field = def
+		}
+	}
+	for _, field := range []*string{&c.PublicDir, &c.PagesDir} {
+		if *field == Off {
+			*field = ""
+		}
+	}
+	if c.StopTimeout == 0 {
+		c.StopTimeout = DefaultStop
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+// Check finds what cannot be right whatever the machine is like. Its errors
+// are of KindInvalid and say what to do.
+func (c Config) Check() error {
+	for name, addr := range map[string]string{"http": c.HTTP, "admin": c.Admin} {
+		if addr == "" || name == "admin" && addr == Off {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			return pando.Invalid("%s: %q is no address to listen on: write HOST:PORT, for example %s, or :8090 for all interfaces.", name, addr, DefaultHTTP)
+		}
+	}
+	if c.Readers < 0 {
+		return pando.Invalid("readers: %d is below 0: leave it out, or give how many reads may run at once.", c.Readers)
+	}
+	return nil
+}
+
+// pagesDir is the directory of pages, "" if there is none.
+func (c Config) pagesDir() (string, error) {
+	if c.PagesDir == "" {
+		return "", nil
+	}
+	info, err := os.Stat(c.PagesDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("pages directory: %w", err)
+	}
+	if !info.IsDir() {
+		return "", pando.Invalid("pages-dir: %s is no directory.", c.PagesDir)
+	}
+	return c.PagesDir, nil
+}
+
+// hostURL is the URL under which a browser on this machine reaches addr.
+func hostURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == "80" {
+		return "http://" + host
+	}
+	return "http://" + host + ":" + port
+}

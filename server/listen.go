@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/web"
+)
+
+// listeners are the addresses that a running server answers on.
+type listeners struct {
+	public, admin net.Listener // admin is nil if it is off
+}
+
+func (s *Server) run(ctx context.Context) error {
+	handler, err := s.handler()
+	if err != nil {
+		return err
+	}
+	l, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
+	public := web.NewServer(handler, s.log)
+	failed := make(chan error, 2)
+	go func() { failed <- serve(public, l.public) }()
+	var admin *http.Server
+	if l.admin != nil {
+		admin = web.NewServer(handler.Admin(), s.log)
+		admin.WriteTimeout = 0 // profiles take as long as they are asked to
+		go func() { failed <- serve(admin, l.admin) }()
+	}
+	s.announce(ctx, l)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.log.Info("stopping", "bound", s.cfg.StopTimeout.String())
+	handler.Drain()
+	handler.CloseStreams()
+	err = errors.Join(err, stop(public, s.cfg.StopTimeout))
+	if admin != nil {
+		admin.Close()
+	}
+	return err
+}
+
+func serve(server *http.Server, l net.Listener) error {
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// stop ends a server: no new connections at once, those with a request under
+// way after at most bound.
+func stop(server *http.Server, bound time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		server.Close()
+		return fmt.Errorf("stop: requests were still under way after %s and were cut off", bound)
+	}
+	return nil
+}
+
+func (s *Server) listen(ctx context.Context) (l listeners, err error) {
+	var config net.ListenConfig
+	if l.public, err = config.Listen(ctx, "tcp", s.cfg.HTTP); err != nil {
+		return l, listenError("http", s.cfg.HTTP, err)
+	}
+	if s.cfg.Admin == Off {
+		return l, nil
+	}
+	addr := s.cfg.Admin
+	if addr == "" {
+		addr = DefaultAdmin
+	}
+	l.admin, err = config.Listen(ctx, "tcp", addr)
+	if s.cfg.Admin == "" && errors.Is(err, syscall.EADDRINUSE) {
+		// Nobody asked for this very port: another server on this machine has it.
+		l.admin, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		l.public.Close()
+		return l, listenError("admin", addr, err)
+	}
+	return l, nil
+}
+
+func listenError(flag, addr string, err error) error {
+	e := &pando.Error{Kind: pando.KindUnavailable, Err: err}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		e.Message = fmt.Sprintf("The address %s is in use by another program: stop it, or choose another address with --%s HOST:PORT.", addr, flag)
+	case errors.Is(err, syscall.EACCES):
+		e.Message = fmt.Sprintf("This user may not listen on %s (ports below 1024 need a right): choose another address with --%s HOST:PORT.", addr, flag)
+	default:
+		e.Message = fmt.Sprintf("Cannot listen on %s: choose another address with --%s HOST:PORT.", addr, flag)
+	}
+	return e
+}
+
+// announce tells the world that the server answers.
+func (s *Server) announce(ctx context.Context, l listeners) {
+	info := Info{
+		URL: hostURL(l.public.Addr()), Dir: s.dir,
+		CacheSize: s.limits.cache, Readers: s.limits.readers, Took: time.Since(s.began),
+	}
+	if l.admin != nil {
+		info.AdminURL = hostURL(l.admin.Addr())
+	}
+	if err := s.lock.tell(info.URL); err != nil {
+		s.log.Warn("cannot write who serves", "error", err)
+	}
+	token, err := s.parts.superusers.InstallToken(ctx)
+	switch {
+	case err == nil:
+		info.InstallURL = info.URL + "/_/install/" + token
+	case pando.KindOf(err) != pando.KindForbidden: // there is no superuser, yet no link either
+		s.log.Warn("no install link", "error", err)
+	}
+	if s.cfg.OnReady != nil {
+		s.cfg.OnReady(info)
+	}
+}

@@ -1,0 +1,120 @@
+// Package server runs a Pando server inside any program: what `pando serve`
+// does, with hooks around writes and logins, and with routes of one's own.
+//
+//	s, err := server.New(server.Config{})
+//	if err != nil { … }
+//	s.OnRecordCreate(func(ctx context.Context, e *server.RecordEvent, next func(context.Context) error) error {
+//		if e.Collection.Name == "posts" { e.Record.Set("title", strings.TrimSpace(e.Record.String("title"))) }
+//		return next(ctx)
+//	})
+//	s.Handle("GET /hello", http.HandlerFunc(hello))
+//	err = s.Run(ctx)
+//
+// [New] opens the data directory, [Server.Run] serves until its context ends and
+// then stops in order. wire.go is the only place of the module that chooses
+// which database, cache or blob store is below.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/web"
+)
+
+// Server is one Pando server. Hooks and routes are added between [New] and
+// [Server.Run]; all other methods may be called at once.
+type Server struct {
+	cfg    Config
+	log    *slog.Logger
+	began  time.Time
+	dir    string // absolute
+	limits limits
+	lock   *dirLock
+	parts  *parts
+
+	routes []web.Route
+
+	once    sync.Once // guards the making of edge
+	edge    *web.Handler
+	edgeErr error
+
+	closing  sync.Once
+	closeErr error
+}
+
+// New opens the data directory, making it if it is not there, and starts what
+// lies below the web API. It fails if another server uses the directory, or a
+// newer version of Pando wrote it. The caller runs the server or closes it.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg.withDefaults(), began: time.Now()}
+	s.log = s.cfg.Log
+	dir, err := filepath.Abs(s.cfg.Dir)
+	if err != nil {
+		return nil, unusableDir(s.cfg.Dir, err)
+	}
+	s.dir = dir
+	s.limits = measure(s.cfg)
+	s.limits.apply()
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	if s.parts, err = wire(s.cfg, dir, s.limits); err != nil {
+		return nil, errors.Join(err, s.lock.close())
+	}
+	return s, nil
+}
+
+// Handle adds a route, in the pattern language of [http.ServeMux]. Patterns of
+// the API cannot be taken; /api/ paths that it does not use can.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.routes = append(s.routes, web.Route{Pattern: pattern, Handler: h})
+}
+
+// Handler serves everything that the main listener serves, for programs that
+// have a listener of their own. Hooks and routes must have been added before.
+func (s *Server) Handler() (http.Handler, error) { return s.handler() }
+
+func (s *Server) handler() (*web.Handler, error) {
+	s.once.Do(func() { s.edge, s.edgeErr = s.parts.edge(s) })
+	return s.edge, s.edgeErr
+}
+
+// Records reads and writes records as the web API does, hooks included. A
+// request without Auth is a guest's.
+func (s *Server) Records() pando.Records { return s.parts.records }
+
+// Request describes who asks in r, for calls of [Server.Records] from routes of
+// one's own.
+func (s *Server) Request(r *http.Request) (*pando.Request, error) {
+	h, err := s.handler()
+	if err != nil {
+		return nil, err
+	}
+	return h.Request(r)
+}
+
+// Close stops what New started. Run does it by itself. It may be called twice.
+func (s *Server) Close() error {
+	s.closing.Do(func() {
+		s.closeErr = errors.Join(s.parts.close(), s.lock.close())
+	})
+	return s.closeErr
+}
+
+// Run serves until ctx ends, then stops: readiness fails first, event streams
+// are closed, requests under way get Config.StopTimeout, and the data directory
+// is closed last. It returns nil after a stop in good order.
+func (s *Server) Run(ctx context.Context) error {
+	err := s.run(ctx)
+	return errors.Join(err, s.Close())
+}
