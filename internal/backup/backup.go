@@ -5,7 +5,7 @@
 // An archive is a zip file:
 //
 //	manifest.json   what is in it, with a SHA-256 of each entry
-//	pando.db        the database
+//	data.db         the database
 //	storage/…       the files that records of that database name
 package backup
 
@@ -28,7 +28,7 @@ import (
 
 const (
 	manifestName  = "manifest.json"
-	databaseName  = "pando.db"
+	databaseName  = "data.db"
 	storagePrefix = "storage/"
 	formatVersion = 1
 )
@@ -61,7 +61,7 @@ type Stage interface {
 type Creator struct {
 	Store   store.Store
 	Stage   func() (Stage, error)
-	Open    func(path string) (store.Store, error) // a copy of the database
+	Open    func(dir string) (store.Store, error) // a copy of the database
 	Version string
 	// Progress is called after each entry; may be nil.
 	Progress func(entries int, bytes int64)
@@ -133,7 +133,7 @@ func (c *Creator) write(ctx context.Context, w io.Writer, near string) (*Manifes
 	if err != nil {
 		return nil, err
 	}
-	if err := c.addFiles(ctx, a, stage, copied); err != nil {
+	if err := c.addFiles(ctx, a, stage, dir); err != nil {
 		return nil, err
 	}
 	if err := a.manifest(); err != nil {
@@ -155,8 +155,8 @@ func (c *Creator) copyDatabase(ctx context.Context, to string) error {
 }
 
 // addFiles adds every file that a record of the copied database names.
-func (c *Creator) addFiles(ctx context.Context, a *archive, stage Stage, copied string) error {
-	db, err := c.Open(copied)
+func (c *Creator) addFiles(ctx context.Context, a *archive, stage Stage, dir string) error {
+	db, err := c.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -32,21 +32,10 @@ func Check(ctx context.Context, path string) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
-	err = eachEntry(ctx, &z.Reader, m, func(name string, r io.Reader) error {
-		seen[name] = true
+	return m, eachEntry(ctx, &z.Reader, m, func(_ string, r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	for name := range m.Entries {
-		if !seen[name] {
-			return nil, pando.Invalid("The backup lacks %s, which its manifest lists.", name)
-		}
-	}
-	return m, nil
 }
 
 func readManifest(z *zip.Reader) (*Manifest, error) {
@@ -68,13 +57,15 @@ func readManifest(z *zip.Reader) (*Manifest, error) {
 	return &m, nil
 }
 
-// eachEntry reads every entry of the archive that the manifest lists; each must
-// be of the listed size and sum, and none may be there besides.
+// eachEntry reads every entry of the archive. They must be those that the
+// manifest lists, each of the listed size and sum.
 func eachEntry(ctx context.Context, z *zip.Reader, m *Manifest, f func(name string, r io.Reader) error) error {
+	seen := map[string]bool{}
 	for _, zf := range z.File {
 		if zf.Name == manifestName {
 			continue
 		}
+		seen[zf.Name] = true
 		want, ok := m.Entries[zf.Name]
 		if !ok {
 			return pando.Invalid("The backup has %q, which its manifest does not list.", zf.Name)
@@ -97,12 +88,17 @@ func eachEntry(ctx context.Context, z *zip.Reader, m *Manifest, f func(name stri
 			return pando.Invalid("The backup is damaged: %s is not what its manifest says.", zf.Name)
 		}
 	}
+	for name := range m.Entries {
+		if !seen[name] {
+			return pando.Invalid("The backup lacks %s, which its manifest lists.", name)
+		}
+	}
 	return nil
 }
 
 // Restorer unpacks backups.
 type Restorer struct {
-	Open  func(path string) (store.Store, error) // opens and checks a database
+	Open  func(dir string) (store.Store, error) // opens and checks the database in dir
 	Blobs func(dir string) (blob.Store, error)
 }
 
@@ -165,7 +161,7 @@ func (r *Restorer) unpack(ctx context.Context, path, temp string) (*Manifest, er
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	db, err := r.Open(database)
+	db, err := r.Open(temp)
 	if err != nil {
 		return nil, fmt.Errorf("restore: the database of the backup: %w", err)
 	}

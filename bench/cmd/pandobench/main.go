@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -25,6 +26,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "bare" {
 		log.Fatal(bare(os.Args[2:]))
 	}
+	// Each running load generator keeps a processor of Go's scheduler to
+	// itself, though not one of the machine; leave some for the rest.
+	runtime.GOMAXPROCS(runtime.NumCPU() + 2)
 	opt, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -73,15 +73,15 @@ func (e *engine) send(c *conn, due time.Duration) error {
 // room for more.
 func (e *engine) flush(c *conn) error {
 	for len(c.left) > 0 {
-		n, err := unix.Write(c.fd, c.left)
-		switch err {
-		case nil:
+		n, errno := write(c.fd, c.left)
+		switch errno {
+		case 0:
 			c.left = c.left[n:]
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return e.watch(c, true)
 		default:
-			return e.fail(c, "write: "+err.Error())
+			return e.fail(c, "write: "+errno.Error())
 		}
 	}
 	if c.writing {
@@ -108,12 +108,12 @@ func (e *engine) receive(c *conn) error {
 	if cap(c.in)-len(c.in) < 4<<10 {
 		c.in = append(make([]byte, 0, max(32<<10, 2*cap(c.in))), c.in...)
 	}
-	n, err := unix.Read(c.fd, c.in[len(c.in):cap(c.in)])
+	n, errno := read(c.fd, c.in[len(c.in):cap(c.in)])
 	switch {
-	case err == unix.EINTR || err == unix.EAGAIN:
+	case errno == unix.EINTR || errno == unix.EAGAIN:
 		return nil
-	case err != nil:
-		return e.fail(c, "read: "+err.Error())
+	case errno != 0:
+		return e.fail(c, "read: "+errno.Error())
 	case n == 0 && !c.busy:
 		e.res.Reconnects++
 		return e.redial(c)

@@ -90,16 +90,16 @@ func (e *engine) loop(ctx context.Context) error {
 		return err
 	}
 	for checked := time.Duration(0); ; {
-		n, err := unix.EpollWait(e.epoll, events, 20)
-		if err != nil && err != unix.EINTR {
-			return fmt.Errorf("epoll: %w", err)
+		n, errno := epollWait(e.epoll, events, 20)
+		if errno != 0 && errno != unix.EINTR {
+			return fmt.Errorf("epoll: %w", errno)
 		}
 		now := time.Since(e.start)
 		if !e.stopping && (now >= e.opt.Duration || e.opt.Stop != nil && e.opt.Stop.Load()) {
 			e.stopping = true
 			e.pace.end(now)
 		}
-		for _, ev := range events[:max(n, 0)] {
+		for _, ev := range events[:n] {
 			if err := e.dispatch(ev); err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ type Goal struct {
 	Survive  bool   // not to get through the workload at all is to fall short
 	Against  string // label that the ratio is taken to; empty for an absolute bound
 	measure  func(*Run) (Figure, error)
-	format   string
+	unit     string // follows the figure
 }
 
 // Verdict is a goal with what was measured.
@@ -70,9 +70,9 @@ func (g Goal) judge(r *Run) Verdict {
 		v.Status = Short
 	}
 	v.Figure = f
-	v.Measured = fmt.Sprintf(g.format, f.Median)
+	v.Measured = number(f.Median) + g.unit
 	if f.Min != f.Max {
-		v.Measured += fmt.Sprintf(" ("+g.format+" to "+g.format+")", f.Min, f.Max)
+		v.Measured += fmt.Sprintf(" (%s to %s)", number(f.Min), number(f.Max))
 	}
 	return v
 }
@@ -90,7 +90,7 @@ func (r *Run) find(name string) (*Workload, error) {
 // times is a goal of at least bound times the throughput of another series.
 func times(workload, title string, bound float64, label, against, target string) Goal {
 	return Goal{
-		Workload: workload, Title: title, Target: target, Bound: bound, Against: against, format: "%.3g ×",
+		Workload: workload, Title: title, Target: target, Bound: bound, Against: against, unit: " ×",
 		measure: func(r *Run) (Figure, error) {
 			w, err := r.find(workload)
 			if err != nil {
@@ -110,9 +110,9 @@ func ofBare(workload, title string, bound float64) Goal {
 }
 
 // atMost is a goal of at most bound for a figure of Pando's own.
-func atMost(workload, title string, m Metric, bound float64, target, format string) Goal {
+func atMost(workload, title string, m Metric, bound float64, target, unit string) Goal {
 	return Goal{
-		Workload: workload, Title: title, Target: target, Bound: bound, AtMost: true, format: format,
+		Workload: workload, Title: title, Target: target, Bound: bound, AtMost: true, unit: unit,
 		measure: func(r *Run) (Figure, error) {
 			w, err := r.find(workload)
 			if err != nil {
@@ -142,7 +142,7 @@ const megabyte = 1 << 20
 // given workloads.
 func peakMemory(title string, bound float64, workloads ...string) Goal {
 	return Goal{
-		Workload: workloads[0], Title: title, Target: fmt.Sprintf("≤ %g MB", bound), Bound: bound, AtMost: true, format: "%.0f MB",
+		Workload: workloads[0], Title: title, Target: fmt.Sprintf("≤ %g MB", bound), Bound: bound, AtMost: true, unit: " MB",
 		measure: func(r *Run) (Figure, error) {
 			var peaks []float64
 			for _, name := range workloads {

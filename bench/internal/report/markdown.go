@@ -35,13 +35,9 @@ func (r *Run) verdicts(b *strings.Builder) {
 
 func (w *Workload) table(b *strings.Builder) {
 	fmt.Fprintf(b, "## %s: %s\n\n", w.Name, w.Title)
-	load := fmt.Sprintf("%d connections", w.Conns)
-	if w.Rate > 0 {
-		load += fmt.Sprintf(", %g requests a second offered", w.Rate)
-	}
-	fmt.Fprintf(b, "%s; %s; %d rounds of %v; %s.\n\n", w.Data, load, w.Rounds, w.Duration, w.Started.UTC().Format(time.DateTime))
-	b.WriteString("| server | per second | p50 ms | p99 ms | CPU µs each | peak MB | ")
-	fmt.Fprintf(b, "%s × PocketBase | errors |\n|---|--:|--:|--:|--:|--:|--:|--:|\n", w.Compare)
+	b.WriteString(w.conditions())
+	b.WriteString("| server | per second | p50 ms | p99 ms | CPU µs each | MB idle | MB peak | ")
+	fmt.Fprintf(b, "%s × PocketBase | errors |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", w.Compare)
 	for i := range w.Series {
 		w.row(b, &w.Series[i])
 	}
@@ -49,29 +45,58 @@ func (w *Workload) table(b *strings.Builder) {
 	b.WriteByte('\n')
 }
 
+// conditions is a line that says what the figures hold for.
+func (w *Workload) conditions() string {
+	var parts []string
+	if w.Data != "" {
+		parts = append(parts, w.Data, plural(w.Conns, "connection"))
+	}
+	if w.Rate > 0 {
+		parts = append(parts, fmt.Sprintf("%g requests a second offered", w.Rate))
+	}
+	parts = append(parts, plural(w.Rounds, "round")+" of "+w.Duration.String(), w.Started.UTC().Format(time.DateTime))
+	return strings.Join(parts, "; ") + ".\n\n"
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func (w *Workload) row(b *strings.Builder, s *Series) {
 	name := s.Label
 	if v := w.Versions[s.Label]; v != "" {
 		name += " " + v
 	}
+	idle, peak := megabytes(s.IdleMemory), megabytes(s.PeakMemory)
 	if s.Fault != "" || len(s.Samples) == 0 {
-		fmt.Fprintf(b, "| %s | VOID | | | | %.0f | | %s |\n", name, float64(s.PeakMemory)/megabyte, cell(s.Void()))
+		fmt.Fprintf(b, "| %s | VOID | | | | %s | %s | | %s |\n", name, idle, peak, cell(s.Void()))
 		return
 	}
-	errors := "0"
-	void := ""
+	errors, rate := "0", s.Figure(Throughput)
+	figures := fmt.Sprintf("%s (%s to %s)", number(rate.Median), number(rate.Min), number(rate.Max))
 	if why := s.Void(); why != "" {
-		errors, void = cell(why), " (VOID)"
+		errors, figures = cell(why), figures+" VOID"
+	}
+	figures += fmt.Sprintf(" | %s | %s | %s", milliseconds(s.p50()), milliseconds(s.Figure(P99)), number(s.Figure(CPU).Median))
+	if rate.Max == 0 {
+		figures = " | | | " // what was measured is below the table
 	}
 	ratio := ""
 	if f, err := w.Ratio(w.Compare, s.Label, Peer); err == nil && s.Label != Peer {
-		ratio = fmt.Sprintf("**%.3g** (%.3g to %.3g)", f.Median, f.Min, f.Max)
+		ratio = fmt.Sprintf("**%s** (%s to %s)", number(f.Median), number(f.Min), number(f.Max))
 	}
-	rate := s.Figure(Throughput)
-	fmt.Fprintf(b, "| %s | %s (%s to %s)%s | %s | %s | %s | %.0f | %s | %s |\n", name,
-		number(rate.Median), number(rate.Min), number(rate.Max), void,
-		milliseconds(s.p50()), milliseconds(s.Figure(P99)), number(s.Figure(CPU).Median),
-		float64(s.PeakMemory)/megabyte, ratio, errors)
+	fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", name, figures, idle, peak, ratio, errors)
+}
+
+// megabytes formats a size in bytes, empty for one that is not known.
+func megabytes(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", float64(n)/megabyte)
 }
 
 // extras lists the figures that only this workload has.

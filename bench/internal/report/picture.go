@@ -77,7 +77,7 @@ func (bar *bar) draw(b *strings.Builder, y int, x func(float64) float64) {
 		stroke(bar.pando, y+10, 14, "#2f7d4f")
 		fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#143d26" stroke-width="2"/>`, x(bar.pando.Min), x(bar.pando.Max), y+17, y+17)
 		end = max(end, x(bar.pando.Median), x(bar.pando.Max))
-		text = append(text, fmt.Sprintf("%.3g ×", bar.pando.Median))
+		text = append(text, number(bar.pando.Median)+" ×")
 	}
 	if bar.bare.Median > 0 {
 		end = max(end, x(bar.bare.Median))

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/pandobase/pando/bench/internal/dataset"
@@ -38,7 +40,7 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) {
 	result := report.Workload{
 		Name: w.Name, Title: w.Title, Started: time.Now().UTC(),
-		Conns: r.conns(w), Rate: w.Rate, Rounds: r.Rounds, Duration: r.Duration,
+		Conns: r.conns(w), Rate: w.Rate, Rounds: r.roundsOf(w), Duration: r.Duration,
 		Compare: cmp.Or(w.Compare, report.Throughput), Versions: make(map[string]string),
 	}
 	if w.Spec.Records > 0 {
@@ -71,6 +73,8 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 }
 
 func (r *Runner) conns(w *Workload) int { return cmp.Or(w.Conns, r.Conns) }
+
+func (r *Runner) roundsOf(w *Workload) int { return min(r.Rounds, cmp.Or(w.MaxRounds, r.Rounds)) }
 
 // note keeps the first thing that went wrong with a server.
 func (r *Runner) note(s *session, err error) {
@@ -139,7 +143,7 @@ func (r *Runner) rounds(ctx context.Context, w *Workload, sessions []*session) {
 	if measure == nil {
 		measure = drive
 	}
-	for round := range r.Rounds {
+	for round := range r.roundsOf(w) {
 		for i := range sessions {
 			s := sessions[(i+round)%len(sessions)]
 			if s.result.Fault != "" || ctx.Err() != nil {
@@ -154,7 +158,7 @@ func (r *Runner) rounds(ctx context.Context, w *Workload, sessions []*session) {
 				continue
 			}
 			s.result.Samples = append(s.result.Samples, sample)
-			r.Log("  %d/%d %-22s %s", round+1, r.Rounds, s.label, summary(sample))
+			r.Log("  %d/%d %-22s %s", round+1, r.roundsOf(w), s.label, summary(sample))
 		}
 	}
 }
@@ -165,7 +169,7 @@ func (r *Runner) alone(ctx context.Context, w *Workload, lineup []contender) []r
 	for i, c := range lineup {
 		series[i].Label = c.label
 	}
-	for round := range r.Rounds {
+	for round := range r.roundsOf(w) {
 		for i := range lineup {
 			i = (i + round) % len(lineup)
 			if series[i].Fault != "" || ctx.Err() != nil {
@@ -179,7 +183,7 @@ func (r *Runner) alone(ctx context.Context, w *Workload, lineup []contender) []r
 			}
 			series[i].Samples = append(series[i].Samples, sample)
 			series[i].PeakMemory = max(series[i].PeakMemory, int64(sample.Extra[string(report.PeakMemory)]*(1<<20)))
-			r.Log("  %d/%d %-22s %s", round+1, r.Rounds, lineup[i].label, summary(sample))
+			r.Log("  %d/%d %-22s %s", round+1, r.roundsOf(w), lineup[i].label, summary(sample))
 		}
 	}
 	return series
@@ -190,8 +194,8 @@ func summary(s report.Sample) string {
 	if s.PerSecond == 0 {
 		text = ""
 	}
-	if len(s.Extra) > 0 {
-		text += fmt.Sprintf("  %.4v", s.Extra)
+	for _, name := range slices.Sorted(maps.Keys(s.Extra)) {
+		text += fmt.Sprintf("  %s %.4g", name, s.Extra[name])
 	}
 	if s.Errors > 0 {
 		text += fmt.Sprintf("  %d ERRORS: %s", s.Errors, s.FirstError)

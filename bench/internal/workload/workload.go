@@ -24,6 +24,8 @@ type Workload struct {
 	Bare    bool // the bare handler takes part
 	Login   bool // tokens must come from a login by password
 
+	MaxRounds int // for a workload whose rounds take long; 0 for as many as the run was given
+
 	// Kinds and Script make the requests. The script of a round is the same
 	// for every server.
 	Kinds  []load.Kind

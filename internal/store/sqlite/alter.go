@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pandobase/pando"
 )
@@ -15,10 +16,6 @@ type alteration struct {
 }
 
 type fieldPair struct{ old, new *pando.Field }
-
-func (a *alteration) empty() bool {
-	return len(a.drop)+len(a.rename)+len(a.add)+len(a.convert) == 0
-}
 
 // rebuilds tells whether indexes have to make way.
 func (a *alteration) rebuilds() bool { return len(a.drop)+len(a.rename)+len(a.convert) > 0 }
@@ -70,8 +67,22 @@ func (t *tx) alterTable(old, c *pando.Collection) error {
 	if err := t.dropIndexes(gone); err != nil {
 		return err
 	}
-	if !a.empty() || old.Name != c.Name {
-		err := t.changeUnderViews(old, nil, func() error { return t.alterColumns(a, old, c) })
+	if len(a.drop) > 0 {
+		err := t.changeUnderViews(old, nil, func() error { return t.execAll(dropSQL(a, old)) })
+		if err != nil {
+			return err
+		}
+	}
+	if renames := renameSQL(a, old, c); len(renames) > 0 {
+		if err := t.renameUnderViews(renames); err != nil {
+			return err
+		}
+	}
+	if err := t.execAll(addSQL(a, c)); err != nil {
+		return err
+	}
+	if len(a.convert) > 0 {
+		err := t.changeUnderViews(c, nil, func() error { return t.execAll(convertSQL(a, c)) })
 		if err != nil {
 			return err
 		}
@@ -79,8 +90,8 @@ func (t *tx) alterTable(old, c *pando.Collection) error {
 	return t.createIndexes(missing)
 }
 
-func (t *tx) alterColumns(a alteration, old, c *pando.Collection) error {
-	for _, sql := range alterSQL(a, old, c) {
+func (t *tx) execAll(list []string) error {
+	for _, sql := range list {
 		if err := t.c.execOnce(sql); err != nil {
 			return words(err)
 		}
@@ -88,35 +99,61 @@ func (t *tx) alterColumns(a alteration, old, c *pando.Collection) error {
 	return nil
 }
 
-// alterSQL lists the statements. Renames go over names that nobody has, so that
-// two fields can trade names, and a name can change its case only.
-func alterSQL(a alteration, old, c *pando.Collection) []string {
-	alter := "ALTER TABLE " + quote(old.Name) + " "
-	var sql []string
+func alterTable(name string) string { return "ALTER TABLE " + quote(name) + " " }
+
+func dropSQL(a alteration, old *pando.Collection) (sql []string) {
 	for _, f := range a.drop {
-		sql = append(sql, alter+"DROP COLUMN "+quote(f.Name))
+		sql = append(sql, alterTable(old.Name)+"DROP COLUMN "+quote(f.Name))
+	}
+	return sql
+}
+
+// renameSQL renames columns, then the table. Names that are still taken (two
+// fields trade theirs, or only the case changes) are reached over others.
+func renameSQL(a alteration, old, c *pando.Collection) (sql []string) {
+	taken := make(map[string]bool)
+	for _, p := range a.rename {
+		taken[strings.ToLower(p.old.Name)] = true
+	}
+	detour := make([]string, len(a.rename))
+	for i, p := range a.rename {
+		detour[i] = p.old.Name
+		if taken[strings.ToLower(p.new.Name)] {
+			detour[i] = temporary(i)
+			sql = append(sql, alterTable(old.Name)+"RENAME COLUMN "+quote(p.old.Name)+" TO "+quote(detour[i]))
+		}
 	}
 	for i, p := range a.rename {
-		sql = append(sql, alter+"RENAME COLUMN "+quote(p.old.Name)+" TO "+quote(temporary(i)))
+		sql = append(sql, alterTable(old.Name)+"RENAME COLUMN "+quote(detour[i])+" TO "+quote(p.new.Name))
 	}
-	for i, p := range a.rename {
-		sql = append(sql, alter+"RENAME COLUMN "+quote(temporary(i))+" TO "+quote(p.new.Name))
+	name := old.Name
+	if name != c.Name && strings.EqualFold(name, c.Name) {
+		sql = append(sql, alterTable(name)+"RENAME TO "+quote(temporary(0)))
+		name = temporary(0)
 	}
+	if name != c.Name {
+		sql = append(sql, alterTable(name)+"RENAME TO "+quote(c.Name))
+	}
+	return sql
+}
+
+func addSQL(a alteration, c *pando.Collection) (sql []string) {
 	for _, f := range a.add {
-		sql = append(sql, alter+"ADD COLUMN "+quote(f.Name)+" "+columnType(f))
+		sql = append(sql, alterTable(c.Name)+"ADD COLUMN "+quote(f.Name)+" "+columnType(f))
 	}
+	return sql
+}
+
+// convertSQL puts a column of the other type in the place of each.
+func convertSQL(a alteration, c *pando.Collection) (sql []string) {
 	for _, p := range a.convert {
 		name, tmp := quote(p.new.Name), quote(temporary(0))
 		sql = append(sql,
-			alter+"ADD COLUMN "+tmp+" "+columnType(p.new),
-			"UPDATE "+quote(old.Name)+" SET "+tmp+" = "+conversion(name, p.new.Multiple()),
-			alter+"DROP COLUMN "+name,
-			alter+"RENAME COLUMN "+tmp+" TO "+name,
+			alterTable(c.Name)+"ADD COLUMN "+tmp+" "+columnType(p.new),
+			"UPDATE "+quote(c.Name)+" SET "+tmp+" = "+conversion(name, p.new.Multiple()),
+			alterTable(c.Name)+"DROP COLUMN "+name,
+			alterTable(c.Name)+"RENAME COLUMN "+tmp+" TO "+name,
 		)
-	}
-	if old.Name != c.Name {
-		tmp := quote(temporary(0))
-		sql = append(sql, alter+"RENAME TO "+tmp, "ALTER TABLE "+tmp+" RENAME TO "+quote(c.Name))
 	}
 	return sql
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	"github.com/pandobase/pando"
 )
@@ -37,7 +38,7 @@ func (p *plan) bindValue(q *stmt, param, i int, v any) error {
 	case formJSON:
 		var raw json.RawMessage
 		if raw, ok = v.(json.RawMessage); ok {
-			q.bindText(param, encodeJSON(raw))
+			bindJSON(q, param, raw)
 		}
 	case formPoint:
 		var g pando.GeoPoint
@@ -66,11 +67,13 @@ func (p *plan) same(i int, a, b any) bool {
 	return a == b
 }
 
-func encodeJSON(raw json.RawMessage) string {
-	if len(raw) == 0 {
-		return "null"
+// bindJSON binds a JSON value; null is SQL's NULL.
+func bindJSON(q *stmt, param int, raw json.RawMessage) {
+	if len(raw) == 0 || string(raw) == "null" {
+		q.bindNull(param)
+		return
 	}
-	return string(raw)
+	q.bindText(param, unsafe.String(unsafe.SliceData(raw), len(raw)))
 }
 
 func encodePoint(g pando.GeoPoint) string {

@@ -46,3 +46,11 @@ func words(err error) error {
 	}
 	return unavailable(err)
 }
+
+// sqlWords is what SQLite itself said.
+func sqlWords(err error) string {
+	if e, ok := errors.AsType[*sqlError](err); ok {
+		return e.message
+	}
+	return err.Error()
+}

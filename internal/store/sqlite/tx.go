@@ -89,14 +89,18 @@ func (t *tx) undo() error {
 
 // touch notes that a record of c changed, and the number of records by delta.
 func (t *tx) touch(c *pando.Collection, id string, delta int64) {
-	t.touched.tags = append(t.touched.tags, position.RecordTag(c.ID, id))
 	t.touchTable(c)
+	t.touched.tags = append(t.touched.tags, position.RecordTag(c.ID, id))
 	t.count(c, delta)
 }
 
-// touchTable notes that records of c changed, and of every view that reads c.
+// touchTable notes that records of c changed.
 func (t *tx) touchTable(c *pando.Collection) {
-	t.touched.tags = append(t.touched.tags, position.TableTag(c.ID))
+	tag := position.TableTag(c.ID)
+	if n := len(t.touched.tags); n > 1 && t.touched.tags[n-2] == tag {
+		return // the record before was of the same table
+	}
+	t.touched.tags = append(t.touched.tags, tag)
 }
 
 func (t *tx) count(c *pando.Collection, delta int64) {

@@ -341,6 +341,7 @@ func (w *writer) commitSQL() error {
 	if g.cat != w.s.Catalog() {
 		w.s.catalogs.add(g.cat)
 	}
+	w.s.index.Bump(position.N(w.csn), []position.Tag{position.AllTag})
 	for i, b := range g.batches {
 		if g.touched[i].all {
 			w.s.index.BumpAll(b.Position)
