@@ -25,6 +25,9 @@ import (
 	wirejson "github.com/pandobase/pando/internal/wire"
 )
 
+// databaseFile is the database, in the data directory.
+const databaseFile = sqlite.FileName
+
 // filesDir is the directory of uploaded files, below the data directory.
 const filesDir = "storage"
 
