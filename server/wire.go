@@ -15,9 +15,12 @@ import (
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
+	"github.com/pandobase/pando/internal/collections"
 	"github.com/pandobase/pando/internal/files"
 	"github.com/pandobase/pando/internal/pages"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/records"
+	"github.com/pandobase/pando/internal/settings"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/store/cached"
 	"github.com/pandobase/pando/internal/store/sqlite"
@@ -50,7 +53,8 @@ type parts struct {
 	realtime    pando.Realtime
 	settings    pando.SettingsService
 
-	authHooks auth.Hooks
+	recordHooks records.Hooks
+	authHooks   auth.Hooks
 
 	closers []func() error // in the order of opening
 }
@@ -112,13 +116,24 @@ func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []
 	if err != nil {
 		return nil, err
 	}
+	if err := collections.Bootstrap(context.Background(), db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
 }
 
 // connect makes the services.
 func (p *parts) connect(cfg Config) {
+	recs := records.New(records.Config{
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Passwords: p.passwords, Hooks: &p.recordHooks,
+	})
+	p.records = recs
+	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs})
+	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
-	p.auth = auth.New(auth.Config{Store: p.store, Facts: p.facts, Passwords: p.passwords, Hooks: &p.authHooks})
+	p.auth = auth.New(auth.Config{
+		Store: p.store, Facts: p.facts, Passwords: p.passwords, Encode: recs.Encode, Hooks: &p.authHooks,
+	})
 	p.files = files.New(files.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, Log: cfg.Log,
 	})
