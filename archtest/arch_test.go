@@ -45,8 +45,13 @@ var layers = map[string]int{
 	"internal/auth":     4,
 	"internal/files":    4,
 
-	"internal/pages": 5,
-	"internal/web":   5,
+	"internal/pages":       5,
+	"internal/web":         5,
+	"cmd/pando":            7,
+	"server":               6,
+	"internal/records":     4,
+	"internal/settings":    4,
+	"internal/collections": 4,
 }
 
 // allowed are imports within one layer, or of services by name.
