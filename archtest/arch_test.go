@@ -45,6 +45,9 @@ var layers = map[string]int{
 	"internal/auth":     4,
 	"internal/files":    4,
 
+	"internal/collections": 4,
+	"internal/settings":    4,
+
 	"internal/pages": 5,
 	"internal/web":   5,
 }
