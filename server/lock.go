@@ -111,3 +111,21 @@ func writeFileAtomic(path string, data []byte, mode fs.FileMode) (err error) {
 	}
 	return os.Rename(f.Name(), path)
 }
+
+// existingDir is the absolute path of a data directory that must be there.
+func existingDir(dir string) (string, error) {
+	if dir == "" {
+		dir = DefaultDir
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", unusableDir(dir, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, databaseFile)); err != nil {
+		return "", &pando.Error{
+			Kind: pando.KindNotFound, Err: err,
+			Message: fmt.Sprintf("There is no Pando data in %s: name its directory with --dir.", dir),
+		}
+	}
+	return dir, nil
+}
