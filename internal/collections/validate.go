@@ -176,6 +176,17 @@ type overlay struct {
 	c       *pando.Collection
 }
 
+// All implements [rule.Schema].
+func (o overlay) All() []*pando.Collection {
+	all := []*pando.Collection{o.c}
+	for _, c := range o.catalog.Collections {
+		if c.ID != o.c.ID {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // Collection implements [rule.Schema].
 func (o overlay) Collection(ref string) *pando.Collection {
 	if found := o.catalog.Collection(ref); found != nil && found.ID != o.c.ID {
