@@ -43,6 +43,7 @@ var layers = map[string]int{
 	"internal/takeover": 4,
 	"internal/backup":   4,
 	"internal/auth":     4,
+	"internal/realtime": 4,
 	"internal/files":    4,
 
 <<<<<<< HEAD
