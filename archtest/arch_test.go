@@ -43,16 +43,9 @@ var layers = map[string]int{
 	"internal/takeover": 4,
 	"internal/backup":   4,
 	"internal/auth":     4,
-	"internal/realtime": 4,
 	"internal/files":    4,
+	"internal/realtime": 4,
 
-<<<<<<< HEAD
-	"internal/collections": 4,
-	"internal/settings":    4,
-
-	"internal/pages": 5,
-	"internal/web":   5,
-=======
 	"internal/pages":       5,
 	"internal/web":         5,
 	"cmd/pando":            7,
@@ -60,7 +53,6 @@ var layers = map[string]int{
 	"internal/records":     4,
 	"internal/settings":    4,
 	"internal/collections": 4,
->>>>>>> main
 }
 
 // allowed are imports within one layer, or of services by name.
