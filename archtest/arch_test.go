@@ -52,7 +52,7 @@ var layers = map[string]int{
 // allowed are imports within one layer, or of services by name.
 var allowed = map[string][]string{
 	"internal/store/sqlite": {"internal/store/sqlgen"}, // the dialect's SQL is generated there
-	"internal/rule":         {"internal/field"},
+	"internal/rule":         {"internal/field", "internal/indexdef"},
 	"internal/web":          {"internal/pages"},
 }
 
