@@ -39,6 +39,9 @@ func (alone) Collection(ref string) *pando.Collection {
 	return nil
 }
 
+// All implements [rule.Schema].
+func (alone) All() []*pando.Collection { return []*pando.Collection{listed} }
+
 // List answers with one page of definitions. They are all in memory, and few.
 func (s *Service) List(ctx context.Context, q pando.ListQuery) (pando.Answer, error) {
 	found, err := filter(ctx, s.store.Catalog().Collections, q.Filter)
