@@ -15,6 +15,7 @@ import (
 	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/records"
 	"github.com/pandobase/pando/internal/servicetest"
+	"github.com/pandobase/pando/internal/store"
 )
 
 // world is a service on real ground, with some people.
@@ -232,3 +233,10 @@ func file(name, content string) pando.Upload {
 type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
+
+type reader = store.Reader
+
+func (w *world) read(t testing.TB, f func(reader) error) error {
+	t.Helper()
+	return w.env.Store.Read(t.Context(), f)
+}
