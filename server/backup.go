@@ -7,7 +7,6 @@ import (
 	"github.com/pandobase/pando/internal/backup"
 	"github.com/pandobase/pando/internal/blob"
 	"github.com/pandobase/pando/internal/blob/disk"
-	"github.com/pandobase/pando/internal/store"
 )
 
 // BackupInfo is what an archive holds.
@@ -63,11 +62,6 @@ func Restore(ctx context.Context, archive, dir string) (*BackupInfo, error) {
 		return nil, err
 	}
 	return backupInfo(m), nil
-}
-
-// openCopy opens a database file that lies in a directory of its own.
-func openCopy(path string) (store.Store, error) {
-	return openStore(Config{}.withDefaults(), filepath.Dir(path), limits{readers: 1}, nil, nil)
 }
 
 func backupInfo(m *backup.Manifest) *BackupInfo {

@@ -55,8 +55,12 @@ func createBackup(cmd *cobra.Command, args []string) error {
 	if path, err = filepath.Abs(path); err != nil {
 		return err
 	}
-	bar := newProgress(cmd.ErrOrStderr(), "backup")
-	info, err := server.Backup(cmd.Context(), s.String("dir"), path, version(), bar.update)
+	bar := newProgress(cmd.ErrOrStderr())
+	info, err := server.Backup(cmd.Context(), s.String("dir"), path, version(), func(entries int, bytes int64) {
+		bar.show(func(e elapsed) string {
+			return fmt.Sprintf("backup: %d entries, %s, %s/s", entries, humanize.IBytes(uint64(bytes)), humanize.IBytes(uint64(e.rate(float64(bytes)))))
+		})
+	})
 	bar.end()
 	if err != nil {
 		return err
@@ -82,45 +86,4 @@ func report(out io.Writer, info *server.BackupInfo, format, what string) error {
 		fmt.Fprintf(out, "missing since before the backup: %s\n", name)
 	}
 	return nil
-}
-
-// progress shows how far something is: one line that is written over on a
-// terminal, a line now and then elsewhere.
-type progress struct {
-	out   io.Writer
-	tty   bool
-	what  string
-	began time.Time
-	shown time.Time
-	wrote bool
-}
-
-func newProgress(out io.Writer, what string) *progress {
-	_, tty := terminal(out)
-	return &progress{out: out, tty: tty, what: what, began: time.Now(), shown: time.Now()}
-}
-
-func (p *progress) update(entries int, bytes int64) {
-	every := 10 * time.Second
-	if p.tty {
-		every = 100 * time.Millisecond
-	}
-	if time.Since(p.shown) < every {
-		return
-	}
-	p.shown = time.Now()
-	rate := float64(bytes) / time.Since(p.began).Seconds()
-	line := fmt.Sprintf("%s: %d entries, %s, %s/s", p.what, entries, humanize.IBytes(uint64(bytes)), humanize.IBytes(uint64(rate)))
-	if p.tty {
-		fmt.Fprintf(p.out, "\r%-70s", line)
-		p.wrote = true
-		return
-	}
-	fmt.Fprintln(p.out, line)
-}
-
-func (p *progress) end() {
-	if p.wrote {
-		fmt.Fprintln(p.out)
-	}
 }

@@ -1,41 +1,93 @@
 package differential
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 )
 
-// Report writes the differences of results for people: grouped by area, each
-// with its request and what differs.
+// repeated is from how many requests on the same difference is shown once,
+// for all of them.
+const repeated = 6
+
+// Report writes the differences of results for people: first what differs
+// alike in many requests, then by area each request with what differs, then
+// the counts.
 func Report(w io.Writer, a, b string, results []Result) {
+	often := repeats(results)
+	reportRepeats(w, a, b, often)
 	byArea := map[string][]Result{}
-	var areas []string
 	for _, r := range results {
-		if len(r.Differences) == 0 {
-			continue
-		}
-		if byArea[r.Request.Area] == nil {
-			areas = append(areas, r.Request.Area)
-		}
 		byArea[r.Request.Area] = append(byArea[r.Request.Area], r)
 	}
-	sort.Strings(areas)
+	areas := slices.Sorted(maps.Keys(byArea))
 	for _, area := range areas {
-		fmt.Fprintf(w, "\n══ %s (%d)\n", area, len(byArea[area]))
+		heading := false
 		for _, r := range byArea[area] {
+			own := slices.DeleteFunc(slices.Clone(r.Differences), func(d Difference) bool { return often[d] != nil })
+			if len(own) == 0 {
+				continue
+			}
+			if !heading {
+				heading = true
+				fmt.Fprintf(w, "\n══ %s\n", area)
+			}
 			fmt.Fprintf(w, "\n● %s\n  %s\n  %s %d, %s %d\n", r.Request.ID(), Describe(r.Request), a, r.A.Status, b, r.B.Status)
-			for _, d := range r.Differences {
-				fmt.Fprintf(w, "    %-7s %s\n      %-6s %s\n      %-6s %s\n", d.Class, d.Where, a, short(d.A), b, short(d.B))
+			for _, d := range own {
+				reportOne(w, a, b, d)
 			}
 		}
 	}
+	fmt.Fprintf(w, "\n%-14s %9s %9s %9s %9s\n", "area", "requests", "status", "sdk key", "other")
+	for _, area := range areas {
+		reportCount(w, area, byArea[area])
+	}
+	reportCount(w, "all", results)
+}
+
+// repeats are the differences that many requests share, with their requests.
+// Differing statuses are not among them: each has a story of its own.
+func repeats(results []Result) map[Difference][]string {
+	often := map[Difference][]string{}
+	for _, r := range results {
+		for _, d := range r.Differences {
+			if d.Class != Status {
+				often[d] = append(often[d], r.Request.ID())
+			}
+		}
+	}
+	maps.DeleteFunc(often, func(_ Difference, ids []string) bool { return len(ids) < repeated })
+	return often
+}
+
+func reportRepeats(w io.Writer, a, b string, often map[Difference][]string) {
+	if len(often) == 0 {
+		return
+	}
+	all := slices.Collect(maps.Keys(often))
+	slices.SortFunc(all, func(x, y Difference) int {
+		return cmp.Or(len(often[y])-len(often[x]), strings.Compare(x.Where, y.Where), strings.Compare(x.A+x.B, y.A+y.B))
+	})
+	fmt.Fprintln(w, "\n══ alike in many requests")
+	for _, d := range all {
+		ids := often[d]
+		fmt.Fprintf(w, "\n● %d requests, such as %s, %s\n", len(ids), ids[0], ids[len(ids)/2])
+		reportOne(w, a, b, d)
+	}
+}
+
+func reportOne(w io.Writer, a, b string, d Difference) {
+	fmt.Fprintf(w, "    %-7s %s\n      %-6s %s\n      %-6s %s\n", d.Class, d.Where, a, short(d.A), b, short(d.B))
+}
+
+func reportCount(w io.Writer, name string, results []Result) {
 	n := Count(results)
-	fmt.Fprintf(w, "\n%d requests: %d with another status, %d with another SDK key, %d with other differences\n",
-		len(results), n[Status], n[SDKKey], n[Other])
+	fmt.Fprintf(w, "%-14s %9d %9d %9d %9d\n", name, len(results), n[Status], n[SDKKey], n[Other])
 }
 
 // Describe shows a request on one line.

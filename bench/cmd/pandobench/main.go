@@ -131,7 +131,7 @@ func (o *options) runner(ctx context.Context) (*workload.Runner, error) {
 		Targets: o.targets, Binaries: make(map[server.Kind]server.Binary), Scratch: scratch,
 		Store:  &dataset.Store{Root: data, Log: log.Printf, AnyBuild: o.anyBuild},
 		Rounds: o.rounds, Duration: o.duration, Conns: o.conns,
-		LimitParent: o.cgroup, LargeRecords: o.largeRecords, LargeUsers: o.largeUsers,
+		LimitParent: o.cgroup, LargeRecords: o.largeRecords, LargeUsers: o.largeUsers, Small: o.small,
 		Log: log.Printf,
 	}
 	if o.profile {

@@ -57,7 +57,8 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 		}
 		args = append(args, "serve", "--dir", c.Data, "--http", addr, "--admin", p.Admin)
 	case PocketBase:
-		args = append(args, "serve", "--dir", c.Data, "--http", addr)
+		// It would print every statement if its program lay below TMPDIR.
+		args = append(args, "serve", "--dev=false", "--dir", c.Data, "--http", addr)
 	case Bare:
 		args = append(args, "bare", "-answer", c.Data, "-http", addr)
 	}

@@ -5,8 +5,9 @@
 // reads what the data set made, and writes only to collections and records of
 // its own, so that any choice of areas gives the same answers.
 //
-// Left out are routes that Pando does not have yet (see docs/compatibility.md)
-// and routes that the peer's version does not have.
+// Left out, and named in docs/compatibility.md: routes that Pando does not have
+// yet, and where the peer's version (0.36) differs from the newest, which Pando
+// follows.
 package areas
 
 import (
