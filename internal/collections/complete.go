@@ -32,8 +32,11 @@ func completeFields(c, old *pando.Collection) {
 	for _, f := range authFields() {
 		if have := c.Field(f.Name); have != nil && have.Type == f.Type {
 			have.System = true
-			if f.Hidden { // password and tokenKey
+			switch f.Name {
+			case "password", "tokenKey":
 				have.Hidden, have.Required = true, true
+			case "email":
+				have.Hidden = false // emailVisibility says who sees it
 			}
 			continue
 		}

@@ -125,7 +125,7 @@ func (i *importing) read(body json.RawMessage) error {
 		i.keepFields(old, c)
 		rotate(old, c)
 	} else if c.ID == "" {
-		c.ID = collectionID(c.Type, c.Name)
+		c.ID = freeCollectionID(i.tx.Catalog(), c)
 	}
 	for _, other := range i.items {
 		if other.c.ID == c.ID {
@@ -215,6 +215,8 @@ func (i *importing) checkStructure() error {
 		v.structure()
 		if it.c.IsView() {
 			delete(v.errs, "fields")
+		} else {
+			v.foreseeIndexes()
 		}
 		if len(v.errs) > 0 {
 			return notValid(it.c, v.errs)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/store"
 )
 
 // Scaffolds answers with an empty definition of each type, which clients build
@@ -37,6 +39,17 @@ func scaffold(t pando.CollectionType) *pando.Collection {
 // definition has the same id in every installation.
 func collectionID(t pando.CollectionType, name string) string {
 	return fmt.Sprintf("pbc_%d", crc32.ChecksumIEEE([]byte(string(t)+name)))
+}
+
+// freeCollectionID is the id for a new collection, with a number behind it if one
+// that was renamed still has it.
+func freeCollectionID(catalog *store.Catalog, c *pando.Collection) string {
+	id := collectionID(c.Type, c.Name)
+	free := id
+	for n := 2; catalog.Collection(free) != nil; n++ {
+		free = id + strconv.Itoa(n)
+	}
+	return free
 }
 
 // fieldID is the id of a field that is sent without one.

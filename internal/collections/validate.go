@@ -2,6 +2,7 @@ package collections
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pandobase/pando"
@@ -27,6 +28,7 @@ func validate(catalog *store.Catalog, old, c *pando.Collection, query *pando.Fie
 	v := &validator{catalog: catalog, old: old, c: c, query: query, errs: pando.FieldErrors{}}
 	v.structure()
 	v.meaning()
+	v.foreseeIndexes()
 	return v.errs
 }
 
@@ -53,10 +55,7 @@ var wordPattern = regexp.MustCompile(`^\w+$`)
 func (v *validator) id() {
 	id := v.c.ID
 	if v.old != nil {
-		if id != v.old.ID {
-			v.errs["id"] = &pando.FieldError{Code: "validation_collection_id_change", Message: "The id of a collection cannot be changed."}
-		}
-		return
+		return // it is the one that was asked for
 	}
 	switch {
 	case field.Length(id, 1, 100) != nil:
@@ -176,17 +175,6 @@ type overlay struct {
 	c       *pando.Collection
 }
 
-// All implements [rule.Schema].
-func (o overlay) All() []*pando.Collection {
-	all := []*pando.Collection{o.c}
-	for _, c := range o.catalog.Collections {
-		if c.ID != o.c.ID {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
 // Collection implements [rule.Schema].
 func (o overlay) Collection(ref string) *pando.Collection {
 	if found := o.catalog.Collection(ref); found != nil && found.ID != o.c.ID {
@@ -196,4 +184,14 @@ func (o overlay) Collection(ref string) *pando.Collection {
 		return o.c
 	}
 	return nil
+}
+
+// All implements [rule.Schema].
+func (o overlay) All() []*pando.Collection {
+	all := slices.Clone(o.catalog.Collections)
+	if i := slices.IndexFunc(all, func(c *pando.Collection) bool { return c.ID == o.c.ID }); i >= 0 {
+		all[i] = o.c
+		return all
+	}
+	return append(all, o.c)
 }

@@ -37,8 +37,6 @@ func (v *validator) indexes() {
 				fmt.Sprintf("The index name is already used in %s collection.", taken[name]), map[string]any{"usedTableName": taken[name]})
 		case definitions[body]:
 			v.indexError(i, "validation_duplicated_index_definition", "The index definition already exists.", nil)
-		default:
-			v.refuseIndex(i, d)
 		}
 		if v.errs["indexes"] != nil {
 			return
@@ -51,9 +49,20 @@ func (v *validator) indexError(i int, code, message string, params map[string]an
 	field.PutItem(v.errs, "indexes", i, &pando.FieldError{Code: code, Message: message, Params: params})
 }
 
-// refuseIndex foresees what the database would say, so that it is said before
-// anything was changed, and the same by every database.
-func (v *validator) refuseIndex(i int, d *indexdef.Def) {
+// foreseeIndexes says what the database would say of a definition that is right
+// so far, before anything is changed, and the same for every database.
+func (v *validator) foreseeIndexes() {
+	for i, text := range v.c.Indexes {
+		if len(v.errs) > 0 {
+			return
+		}
+		if d, err := indexdef.Parse(text); err == nil {
+			v.foreseeIndex(i, d)
+		}
+	}
+}
+
+func (v *validator) foreseeIndex(i int, d *indexdef.Def) {
 	why := ""
 	switch {
 	case d.Schema != "":

@@ -58,8 +58,10 @@ func (v *validator) compile(text *string) *pando.FieldError {
 	}
 	why := err.Error()
 	var e *pando.Error
-	if errors.As(err, &e) && e.Message != "" {
-		why = e.Message
+	if errors.As(err, &e) {
+		if why = e.Message; e.Err != nil {
+			why = e.Err.Error()
+		}
 	}
 	return &pando.FieldError{
 		Code: "validation_invalid_rule", Message: "Invalid rule. Raw error: " + strings.TrimSuffix(why, ".") + ".",

@@ -29,6 +29,9 @@ func (s *Service) Create(ctx context.Context, body []byte, fields string) (pando
 	var c *pando.Collection
 	_, err = s.store.Write(ctx, func(tx store.Tx) error {
 		c = draft.Clone()
+		if c.ID == "" {
+			c.ID = freeCollectionID(tx.Catalog(), c)
+		}
 		c.Created = now()
 		c.Updated = c.Created
 		return apply(ctx, tx, nil, c, createFailed)
@@ -62,9 +65,6 @@ func newDraft(body []byte) (*pando.Collection, error) {
 		return nil, &pando.Error{Kind: pando.KindInvalid, Message: badBody, Err: err}
 	}
 	c.Type = head.Type
-	if c.ID == "" {
-		c.ID = collectionID(c.Type, c.Name)
-	}
 	return c, nil
 }
 
@@ -89,6 +89,11 @@ func (s *Service) Update(ctx context.Context, ref string, body []byte, fields st
 		c = old.Clone()
 		if err := merge(c, raw); err != nil {
 			return &pando.Error{Kind: pando.KindInvalid, Message: badBody, Err: err}
+		}
+		if c.ID != old.ID { // nothing else could be judged
+			return invalid(updateFailed, pando.FieldErrors{"id": &pando.FieldError{
+				Code: "validation_collection_id_change", Message: "The id of a collection cannot be changed.",
+			}})
 		}
 		rotate(old, c)
 		c.Updated = now()

@@ -63,10 +63,17 @@ func AtMost[N int | int64 | float64](n, most N) *pando.FieldError {
 	}
 }
 
-// Length checks the length of a text in characters.
+// Length checks the length of a text in characters; least may be 0.
 func Length(s string, least, most int) *pando.FieldError {
-	if n := utf8.RuneCountInString(s); n == 0 || n >= least && n <= most {
+	n := utf8.RuneCountInString(s)
+	if n == 0 || n >= least && n <= most {
 		return nil
+	}
+	if least == 0 {
+		return &pando.FieldError{
+			Code: "validation_length_too_long", Message: fmt.Sprintf("The length must be no more than %d.", most),
+			Params: map[string]any{"max": most, "min": 0},
+		}
 	}
 	return &pando.FieldError{
 		Code: "validation_length_out_of_range", Message: fmt.Sprintf("The length must be between %d and %d.", least, most),

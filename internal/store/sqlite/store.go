@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
@@ -35,6 +36,9 @@ type Options struct {
 	// ReaderCache and WriterCache are the page cache of each reading connection
 	// and of the writer's, in bytes; 0 means 2 MB and 8 MB.
 	ReaderCache, WriterCache int64
+	// LockWait is how long a statement waits for another program's lock; 0 means
+	// 5 seconds.
+	LockWait time.Duration
 	// CheckpointPages is how long the log grows before its pages go back into
 	// the database file; 0 means 2000 pages of 4 KB.
 	CheckpointPages int
@@ -78,6 +82,9 @@ func Open(opts Options) (*Store, error) {
 	if opts.CheckpointPages <= 0 {
 		opts.CheckpointPages = 2000
 	}
+	if opts.LockWait <= 0 {
+		opts.LockWait = 5 * time.Second
+	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -114,7 +121,7 @@ func (s *Store) start(c *conn, m meta) error {
 
 // openReader opens a connection for the pool.
 func (s *Store) openReader() (*conn, error) {
-	c, err := openConn(s.path, lockWait)
+	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -128,7 +135,7 @@ func (s *Store) openReader() (*conn, error) {
 // openWriter opens the writer's connection, and makes sure that the file is one
 // of ours before anything in it is changed.
 func (s *Store) openWriter() (*conn, meta, error) {
-	c, err := openConn(s.path, lockWait)
+	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
 		return nil, meta{}, unavailable(err)
 	}

@@ -79,4 +79,3 @@ var backupTests = []test{
 type writerFunc func([]byte) (int, error)
 
 func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
-

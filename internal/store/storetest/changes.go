@@ -139,4 +139,3 @@ var changeTests = []test{
 type sinkFunc func(changes.Batch)
 
 func (s sinkFunc) Publish(b changes.Batch) { s(b) }
-
