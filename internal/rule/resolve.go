@@ -197,7 +197,7 @@ func (r *resolver) walk(at *Join, c *pando.Collection, path []string, mod modifi
 
 // field is the operand of a whole field.
 func (r *resolver) field(at *Join, c *pando.Collection, f *pando.Field, mod modifier) *Operand {
-	o := &Operand{Kind: OperandField, Join: at, Field: f, index: c.FieldIndex(f.Name), Affinity: affinityOf(f), Lower: mod == modLower}
+	o := &Operand{Kind: OperandField, Join: at, Field: f, index: c.FieldIndex(f.Name), Affinity: AffinityOf(f), Lower: mod == modLower}
 	switch listable := holdsList(f); {
 	case f.Type == pando.FieldJSON:
 		o.Kind, o.Path, o.Exact = OperandPath, "$", true
@@ -271,8 +271,8 @@ func (r *resolver) multi(o *Operand) {
 	}
 }
 
-// affinityOf is what the column of f does to the other side of a comparison.
-func affinityOf(f *pando.Field) Affinity {
+// AffinityOf is what the column of f does to the other side of a comparison.
+func AffinityOf(f *pando.Field) Affinity {
 	switch f.Type {
 	case pando.FieldNumber, pando.FieldBool, pando.FieldJSON, pando.FieldGeoPoint:
 		return AffinityNumeric

@@ -37,6 +37,9 @@ type Scope struct {
 // String is the text that the rule was compiled from.
 func (r *Rule) String() string { return r.text }
 
+// Collection is the collection that the rule was checked for.
+func (r *Rule) Collection() *pando.Collection { return r.own }
+
 // Local tells whether the rule reads nothing but the record and the request, so
 // that it can be evaluated without a database.
 func (r *Rule) Local() bool { return r.local }

@@ -33,8 +33,8 @@ func (r *reader) Find(ctx context.Context, q store.Query) (store.Page, error) {
 
 func (r *reader) find(q store.Query, now time.Time) ([]*pando.Record, error) {
 	sql, args, err := selectSQL(q, now)
-	if err != nil {
-		return nil, err
+	if err != nil || sql == "" {
+		return []*pando.Record{}, err
 	}
 	p := r.s.plans.of(q.Collection)
 	decode := p.decode
@@ -56,7 +56,7 @@ func (r *reader) total(q store.Query, now time.Time) (int, error) {
 		return r.count(q.Collection)
 	}
 	sql, args, err := countSQL(q, now)
-	if err != nil {
+	if err != nil || sql == "" {
 		return 0, err
 	}
 	n, ok, err := r.c.queryInt(sql, args...)
