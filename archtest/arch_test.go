@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"internal/blob":    2,
 
 	"internal/store/cached":  3,
+	"internal/store/sqlgen":  3,
 	"internal/store/sqlite":  3,
 	"internal/cache/memory":  3,
 	"internal/changes/local": 3,
@@ -44,15 +45,21 @@ var layers = map[string]int{
 	"internal/backup":   4,
 	"internal/auth":     4,
 	"internal/files":    4,
+	"internal/realtime": 4,
 
-	"internal/pages": 5,
-	"internal/web":   5,
+	"internal/pages":       5,
+	"internal/web":         5,
+	"cmd/pando":            7,
+	"server":               6,
+	"internal/records":     4,
+	"internal/settings":    4,
+	"internal/collections": 4,
 }
 
 // allowed are imports within one layer, or of services by name.
 var allowed = map[string][]string{
 	"internal/store/sqlite": {"internal/store/sqlgen"}, // the dialect's SQL is generated there
-	"internal/rule":         {"internal/field"},
+	"internal/rule":         {"internal/indexdef"},     // a back relation over a unique index is one record
 	"internal/web":          {"internal/pages"},
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -66,6 +67,10 @@ func serve(cmd *cobra.Command) error {
 	return srv.Run(ctx)
 }
 
+// sameSignal is how soon a second signal is the first one once more: timeout(1)
+// and some supervisors send theirs to the process and to its group.
+const sameSignal = 300 * time.Millisecond
+
 // untilSignal ends with the first SIGINT or SIGTERM; the second ends the
 // process, whatever is under way.
 func untilSignal(ctx context.Context, log *slog.Logger) (context.Context, func()) {
@@ -74,17 +79,21 @@ func untilSignal(ctx context.Context, log *slog.Logger) (context.Context, func()
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-done:
-			return
-		}
-		select {
-		case <-signals:
-			log.Warn("forced to stop by a second signal")
-			os.Exit(1)
-		case <-done:
+		var first time.Time
+		for {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel()
+			case time.Since(first) > sameSignal:
+				log.Warn("forced to stop by a second signal")
+				os.Exit(1)
+			}
 		}
 	}()
 	return ctx, func() {

@@ -30,21 +30,17 @@ func Empty(f *pando.Field, v any) bool {
 	return emptyJSON(v)
 }
 
-func blank() *pando.FieldError {
-	return &pando.FieldError{Code: "validation_required", Message: "Cannot be blank."}
-}
-
 // required is the error of an empty value of f, nil if f may be empty.
 func required(f *pando.Field) *pando.FieldError {
 	if f.Required {
-		return blank()
+		return Blank()
 	}
 	return nil
 }
 
-// sentence makes a message of text that may hold what a user sent: no space
+// Sentence makes a message of text that may hold what a user sent: no space
 // around it, a capital in front and punctuation at the end.
-func sentence(s string) string {
+func Sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return s

@@ -24,7 +24,7 @@ func (choice) check(f *pando.Field, v any) *pando.FieldError {
 		if !slices.Contains(o.Values, s) {
 			return &pando.FieldError{
 				Code:    "validation_invalid_value",
-				Message: sentence("Invalid value " + s),
+				Message: Sentence("Invalid value " + s),
 				Params:  map[string]any{"value": s},
 			}
 		}
@@ -43,8 +43,8 @@ func tooMany(limit int) *pando.FieldError {
 func (choice) options(f, _ *pando.Field, errs pando.FieldErrors) {
 	o := f.Options.(*pando.SelectOptions)
 	if len(o.Values) == 0 {
-		errs["values"] = blank()
+		errs["values"] = Blank()
 	}
-	atLeast(errs, "maxSelect", o.MaxSelect, 0)
-	atMost(errs, "maxSelect", o.MaxSelect, len(o.Values))
+	Put(errs, "maxSelect", AtLeast(o.MaxSelect, 0))
+	Put(errs, "maxSelect", AtMost(o.MaxSelect, len(o.Values)))
 }

@@ -22,13 +22,13 @@ func domainAllowed(name string, only, except []string) bool {
 // Naming both what is allowed and what is not says nothing.
 func domainOptions(errs pando.FieldErrors, only, except []string) {
 	if len(only) > 0 && len(except) > 0 {
-		errs["onlyDomains"], errs["exceptDomains"] = mustBeBlank(), mustBeBlank()
+		errs["onlyDomains"], errs["exceptDomains"] = MustBeBlank(), MustBeBlank()
 		return
 	}
 	for key, list := range map[string][]string{"onlyDomains": only, "exceptDomains": except} {
 		for i, name := range list {
 			if name != "" && !domain.MatchString(name) {
-				item(errs, key, i, &pando.FieldError{Code: "validation_is_domain", Message: "Must be a valid domain."})
+				PutItem(errs, key, i, &pando.FieldError{Code: "validation_is_domain", Message: "Must be a valid domain."})
 			}
 		}
 	}

@@ -3,8 +3,6 @@ package field
 import (
 	"strings"
 
-	"github.com/asaskevich/govalidator"
-
 	"github.com/pandobase/pando"
 )
 
@@ -14,12 +12,13 @@ func (email) cast(_ *pando.Field, raw any) any { return toString(raw) }
 
 func (email) check(f *pando.Field, v any) *pando.FieldError {
 	s, o := v.(string), f.Options.(*pando.EmailOptions)
-	switch {
-	case s == "":
+	if s == "" {
 		return required(f)
-	case !govalidator.IsEmail(s):
-		return &pando.FieldError{Code: "validation_is_email", Message: "Must be a valid email address."}
-	case !domainAllowed(s[strings.LastIndexByte(s, '@')+1:], o.OnlyDomains, o.ExceptDomains):
+	}
+	if err := Email(s); err != nil {
+		return err
+	}
+	if !domainAllowed(s[strings.LastIndexByte(s, '@')+1:], o.OnlyDomains, o.ExceptDomains) {
 		return &pando.FieldError{Code: "validation_email_domain_not_allowed", Message: "Email domain is not allowed."}
 	}
 	return nil

@@ -38,15 +38,14 @@ var (
 func (file) options(f, _ *pando.Field, errs pando.FieldErrors) {
 	o := f.Options.(*pando.FileOptions)
 	size(errs, "maxSize", o.MaxSize)
-	atLeast(errs, "maxSelect", o.MaxSelect, 0)
-	atMost(errs, "maxSelect", o.MaxSelect, maxSafeInt)
+	size(errs, "maxSelect", o.MaxSelect)
 	for i, thumb := range o.Thumbs {
 		switch {
 		case thumb == "":
 		case thumbEmpty.MatchString(thumb):
-			item(errs, "thumbs", i, &pando.FieldError{Code: "validation_not_in_invalid", Message: "Must not be in list."})
+			PutItem(errs, "thumbs", i, Forbidden())
 		case !thumbSize.MatchString(thumb):
-			item(errs, "thumbs", i, &pando.FieldError{Code: "validation_match_invalid", Message: "Must be in a valid format."})
+			PutItem(errs, "thumbs", i, InvalidFormat())
 		}
 	}
 }

@@ -33,11 +33,11 @@ func Generate(pattern string) (string, error) {
 	}
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return "", fmt.Errorf("field: pattern to generate from: %w", err)
+		return "", fmt.Errorf("the pattern to generate from: %w", err)
 	}
 	var b strings.Builder
 	if err := generate(&b, re); err != nil {
-		return "", fmt.Errorf("field: pattern %q: %w", pattern, err)
+		return "", fmt.Errorf("the pattern %q cannot be generated from: %w", pattern, err)
 	}
 	return b.String(), nil
 }

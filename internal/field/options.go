@@ -1,12 +1,6 @@
 package field
 
-import (
-	"fmt"
-	"regexp"
-	"strconv"
-
-	"github.com/pandobase/pando"
-)
+import "github.com/pandobase/pando"
 
 // maxSafeInt is the greatest whole number that a JSON number holds exactly.
 const maxSafeInt = 1<<53 - 1
@@ -32,50 +26,8 @@ func Normalize(f *pando.Field) {
 	}
 }
 
-// atLeast and atMost are the usual bounds of an option. Zero is "not set" and
-// passes, as everywhere in this API.
-func atLeast[N int | int64 | float64](errs pando.FieldErrors, key string, n, least N) {
-	if n != 0 && n < least {
-		errs[key] = &pando.FieldError{
-			Code: "validation_min_greater_equal_than_required", Message: fmt.Sprintf("Must be no less than %v.", least),
-			Params: map[string]any{"threshold": least},
-		}
-	}
-}
-
-func atMost[N int | int64 | float64](errs pando.FieldErrors, key string, n, most N) {
-	if n != 0 && n > most {
-		errs[key] = &pando.FieldError{
-			Code: "validation_max_less_equal_than_required", Message: fmt.Sprintf("Must be no greater than %v.", most),
-			Params: map[string]any{"threshold": most},
-		}
-	}
-}
-
-// size is the check of an option that counts bytes.
-func size(errs pando.FieldErrors, key string, n int64) {
-	atLeast(errs, key, n, 0)
-	atMost(errs, key, n, maxSafeInt)
-}
-
-// expression is the check of an option that is a regular expression.
-func expression(errs pando.FieldErrors, key, pattern string) {
-	if _, err := regexp.Compile(pattern); err != nil {
-		errs[key] = &pando.FieldError{Code: "validation_invalid_regex", Message: sentence(err.Error())}
-	}
-}
-
-// mustBeBlank is the error of an option that another one rules out.
-func mustBeBlank() *pando.FieldError {
-	return &pando.FieldError{Code: "validation_empty", Message: "Must be blank."}
-}
-
-// item puts the error of one item of a list option under its index.
-func item(errs pando.FieldErrors, key string, i int, err *pando.FieldError) {
-	list, _ := errs[key].(pando.FieldErrors)
-	if list == nil {
-		list = pando.FieldErrors{}
-		errs[key] = list
-	}
-	list[strconv.Itoa(i)] = err
+// size checks an option that counts bytes or items.
+func size[N int | int64](errs pando.FieldErrors, key string, n N) {
+	Put(errs, key, AtLeast(n, 0))
+	Put(errs, key, AtMost(n, maxSafeInt))
 }

@@ -42,11 +42,11 @@ func (password) check(f *pando.Field, v any) *pando.FieldError {
 
 func (password) options(f, _ *pando.Field, errs pando.FieldErrors) {
 	o := f.Options.(*pando.PasswordOptions)
-	atLeast(errs, "min", o.Min, 1)
-	atMost(errs, "min", o.Min, DefaultPasswordMax)
-	atLeast(errs, "max", o.Max, max(o.Min, 0))
-	atMost(errs, "max", o.Max, DefaultPasswordMax)
-	atLeast(errs, "cost", o.Cost, 4) // bcrypt's own bounds
-	atMost(errs, "cost", o.Cost, 31)
-	expression(errs, "pattern", o.Pattern)
+	Put(errs, "min", AtLeast(o.Min, 1))
+	Put(errs, "min", AtMost(o.Min, DefaultPasswordMax))
+	Put(errs, "max", AtLeast(o.Max, max(o.Min, 0)))
+	Put(errs, "max", AtMost(o.Max, DefaultPasswordMax))
+	Put(errs, "cost", AtLeast(o.Cost, 4)) // bcrypt's own bounds
+	Put(errs, "cost", AtMost(o.Cost, 31))
+	Put(errs, "pattern", Regexp(o.Pattern))
 }

@@ -32,16 +32,16 @@ func (relation) options(f, old *pando.Field, errs pando.FieldErrors) {
 	o := f.Options.(*pando.RelationOptions)
 	switch {
 	case o.CollectionID == "":
-		errs["collectionId"] = blank()
+		errs["collectionId"] = Blank()
 	case old != nil && old.Options.(*pando.RelationOptions).CollectionID != o.CollectionID:
 		errs["collectionId"] = &pando.FieldError{
 			Code: "validation_field_relation_change", Message: "The relation collection cannot be changed.",
 		}
 	}
-	atLeast(errs, "minSelect", o.MinSelect, 0)
+	Put(errs, "minSelect", AtLeast(o.MinSelect, 0))
 	if o.MinSelect > 1 && o.MaxSelect == 0 {
-		errs["maxSelect"] = blank()
+		errs["maxSelect"] = Blank()
 	}
-	atLeast(errs, "maxSelect", o.MaxSelect, max(o.MinSelect, 0))
-	atMost(errs, "maxSelect", o.MaxSelect, maxSafeInt)
+	Put(errs, "maxSelect", AtLeast(o.MaxSelect, max(o.MinSelect, 0)))
+	Put(errs, "maxSelect", AtMost(o.MaxSelect, maxSafeInt))
 }

@@ -21,7 +21,7 @@ func (text) check(f *pando.Field, v any) *pando.FieldError {
 	if s == "" {
 		// A record without an id cannot be, whatever the options say.
 		if o.PrimaryKey {
-			return blank()
+			return Blank()
 		}
 		return required(f)
 	}
@@ -73,11 +73,10 @@ func matches(pattern, s string) bool {
 
 func (text) options(f, _ *pando.Field, errs pando.FieldErrors) {
 	o := f.Options.(*pando.TextOptions)
-	atLeast(errs, "min", o.Min, 0)
-	atMost(errs, "min", o.Min, maxSafeInt)
-	atLeast(errs, "max", o.Max, max(o.Min, 0))
-	atMost(errs, "max", o.Max, maxSafeInt)
-	expression(errs, "pattern", o.Pattern)
+	size(errs, "min", o.Min)
+	Put(errs, "max", AtLeast(o.Max, max(o.Min, 0)))
+	Put(errs, "max", AtMost(o.Max, maxSafeInt))
+	Put(errs, "pattern", Regexp(o.Pattern))
 	autogenerate(f, o, errs)
 	if !o.PrimaryKey {
 		return
@@ -86,13 +85,13 @@ func (text) options(f, _ *pando.Field, errs pando.FieldErrors) {
 		errs["name"] = &pando.FieldError{Code: "validation_in_invalid", Message: "The primary key must be named \"id\"."}
 	}
 	if !f.Required {
-		errs["required"] = blank()
+		errs["required"] = Blank()
 	}
 	if f.Hidden {
-		errs["hidden"] = mustBeBlank()
+		errs["hidden"] = MustBeBlank()
 	}
 	if o.Pattern == "" {
-		errs["pattern"] = blank()
+		errs["pattern"] = Blank()
 	}
 }
 
@@ -102,18 +101,18 @@ func autogenerate(f *pando.Field, o *pando.TextOptions, errs pando.FieldErrors) 
 	if o.AutogeneratePattern == "" {
 		return
 	}
-	if expression(errs, key, o.AutogeneratePattern); errs[key] != nil {
+	if Put(errs, key, Regexp(o.AutogeneratePattern)); errs[key] != nil {
 		return
 	}
 	example, err := Generate(o.AutogeneratePattern)
 	if err != nil {
-		errs[key] = &pando.FieldError{Code: "validation_invalid_autogenerate_pattern", Message: sentence(err.Error())}
+		errs[key] = &pando.FieldError{Code: "validation_invalid_autogenerate_pattern", Message: Sentence(err.Error())}
 		return
 	}
 	if Check(f, example) != nil {
 		errs[key] = &pando.FieldError{
 			Code:    "validation_invalid_autogenerate_pattern_value",
-			Message: sentence(fmt.Sprintf("The provided autogenerate pattern could produce invalid field values, ex.: %q", example)),
+			Message: Sentence(fmt.Sprintf("The provided autogenerate pattern could produce invalid field values, ex.: %q", example)),
 		}
 	}
 }

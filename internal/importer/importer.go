@@ -16,7 +16,7 @@ import (
 
 // batchRows is how many rows one transaction takes: enough that syncing costs
 // little, few enough that a server beside it hardly waits.
-const batchRows = 500
+const batchRows = 2000
 
 // Options says what to import where.
 type Options struct {

@@ -60,7 +60,9 @@ func (p *parser) statement() (*Def, error) {
 	if !p.keyword("ON") {
 		return nil, errors.New("the index's name must be followed by ON and the table's name")
 	}
-	if d.Table, err = p.name("the table"); err != nil {
+	if p.at < len(p.tokens) && p.tokens[p.at].kind == quoted && p.tokens[p.at].name == "" {
+		p.at++ // `` stands for the table, whatever it will be called: scaffolds have that
+	} else if d.Table, err = p.name("the table"); err != nil {
 		return nil, err
 	}
 	if err := p.columns(d); err != nil {

@@ -44,3 +44,6 @@ func (c *Catalog) Collection(ref string) *pando.Collection {
 	}
 	return c.byName[strings.ToLower(ref)]
 }
+
+// All lists the collections, in creation order.
+func (c *Catalog) All() []*pando.Collection { return c.Collections }

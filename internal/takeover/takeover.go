@@ -58,8 +58,6 @@ type Takeover struct {
 	Storage string // the source's directory of files; "" if it has none
 	Store   store.Store
 	Blobs   blob.Store
-	// Check validates the collections together, before anything is written.
-	Check   func(ctx context.Context, collections []*pando.Collection) error
 	Options Options
 
 	sum      Summary
@@ -76,11 +74,7 @@ func (t *Takeover) Run(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return t.sum, err
 	}
-	if t.Check != nil {
-		if err := t.Check(ctx, collections); err != nil {
-			return t.sum, err
-		}
-	}
+	t.closeBadRules(collections)
 	if err := t.define(ctx, collections, settings); err != nil {
 		return t.sum, err
 	}

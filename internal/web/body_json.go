@@ -3,7 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/go-faster/jx"
 
@@ -127,14 +127,21 @@ func checkKeys(d *jx.Decoder, depth int) error {
 	return d.Skip()
 }
 
-// decodeForm decodes a typed form; keys match in any case.
+// decodeForm decodes a typed form; keys of JSON match in any case.
 func (c *call) decodeForm(into any) error {
+	if c.hasBody() && !strings.HasPrefix(c.contentType(), "application/json") {
+		raw, err := c.object(messageLoad) // refuses what is no form
+		if err != nil {
+			return err
+		}
+		if c.parsed == nil {
+			return bodyErrorOrNil(messageLoad, json.Unmarshal(raw, into))
+		}
+		return bodyErrorOrNil(messageLoad, c.parsed.fill(into))
+	}
 	raw, err := c.object(messageLoad)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return bodyError(messageLoad, fmt.Errorf("decode form: %w", err))
-	}
-	return nil
+	return bodyErrorOrNil(messageLoad, json.Unmarshal(raw, into))
 }

@@ -54,21 +54,8 @@ func (c *call) run() error {
 		return &pando.Error{Kind: pando.KindTooLarge}
 	}
 	settings := c.h.cfg.Settings.Current()
-	c.req.Context = "default"
-	c.req.Method = c.r.Method
-	c.req.RealIP = realIP(c.r, &settings.TrustedProxy)
-	c.req.Query = c.query
-	c.req.Header = c.header
-	if auth := c.r.Header["Authorization"]; len(auth) > 0 && auth[0] != "" {
-		c.token = bearer(auth[0])
-		who, err := c.h.cfg.Auth.Identify(c.r.Context(), c.token)
-		if err != nil {
-			return err
-		}
-		if who.IsSuperuser() && !mayBeSuperuser(settings, c.req.RealIP) {
-			return &pando.Error{Kind: pando.KindForbidden}
-		}
-		c.req.Auth = who
+	if err := c.identify(settings); err != nil {
+		return err
 	}
 	if settings.RateLimits.Enabled {
 		if err := c.h.limits.check(settings, c, c.route.Pattern, c.path("c"), c.route.tags); err != nil {
@@ -91,6 +78,27 @@ func (c *call) run() error {
 		}
 	}
 	return c.route.handle(c)
+}
+
+// identify fills in what rules may see of the request, who asks included.
+func (c *call) identify(settings *pando.Settings) error {
+	c.req.Context = "default"
+	c.req.Method = c.r.Method
+	c.req.RealIP = realIP(c.r, &settings.TrustedProxy)
+	c.req.Query = c.query
+	c.req.Header = c.header
+	if auth := c.r.Header["Authorization"]; len(auth) > 0 && auth[0] != "" {
+		c.token = bearer(auth[0])
+		who, err := c.h.cfg.Auth.Identify(c.r.Context(), c.token)
+		if err != nil {
+			return err
+		}
+		if who.IsSuperuser() && !mayBeSuperuser(settings, c.req.RealIP) {
+			return &pando.Error{Kind: pando.KindForbidden}
+		}
+		c.req.Auth = who
+	}
+	return nil
 }
 
 // bearer strips the optional scheme of an Authorization header.

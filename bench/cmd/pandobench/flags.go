@@ -22,8 +22,8 @@ type options struct {
 
 	name, results, data, pando, pocketbase, cgroup string
 
-	largeRecords, largeUsers             int
-	list, add, profile, strict, anyBuild bool
+	largeRecords, largeUsers                    int
+	list, add, profile, strict, small, anyBuild bool
 }
 
 const usage = `Usage: go run ./bench/cmd/pandobench [flags]     (in the repository's root)
@@ -43,6 +43,7 @@ How long
   -rounds N            rounds of each server in each workload (default 5)
   -duration D          length of a round (default 2s)
   -conns N             connections (default 32; some workloads have their own number)
+  -small               2,000 records and 5 users: to see whether it works, not how fast
   -quick               short for -rounds 3 -duration 1s
 
 Programs and files
@@ -84,6 +85,7 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&o.name, "name", "", "")
 	fs.BoolVar(&o.add, "add", false, "")
 	fs.BoolVar(&o.profile, "profile", false, "")
+	fs.BoolVar(&o.small, "small", false, "")
 	fs.BoolVar(&o.strict, "strict", false, "")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

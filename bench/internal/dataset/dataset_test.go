@@ -7,14 +7,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pandobase/pando/bench/internal/server"
 )
 
 func TestIDsAreValidAndDistinct(t *testing.T) {
 	valid := regexp.MustCompile(`^[a-z0-9]{15}$`)
 	seen := make(map[string]bool)
-	for i := range 100_000 {
+	for i := range 20_000 {
 		for _, id := range []string{RecordID(i), UserID(i)} {
 			if seen[id] || !valid.MatchString(id) {
 				t.Fatalf("id %q of %d is invalid or taken", id, i)
@@ -130,6 +133,35 @@ func TestSpecNames(t *testing.T) {
 			t.Errorf("%+v and %+v are both named %s", s, other, s)
 		}
 		names[s.String()] = s
+	}
+}
+
+func TestPruneKeepsTwoBuilds(t *testing.T) {
+	s, spec := &Store{Root: t.TempDir()}, Spec{Records: 1, Users: 1}
+	var paths []string
+	for i := range 4 {
+		bin := server.Binary{Kind: server.Pando, Hash: string(rune('a' + i))}
+		path := s.Path(bin, spec)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Unix(int64(1000+i), 0)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	other := s.Path(server.Binary{Kind: server.PocketBase, Hash: "a"}, spec)
+	if err := os.MkdirAll(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.prune(server.Binary{Kind: server.Pando}, spec); err != nil {
+		t.Fatal(err)
+	}
+	for path, keep := range map[string]bool{paths[0]: false, paths[1]: false, paths[2]: true, paths[3]: true, other: true} {
+		if _, err := os.Stat(path); (err == nil) != keep {
+			t.Errorf("%s: kept %v, want %v", path, err == nil, keep)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/pandobase/pando/bench/internal/server"
 )
@@ -17,7 +19,8 @@ import (
 //
 //	Root/<kind>-<hash of the program>/<spec>/
 //
-// A directory appears there only when it is complete.
+// A directory appears there only when it is complete. Those of the last two
+// builds are kept.
 type Store struct {
 	Root string
 	Log  func(format string, args ...any) // progress, for people
@@ -63,13 +66,43 @@ func (s *Store) Ensure(ctx context.Context, bin server.Binary, spec Spec) (strin
 	if err := fill(ctx, bin, spec, data, work); err != nil {
 		return "", fmt.Errorf("load %s into %s: %w", spec, bin.Kind, err)
 	}
-	return path, os.Rename(data, path)
+	if err := os.Rename(data, path); err != nil {
+		return "", err
+	}
+	return path, s.prune(bin, spec)
+}
+
+// keepBuilds is the number of builds of a server whose data is kept.
+const keepBuilds = 2
+
+// prune removes the directories of spec that older builds have loaded. Every
+// build of Pando has another hash, and ten million records are ten gigabytes.
+func (s *Store) prune(bin server.Binary, spec Spec) error {
+	paths, err := filepath.Glob(filepath.Join(s.Root, string(bin.Kind)+"-*", spec.String()))
+	if err != nil {
+		return err
+	}
+	loaded := make(map[string]time.Time, len(paths))
+	for _, path := range paths {
+		st, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		loaded[path] = st.ModTime()
+	}
+	slices.SortFunc(paths, func(a, b string) int { return loaded[b].Compare(loaded[a]) })
+	for _, path := range paths[min(keepBuilds, len(paths)):] {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fill starts a server on the new directory data and loads it through the web
 // API.
 func (s *Store) fill(ctx context.Context, bin server.Binary, spec Spec, data, work string) (err error) {
-	if err := server.Command(ctx, bin, work, "superuser", "upsert", server.Email, server.Password, "--dir", data); err != nil {
+	if err := server.Command(ctx, bin, work, io.Discard, "superuser", "upsert", server.Email, server.Password, "--dir", data); err != nil {
 		return err
 	}
 	return s.with(ctx, bin, data, work, func(c *Client) error {
@@ -99,7 +132,7 @@ func (s *Store) importInto(ctx context.Context, bin server.Binary, spec Spec, da
 	// Users first: records point to them.
 	for _, in := range []struct{ collection, file string }{{"users", users}, {Collection, records}} {
 		s.Log("importing %s into %s", filepath.Base(in.file), in.collection)
-		if err := server.Command(ctx, bin, work, "import", in.file, "--collection", in.collection, "--dir", data); err != nil {
+		if err := server.Command(ctx, bin, work, os.Stderr, "import", in.file, "--collection", in.collection, "--dir", data); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ type Options struct {
 	Duration time.Duration // no request is sent later than this after the start
 	Rate     float64       // requests per second due, open loop; 0 is the closed loop
 	PerConn  int           // requests that each connection sends at most; 0 is no limit
-	Timeout  time.Duration // an answer that takes longer is an error; 0 is one minute
+	Timeout  time.Duration // an answer that takes longer is an error; 0 is two minutes
 
 	// Stop, unless it is nil, ends the sending before Duration is over once it
 	// is true. What was sent is still answered and counted.
@@ -66,7 +66,7 @@ func (o *Options) validate() error {
 		return errors.New("load: a limit per connection is for the closed loop only")
 	}
 	if o.Timeout == 0 {
-		o.Timeout = time.Minute
+		o.Timeout = maxLatency
 	}
 	return nil
 }

@@ -49,8 +49,8 @@ var All = []Workload{
 	{Name: "realtime", Title: "creates delivered to 100 subscribers, 20 a second", Spec: plain, Conns: subscribers, Rate: realtimeRate, Compare: report.CPU, Measure: fanOut},
 
 	{Name: "big-view", Title: "view, 100,000 records", Spec: big, Bare: true, Kinds: views, Script: view},
-	{Name: "big-list-newest", Title: "list 30 newest with totals, over 50 pages, 100,000 records", Spec: big, Kinds: lists, Script: listNewest},
-	{Name: "big-list-filter", Title: "list 30 newest matches with totals, over 50 filters, 100,000 records", Spec: big, Kinds: lists, Script: listFilter},
+	{Name: "big-list-newest", Title: "list 30 newest with totals, over 50 pages, 100,000 records", Spec: big, Conns: 4, MaxRounds: 3, Kinds: lists, Script: listNewest},
+	{Name: "big-list-filter", Title: "list 30 newest matches with totals, over 50 filters, 100,000 records", Spec: big, Conns: 4, MaxRounds: 3, Kinds: lists, Script: listFilter},
 	{Name: "big-create", Title: "create, 100,000 records", Spec: big, Kinds: creates, Script: create},
 	{Name: "big-update", Title: "update, 100,000 records", Spec: big, Kinds: updates, Script: update},
 	{Name: "big-mix", Title: "95% view, 5% update, Zipf keys, 100,000 records", Spec: big, Kinds: mixed, Script: mix},

@@ -14,7 +14,7 @@ import (
 func drive(ctx context.Context, r *Runner, w *Workload, s *session, round int) (report.Sample, error) {
 	return s.measured(func() (load.Result, error) {
 		return load.Run(ctx, load.Options{
-			Addr: s.proc.Addr, Conns: r.conns(w), Rate: w.Rate, Kinds: w.Kinds,
+			Addr: s.proc.Addr, Conns: r.conns(w), Rate: r.rate(w), Kinds: w.Kinds,
 			Script: s.script(w, round), Duration: r.Duration,
 		})
 	})

@@ -32,6 +32,10 @@ type Runner struct {
 	LargeUsers   int
 	Profile      string // path prefix for profiles of Pando; empty for none
 
+	// Small has everything work on 2,000 records and 5 users, and at low
+	// rates: it shows whether the benchmark works, its figures mean nothing.
+	Small bool
+
 	Log func(format string, args ...any)
 }
 
@@ -40,11 +44,8 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) {
 	result := report.Workload{
 		Name: w.Name, Title: w.Title, Started: time.Now().UTC(),
-		Conns: r.conns(w), Rate: w.Rate, Rounds: r.roundsOf(w), Duration: r.Duration,
+		Conns: r.conns(w), Rate: r.rate(w), Rounds: r.roundsOf(w), Duration: r.Duration,
 		Compare: cmp.Or(w.Compare, report.Throughput), Versions: make(map[string]string),
-	}
-	if w.Spec.Records > 0 {
-		result.Data = w.Spec.String()
 	}
 	lineup := w.lineup(r)
 	for _, c := range lineup {
@@ -66,6 +67,9 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 			if err := s.close(); err != nil {
 				r.note(s, err)
 			}
+			if s.result.Void() != "" && ctx.Err() == nil {
+				r.Log("  %s: figures are void; the server's last words:\n%s", s.label, s.proc.LogTail())
+			}
 		}
 		result.Series = append(result.Series, s.result)
 	}
@@ -73,6 +77,13 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 }
 
 func (r *Runner) conns(w *Workload) int { return cmp.Or(w.Conns, r.Conns) }
+
+func (r *Runner) rate(w *Workload) float64 {
+	if r.Small {
+		return min(w.Rate, 200)
+	}
+	return w.Rate
+}
 
 func (r *Runner) roundsOf(w *Workload) int { return min(r.Rounds, cmp.Or(w.MaxRounds, r.Rounds)) }
 

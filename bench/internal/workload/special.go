@@ -48,10 +48,14 @@ func loginStorm(ctx context.Context, r *Runner, w *Workload, s *session, round i
 	var over atomic.Bool
 	done := make(chan error, 1)
 	var storm load.Result
+	logIns := stormLogins
+	if r.Small {
+		logIns = 5
+	}
 	go func() {
 		var err error
 		storm, err = load.Run(ctx, load.Options{
-			Addr: s.proc.Addr, Conns: stormLogins, PerConn: 1, Kinds: logins,
+			Addr: s.proc.Addr, Conns: logIns, PerConn: 1, Kinds: logins,
 			Script: login(s, rand.New(rand.NewPCG(seed, uint64(round)))), Duration: time.Minute, Timeout: 2 * time.Minute,
 		})
 		over.Store(true)
@@ -59,12 +63,12 @@ func loginStorm(ctx context.Context, r *Runner, w *Workload, s *session, round i
 	}()
 	sample, err := s.measured(func() (load.Result, error) {
 		return load.Run(ctx, load.Options{
-			Addr: s.proc.Addr, Conns: w.Conns, Rate: w.Rate, Kinds: w.Kinds,
+			Addr: s.proc.Addr, Conns: w.Conns, Rate: r.rate(w), Kinds: w.Kinds,
 			Script: s.script(w, round), Duration: 2 * time.Minute, Stop: &over,
 		})
 	})
 	if stormErr := <-done; stormErr != nil {
-		return sample, fmt.Errorf("200 logins: %w", stormErr)
+		return sample, fmt.Errorf("logins: %w", stormErr)
 	}
 	if err != nil {
 		return sample, err

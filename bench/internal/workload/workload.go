@@ -54,6 +54,16 @@ type contender struct {
 // lineup is those that take part in w: bare comes last, since it needs an
 // answer of another one.
 func (w *Workload) lineup(r *Runner) []contender {
+	all := w.all(r)
+	for i := range all {
+		if spec := &all[i].spec; r.Small && spec.Records > 0 {
+			spec.Records, spec.Users, spec.Logins = min(spec.Records, 2000), min(spec.Users, 5), min(spec.Logins, 3)
+		}
+	}
+	return all
+}
+
+func (w *Workload) all(r *Runner) []contender {
 	var plain []contender
 	for _, kind := range r.Targets {
 		if kind != server.Bare {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -46,8 +47,8 @@ var conns struct {
 }
 
 // openConn opens the file at path, which must be writable. Nothing waits for a
-// lock longer than busy milliseconds.
-func openConn(path string, busy int) (*conn, error) {
+// lock longer than busy.
+func openConn(path string, busy time.Duration) (*conn, error) {
 	c := &conn{tls: libc.NewTLS(), stmts: make(map[string]*stmt)}
 	name, err := libc.CString(path)
 	if err != nil {
@@ -75,7 +76,7 @@ func openConn(path string, busy int) (*conn, error) {
 	conns.byID[c.id] = c
 	conns.Unlock()
 
-	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(busy))
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(busy.Milliseconds()))
 	lib.Xsqlite3_progress_handler(c.tls, c.db, progressSteps, callback(onProgress), c.id)
 	// What a database file says about itself (a trigger, a view) may call
 	// nothing that reaches out of it, and nothing may break the file by SQL.

@@ -7,10 +7,6 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// lockWait is how long a statement waits for another program's lock, in
-// milliseconds.
-const lockWait = 5000
-
 // unavailable gives a failure of the machine its kind and words for people;
 // other errors, nil included, pass as they are.
 func unavailable(err error) error {

@@ -129,13 +129,14 @@ func (t *tx) DeleteCollection(ctx context.Context, c *pando.Collection) error {
 	if err := t.write(ctx); err != nil {
 		return err
 	}
-	what := "TABLE "
-	if c.IsView() {
-		what = "VIEW "
-	}
-	err := t.changeUnderViews(c, nil, func() error { return t.c.execOnce("DROP " + what + quote(c.Name)) })
+	err := t.changeUnderViews(c, nil, func() error {
+		if c.IsView() {
+			return nil // it stepped aside with the others, and does not come back
+		}
+		return words(t.c.execOnce("DROP TABLE " + quote(c.Name)))
+	})
 	if err != nil {
-		return words(err)
+		return err
 	}
 	if err := t.c.exec("DELETE FROM _pando_collections WHERE id = ?", c.ID); err != nil {
 		return unavailable(err)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
@@ -35,11 +36,16 @@ type Options struct {
 	// ReaderCache and WriterCache are the page cache of each reading connection
 	// and of the writer's, in bytes; 0 means 2 MB and 8 MB.
 	ReaderCache, WriterCache int64
+	// LockWait is how long a statement waits for another program's lock; 0 means
+	// 5 seconds.
+	LockWait time.Duration
 	// CheckpointPages is how long the log grows before its pages go back into
 	// the database file; 0 means 2000 pages of 4 KB.
 	CheckpointPages int
 
 	Logger *slog.Logger // nil: slog.Default
+
+	pragmas []string // set on the writer's connection last; for tests that must fail
 }
 
 // Store is a store.Store on one SQLite file.
@@ -78,6 +84,9 @@ func Open(opts Options) (*Store, error) {
 	if opts.CheckpointPages <= 0 {
 		opts.CheckpointPages = 2000
 	}
+	if opts.LockWait <= 0 {
+		opts.LockWait = 5 * time.Second
+	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -114,7 +123,7 @@ func (s *Store) start(c *conn, m meta) error {
 
 // openReader opens a connection for the pool.
 func (s *Store) openReader() (*conn, error) {
-	c, err := openConn(s.path, lockWait)
+	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -128,19 +137,19 @@ func (s *Store) openReader() (*conn, error) {
 // openWriter opens the writer's connection, and makes sure that the file is one
 // of ours before anything in it is changed.
 func (s *Store) openWriter() (*conn, meta, error) {
-	c, err := openConn(s.path, lockWait)
+	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
 		return nil, meta{}, unavailable(err)
 	}
 	m, err := s.prepareFile(c)
 	if err == nil {
-		err = c.pragmas(
+		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
 			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
-		)
+		}, s.opts.pragmas...)...)
 	}
 	if err != nil {
 		return nil, meta{}, errors.Join(err, c.close())

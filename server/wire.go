@@ -1,0 +1,208 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/auth"
+	"github.com/pandobase/pando/internal/blob/disk"
+	"github.com/pandobase/pando/internal/cache/memory"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/changes/local"
+	"github.com/pandobase/pando/internal/collections"
+	"github.com/pandobase/pando/internal/files"
+	"github.com/pandobase/pando/internal/pages"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/realtime"
+	"github.com/pandobase/pando/internal/records"
+	"github.com/pandobase/pando/internal/settings"
+	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/cached"
+	"github.com/pandobase/pando/internal/store/sqlite"
+	"github.com/pandobase/pando/internal/web"
+	wirejson "github.com/pandobase/pando/internal/wire"
+)
+
+// databaseFile is the database, in the data directory.
+const databaseFile = sqlite.FileName
+
+// filesDir is the directory of uploaded files, below the data directory.
+const filesDir = "storage"
+
+// dirLock keeps a second server out of a data directory, and tells it by whom
+// the directory is used. One-shot commands do not take it: the database lets
+// them work beside a server.
+type dirLock struct{ *sqlite.DirLock }
+
+func lockDir(dir string, began time.Time) (dirLock, error) {
+	l, err := sqlite.LockDir(dir, sqlite.LockInfo{PID: os.Getpid(), Started: began})
+	if err != nil && pando.KindOf(err) == pando.KindInternal {
+		err = unusableDir(dir, err)
+	}
+	return dirLock{l}, err
+}
+
+// tell writes down where the server answers.
+func (l dirLock) tell(url string, began time.Time) error {
+	return l.Describe(sqlite.LockInfo{PID: os.Getpid(), Address: url, Started: began})
+}
+
+// parts is everything that lies below the web edge, chosen and connected once.
+type parts struct {
+	registry   *prometheus.Registry
+	store      store.Store
+	facts      store.Facts
+	cache      *memory.Cache // nil: none
+	cached     *cached.Facts // nil: none
+	stream     *local.Stream
+	blobs      *disk.Store
+	passwords  *auth.Passwords
+	superusers *auth.Superusers
+
+	records     pando.Records
+	collections pando.Collections
+	auth        pando.Auth
+	files       *files.Files
+	realtime    *realtime.Realtime
+	settings    pando.SettingsService
+
+	recordHooks records.Hooks
+	authHooks   auth.Hooks
+
+	closers []func() error // in the order of opening
+}
+
+// wire chooses the backends and connects them. What was opened before something
+// failed is closed again.
+func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
+	p := &parts{registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if err := p.openBackends(cfg, dir, l); err != nil {
+		return nil, err
+	}
+	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
+	p.closers = append(p.closers, p.passwords.Close)
+	p.connect(cfg)
+	if err := p.files.Recover(context.Background()); err != nil {
+		return nil, fmt.Errorf("settle files after a crash: %w", err)
+	}
+	return p, nil
+}
+
+// openBackends opens what holds data: one SQLite file, a cache in memory, files
+// in a directory, and the writer itself as the stream of changes.
+func (p *parts) openBackends(cfg Config, dir string, l limits) error {
+	index := position.NewIndex(0)
+	p.stream = local.New(cfg.Log)
+	p.closers = append(p.closers, p.stream.Close)
+	db, err := openStore(cfg, dir, l, index, []changes.Sink{p.stream})
+	if err != nil {
+		return err
+	}
+	p.store = db
+	p.closers = append(p.closers, db.Close)
+	p.facts = store.Direct{Store: db}
+	if l.cache > 0 {
+		if p.cache, err = memory.New(l.cache); err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
+		p.cached = cached.New(db, p.cache, index)
+		p.facts = p.cached
+	}
+	if p.blobs, err = disk.Open(filepath.Join(dir, filesDir)); err != nil {
+		return fmt.Errorf("files: %w", err)
+	}
+	p.closers = append(p.closers, p.blobs.Close)
+	return nil
+}
+
+// openStore opens the database of a data directory.
+func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (store.Store, error) {
+	db, err := sqlite.Open(sqlite.Options{
+		Dir: dir, Index: index, Sinks: sinks,
+		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages, Logger: cfg.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := collections.Bootstrap(context.Background(), db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// connect makes the services.
+func (p *parts) connect(cfg Config) {
+	var live *realtime.Realtime // records and realtime know each other
+	recs := records.New(records.Config{
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Passwords: p.passwords, Hooks: &p.recordHooks,
+		BeforeDelete: func(ctx context.Context, tx store.Tx, rec *pando.Record) error {
+			return live.BeforeDelete(ctx, tx, rec)
+		},
+	})
+	live = realtime.New(realtime.Config{Store: p.store, Stream: p.stream, Encode: recs.Encode, Log: cfg.Log})
+	p.realtime = live
+	p.closers = append(p.closers, live.Close)
+	p.records = recs
+	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs})
+	p.settings = settings.New(p.store)
+	p.superusers = auth.NewSuperusers(p.store, p.passwords)
+	p.auth = auth.New(auth.Config{
+		Store: p.store, Facts: p.facts, Passwords: p.passwords, Encode: recs.Encode, Hooks: &p.authHooks,
+	})
+	p.files = files.New(files.Config{
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, Log: cfg.Log,
+	})
+}
+
+// edge makes the web API on top.
+func (p *parts) edge(s *Server) (*web.Handler, error) {
+	var handler *web.Handler
+	cfg := web.Config{
+		Records: p.records, Collections: p.collections, Auth: p.auth, Files: p.files,
+		Realtime: p.realtime, Settings: p.settings,
+		Collection: func(ref string) *pando.Collection { return p.store.Catalog().Collection(ref) },
+		PickFields: wirejson.Pick,
+		Installer:  p.superusers,
+		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
+		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
+	}
+	dir, err := s.cfg.pagesDir()
+	if err != nil {
+		return nil, err
+	}
+	if dir != "" {
+		cfg.Pages, err = pages.New(pages.Options{
+			Dir: dir, Records: p.records, Auth: p.auth, Log: s.log, Reload: s.cfg.Reload,
+			RealIP: func(r *http.Request) string { return handler.RealIP(r) },
+		})
+		if err != nil {
+			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}
+		}
+	}
+	p.measure()
+	handler, err = web.New(cfg)
+	return handler, err
+}
+
+// close closes in the reverse order of opening.
+func (p *parts) close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
