@@ -213,7 +213,7 @@ func (r *resolver) authField(f *pando.Field, path []string, mod modifier) *Opera
 	// It compares as the column that it is, not as a literal.
 	o.Literal, o.Exact = false, in.jsonPath != ""
 	if in.modifier == modNone && in.jsonPath == "" {
-		o.Affinity = affinityOf(f)
+		o.Affinity = AffinityOf(f)
 	}
 	return o
 }
