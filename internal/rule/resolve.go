@@ -228,6 +228,9 @@ func (r *resolver) document(at *Join, c *pando.Collection, f *pando.Field, path 
 	if err != nil {
 		return nil, err
 	}
+	if mod != modNone && mod != modLower {
+		return &Operand{Missing: true, Literal: true, Exact: true}, nil // the peer looks for a key of that name
+	}
 	o := &Operand{Kind: OperandPath, Join: at, Field: f, index: c.FieldIndex(f.Name), Path: p, Exact: true, Lower: mod == modLower}
 	r.multi(o)
 	return o, nil

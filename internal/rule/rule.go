@@ -96,3 +96,7 @@ func (k SortKey) Reads() []*pando.Collection {
 
 // Volatile tells whether the order can change without any write.
 func (k SortKey) Volatile() bool { return k.Random || k.rule != nil && k.rule.volatile }
+
+// Restricts tells whether sorting by the key leaves records out: a client's key
+// brings the list rules of the collections along that it leads through.
+func (k SortKey) Restricts() bool { return k.rule != nil && k.rule.plan.cond != Const(true) }

@@ -76,11 +76,14 @@ func (g *generator) key(k rule.SortKey, next func() *buffer) bool {
 		return false // the same for all
 	}
 	var joins []*rule.Join
-	o.EachJoin(func(j *rule.Join) {
+	add := func(j *rule.Join) {
 		if !j.Unique() && !contains(joins, j) {
 			joins = append(joins, j)
 		}
-	})
+	}
+	if o.EachJoin(add); len(joins) > 0 {
+		rule.EachJoin(g.bound.Guard, add)
+	}
 	w := next()
 	if len(joins) == 0 {
 		w.add(&g.term(&g.top, o).buffer)

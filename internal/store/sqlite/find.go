@@ -3,9 +3,11 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -51,7 +53,8 @@ func (r *reader) find(q store.Query, now time.Time) ([]*pando.Record, error) {
 
 // total counts all records that match. Without conditions, the answer is known.
 func (r *reader) total(q store.Query, now time.Time) (int, error) {
-	whole := len(q.Match) == 0 && len(q.Where) == 0 && q.After == "" && q.Virtual == nil
+	whole := len(q.Match) == 0 && len(q.Where) == 0 && q.After == "" && q.Virtual == nil &&
+		!slices.ContainsFunc(q.Sort, rule.SortKey.Restricts)
 	if whole && !q.Collection.IsView() {
 		return r.count(q.Collection)
 	}
