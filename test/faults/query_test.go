@@ -34,6 +34,7 @@ func TestBadQueries(t *testing.T) {
 		"function of too many arguments": {query("filter", "geoDistance("+repeat("1,", 1_000)+"1) < 1"), 400},
 		"functions in functions":         {query("filter", repeat("geoDistance(", 200)+"1"+repeat(")", 200)+" < 1"), 400},
 		"filter by a password":           {query("filter", "secret ~ 'a'"), 400},
+		"sort by a password":             {query("sort", "secret"), 400},
 		"filter by another collection":   {query("filter", "@collection.users.id != ''"), 403},
 		"filter by the request":          {query("filter", "@request.auth.id != ''"), 403},
 		"a path of 1,000 steps":          {query("filter", repeat("json.", 1_000)+"a = 1"), 0},
