@@ -216,7 +216,7 @@ func (s *Store) removeTemps(age time.Duration) error {
 		return fmt.Errorf("blob/disk: %w", err)
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) >= age {
+		if info, err := e.Info(); err == nil && (age == 0 || time.Since(info.ModTime()) > age) {
 			if err := s.root.Remove(tempDir + "/" + e.Name()); err != nil && !gone(err) {
 				return fmt.Errorf("blob/disk: %w", err)
 			}
