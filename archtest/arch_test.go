@@ -45,6 +45,7 @@ var layers = map[string]int{
 	"internal/backup":   4,
 	"internal/auth":     4,
 	"internal/files":    4,
+	"internal/realtime": 4,
 
 	"internal/pages":       5,
 	"internal/web":         5,

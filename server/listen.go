@@ -117,7 +117,7 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	if l.admin != nil {
 		info.AdminURL = hostURL(l.admin.Addr())
 	}
-	if err := s.lock.tell(info.URL); err != nil {
+	if err := s.lock.tell(info.URL, s.began); err != nil {
 		s.log.Warn("cannot write who serves", "error", err)
 	}
 	token, err := s.parts.superusers.InstallToken(ctx)

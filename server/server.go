@@ -36,7 +36,7 @@ type Server struct {
 	began  time.Time
 	dir    string // absolute
 	limits limits
-	lock   *dirLock
+	lock   dirLock
 	parts  *parts
 
 	routes []web.Route
@@ -65,11 +65,11 @@ func New(cfg Config) (*Server, error) {
 	s.dir = dir
 	s.limits = measure(s.cfg)
 	s.limits.apply()
-	if s.lock, err = lockDir(dir); err != nil {
+	if s.lock, err = lockDir(dir, s.began); err != nil {
 		return nil, err
 	}
 	if s.parts, err = wire(s.cfg, dir, s.limits); err != nil {
-		return nil, errors.Join(err, s.lock.close())
+		return nil, errors.Join(err, s.lock.Close())
 	}
 	return s, nil
 }
@@ -106,7 +106,7 @@ func (s *Server) Request(r *http.Request) (*pando.Request, error) {
 // Close stops what New started. Run does it by itself. It may be called twice.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
-		s.closeErr = errors.Join(s.parts.close(), s.lock.close())
+		s.closeErr = errors.Join(s.parts.close(), s.lock.Close())
 	})
 	return s.closeErr
 }

@@ -31,6 +31,7 @@ func (s *Server) status() map[string]any {
 		facts["cacheHits"], facts["cacheMisses"] = counts.Hits, counts.Misses
 	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
+	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
 	facts["changesWaiting"] = s.parts.stream.Stats().Batches
 	return facts
 }
@@ -56,6 +57,9 @@ func (p *parts) measure() {
 		gauge("pando_cache_entries", "Facts in the cache.", func() float64 { return float64(p.cache.Stats().Entries) })
 	}
 	gauge("pando_changes_waiting", "Commits that followers of the changes have not seen yet.", func() float64 { return float64(p.stream.Stats().Batches) })
+	counter("pando_realtime_messages_total", "Events put into clients' queues.", nil, func() float64 { return float64(p.realtime.Stats().Sent) })
+	counter("pando_realtime_slow_clients_total", "Clients cut off because they did not keep up.", nil,
+		func() float64 { return float64(p.realtime.Stats().Slow) })
 	gauge("pando_auth_queue", "Passwords waiting to be checked.", func() float64 { return float64(p.passwords.Stats().Queued) })
 	counter("pando_auth_queue_seconds_total", "Time that passwords waited to be checked.", nil,
 		func() float64 { return p.passwords.Stats().Waited.Seconds() })

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/pandobase/pando/internal/files"
 	"github.com/pandobase/pando/internal/pages"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/realtime"
 	"github.com/pandobase/pando/internal/records"
 	"github.com/pandobase/pando/internal/settings"
 	"github.com/pandobase/pando/internal/store"
@@ -33,6 +36,24 @@ const databaseFile = sqlite.FileName
 
 // filesDir is the directory of uploaded files, below the data directory.
 const filesDir = "storage"
+
+// dirLock keeps a second server out of a data directory, and tells it by whom
+// the directory is used. One-shot commands do not take it: the database lets
+// them work beside a server.
+type dirLock struct{ *sqlite.DirLock }
+
+func lockDir(dir string, began time.Time) (dirLock, error) {
+	l, err := sqlite.LockDir(dir, sqlite.LockInfo{PID: os.Getpid(), Started: began})
+	if err != nil && pando.KindOf(err) == pando.KindInternal {
+		err = unusableDir(dir, err)
+	}
+	return dirLock{l}, err
+}
+
+// tell writes down where the server answers.
+func (l dirLock) tell(url string, began time.Time) error {
+	return l.Describe(sqlite.LockInfo{PID: os.Getpid(), Address: url, Started: began})
+}
 
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
@@ -50,7 +71,7 @@ type parts struct {
 	collections pando.Collections
 	auth        pando.Auth
 	files       *files.Files
-	realtime    pando.Realtime
+	realtime    *realtime.Realtime
 	settings    pando.SettingsService
 
 	recordHooks records.Hooks
@@ -124,11 +145,18 @@ func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []
 
 // connect makes the services.
 func (p *parts) connect(cfg Config) {
+	var live *realtime.Realtime // records and realtime know each other
 	recs := records.New(records.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Passwords: p.passwords, Hooks: &p.recordHooks,
+		BeforeDelete: func(ctx context.Context, tx store.Tx, rec *pando.Record) error {
+			return live.BeforeDelete(ctx, tx, rec)
+		},
 	})
+	live = realtime.New(realtime.Config{Store: p.store, Stream: p.stream, Encode: recs.Encode, Log: cfg.Log})
+	p.realtime = live
+	p.closers = append(p.closers, live.Close)
 	p.records = recs
-	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs})
+	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs, Clear: recs.Clear})
 	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
 	p.auth = auth.New(auth.Config{

@@ -34,12 +34,15 @@ func newDraft(ctx context.Context, k kind, p *plan, in pando.Input, superuser bo
 	d := &draft{other: map[string]any{}}
 	for _, key := range submittedKeys(in) {
 		f, op, ok := field.SplitKey(p.coll, key)
-		raw := in.Body[key]
+		raw, submitted := in.Body[key]
 		if !ok {
-			if _, submitted := in.Body[key]; submitted {
+			if submitted {
 				d.other[key] = raw
 			}
 			continue
+		}
+		if !submitted && f.Type != pando.FieldFile {
+			continue // a file that is sent to a field of another type
 		}
 		if f.Hidden && !superuser && !(p.coll.IsAuth() && f.Name == "password") {
 			continue
@@ -195,7 +198,7 @@ var reservedIDs = map[string]bool{
 	"LPT0": true, "LPT1": true, "LPT2": true, "LPT3": true, "LPT4": true, "LPT5": true, "LPT6": true, "LPT7": true, "LPT8": true, "LPT9": true,
 }
 
-// forbiddenIDChars cannot stand in an id, whatever its pattern says.
+// forbiddenIDChars cannot stand in an id, whatever its own pattern says.
 const forbiddenIDChars = "./\\|\"'`<>:?*%$ \t\n\r\x00"
 
 // checkNewID says what is wrong with an id beyond its field's own checks.

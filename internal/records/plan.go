@@ -22,8 +22,8 @@ type plan struct {
 	coll *pando.Collection
 	wire *wire.Plan
 
-	// Rules are compiled when they are first needed: one that names a field that
-	// is gone spoils its own action only.
+	// Rules are compiled when they are needed: one that names a field that is
+	// gone spoils its own action only.
 	list, view, create, update, delete, manage access
 
 	referrers func() []referrer
@@ -83,11 +83,8 @@ func (ps *plans) plan(c *pando.Collection) *plan {
 
 func (ps *plans) newPlan(c *pando.Collection) *plan {
 	p := &plan{of: ps, coll: c, wire: wire.NewPlan(c)}
-	scope := rule.Scope{Schema: ps.catalog, Collection: c}
 	of := func(text *string) access {
-		a := access{text: text}
-		a.compile = sync.OnceValues(func() (*rule.Rule, error) { return rule.Compile(*text, scope) })
-		return a
+		return access{text: text, compile: func() (*rule.Rule, error) { return ps.catalog.Rule(c, *text) }}
 	}
 	p.list, p.view, p.create = of(c.ListRule), of(c.ViewRule), of(c.CreateRule)
 	p.update, p.delete = of(c.UpdateRule), of(c.DeleteRule)

@@ -29,7 +29,7 @@ func (s *Records) allowed(
 		return nil, err
 	}
 	for i, rec := range recs {
-		if out[i], err = s.matches(ctx, r, req, p, compiled, rec); err != nil {
+		if out[i], err = s.matches(ctx, r, req, compiled, rec); err != nil {
 			return nil, err
 		}
 	}
@@ -38,20 +38,9 @@ func (s *Records) allowed(
 
 // matches asks one compiled rule about one stored record.
 func (s *Records) matches(
-	ctx context.Context, r store.Reader, req *pando.Request, p *plan, compiled *rule.Rule, rec *pando.Record,
+	ctx context.Context, r store.Reader, req *pando.Request, compiled *rule.Rule, rec *pando.Record,
 ) (bool, error) {
-	now := s.now()
-	if compiled.Local() {
-		return compiled.Match(ctx, rule.Env{Request: req, Stored: rec, Now: now}, rec)
-	}
-	page, err := r.Find(ctx, store.Query{
-		Collection: p.coll,
-		Match:      []store.Match{{Field: "id", Value: rec.ID()}},
-		Where:      []store.Condition{{Rule: compiled, Request: req, Now: now}},
-		Limit:      1,
-		IDsOnly:    true,
-	})
-	return len(page.Records) > 0, err
+	return store.Condition{Rule: compiled, Request: req, Now: s.now()}.Holds(ctx, r, rec)
 }
 
 // matchesVirtual asks the create rule about a record that is not there yet.
@@ -89,7 +78,7 @@ func (s *Records) manages(
 		return false, nil
 	}
 	if stored {
-		return s.matches(ctx, r, req, p, compiled, rec)
+		return s.matches(ctx, r, req, compiled, rec)
 	}
 	return s.matchesVirtual(ctx, r, req, p, compiled, rec)
 }

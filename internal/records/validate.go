@@ -120,10 +120,10 @@ func (s *Records) validateID(
 	if bad := field.Check(f, rec.ID()); bad != nil {
 		return bad, nil
 	}
-	if bad := checkNewID(rec.ID()); bad != nil {
-		return bad, nil
-	}
 	if t, ok := f.Options.(*pando.TextOptions); ok && t.Pattern != defaultIDPattern {
+		if bad := checkNewID(rec.ID()); bad != nil {
+			return bad, nil
+		}
 		// Names of directories, which may not differ in case alone everywhere.
 		page, err := r.Find(ctx, store.Query{
 			Collection: o.p.coll, Limit: 1, IDsOnly: true,

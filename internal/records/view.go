@@ -71,7 +71,7 @@ func (s *Records) fillView(
 		return nil, err
 	}
 	if sh.rule != nil {
-		ok, err := s.matches(ctx, r, req, p, sh.rule, rec)
+		ok, err := s.matches(ctx, r, req, sh.rule, rec)
 		if err != nil && pando.KindOf(err) == pando.KindInternal {
 			return nil, err
 		}

@@ -23,6 +23,9 @@ func authWithPassword(c *call) error {
 }
 
 func authRefresh(c *call) error {
+	if c.h.cfg.Collection(c.path("c")) == nil { // even a guest is told so
+		return &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+	}
 	return c.answer(c.h.cfg.Auth.Refresh(c.r.Context(), &c.req, c.path("c"), c.token, c.projection()))
 }
 

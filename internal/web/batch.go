@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -62,11 +63,20 @@ func batch(c *call) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(results)
-	if err != nil {
-		return err
+	return c.picked(encodeResults(results), nil)
+}
+
+func encodeResults(results []pando.BatchResult) []byte {
+	b := []byte{'['}
+	for i, r := range results {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, `{"body":`...), bytes.TrimRight(r.Body, "\n")...)
+		b = strconv.AppendInt(append(b, `,"status":`...), int64(r.Status), 10)
+		b = append(b, '}')
 	}
-	return c.picked(append(b, '\n'), nil)
+	return append(b, ']', '\n')
 }
 
 // batchRequests reads the body: JSON, or a form whose payload is that JSON and
@@ -137,6 +147,9 @@ func (c *call) batchOp(settings *pando.Settings, rq *batchRequest, number int) (
 	collection, id, ok := recordPath(rawPath)
 	if !ok {
 		return pando.BatchOp{}, &pando.Error{Kind: pando.KindInvalid}
+	}
+	if _, err := url.ParseQuery(rawQuery); err != nil {
+		return pando.BatchOp{}, &pando.Error{Kind: pando.KindInvalid, Err: err}
 	}
 	op := pando.BatchOp{Collection: collection, ID: id, Method: rq.Method}
 	tags := []string{"create"}

@@ -87,7 +87,16 @@ func (c *call) submission() (pando.Input, error) {
 		}
 		return pando.Input{Body: values, Files: f.files}, nil
 	}
-	return pando.Input{}, pando.Invalid(messageUnsupported)
+	return pando.Input{}, unsupportedType(c.contentType(), "")
+}
+
+// unsupportedType refuses a body of another type. XML counts as a type that is
+// known and a body that does not parse: no record ever fits it.
+func unsupportedType(contentType, message string) error {
+	if strings.HasPrefix(contentType, "application/xml") || strings.HasPrefix(contentType, "text/xml") {
+		return pando.Invalid("%s", message)
+	}
+	return pando.Invalid(messageUnsupported)
 }
 
 func bodyErrorOrNil(message string, err error) error {
@@ -120,7 +129,7 @@ func (c *call) object(message string) ([]byte, error) {
 		raw, err := f.json()
 		return raw, bodyErrorOrNil(message, err)
 	}
-	return nil, pando.Invalid(messageUnsupported)
+	return nil, unsupportedType(c.contentType(), message)
 }
 
 func checkUTF8(raw []byte) error {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -31,8 +32,9 @@ type form struct {
 	temp   []*os.File
 }
 
-// form parses the body; the parameters of the URL count as values after those
-// of the body. The call cleans it up at its end.
+// form parses the body; the parameters of the URL count as values too, before
+// those of a multipart body and after those of an urlencoded one. The call
+// cleans it up at its end.
 func (c *call) form() (*form, error) {
 	if c.parsed != nil {
 		return c.parsed, nil
@@ -54,7 +56,11 @@ func (c *call) form() (*form, error) {
 			return nil, bodyError("", err)
 		}
 		for key, values := range query {
-			f.values[key] = append(f.values[key], values...)
+			if strings.HasPrefix(c.contentType(), "multipart/") {
+				f.values[key] = append(values, f.values[key]...)
+			} else {
+				f.values[key] = append(f.values[key], values...)
+			}
 		}
 	}
 	for key, values := range f.values {
@@ -239,6 +245,43 @@ func (f *form) json() ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(values)
+}
+
+// fill decodes the form into a struct. Text stays text where the struct wants
+// text, whatever it looks like.
+func (f *form) fill(into any) error {
+	values, err := f.object()
+	if err != nil {
+		return err
+	}
+	for name, sent := range f.values {
+		if len(sent) == 1 && wantsText(into, name) {
+			values[name] = sent[0]
+		}
+	}
+	for _, payload := range f.values[payloadKey] {
+		over, err := decodeObject([]byte(payload))
+		if err != nil {
+			return err
+		}
+		maps.Copy(values, over)
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, into)
+}
+
+// wantsText tells whether the field of a struct that a key fills is a string.
+func wantsText(into any, key string) bool {
+	t := reflect.TypeOf(into).Elem()
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); strings.EqualFold(name, key) {
+			return t.Field(i).Type.Kind() == reflect.String
+		}
+	}
+	return false
 }
 
 // infer gives a form value the type it looks like: true, false, a number in its

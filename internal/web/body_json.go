@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/go-faster/jx"
 
@@ -127,14 +126,18 @@ func checkKeys(d *jx.Decoder, depth int) error {
 	return d.Skip()
 }
 
-// decodeForm decodes a typed form; keys match in any case.
+// decodeForm decodes a typed form; keys of JSON match in any case. Rules see the
+// body as @request.body.
 func (c *call) decodeForm(into any) error {
-	raw, err := c.object(messageLoad)
+	raw, err := c.object(messageLoad) // refuses what is no form
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return bodyError(messageLoad, fmt.Errorf("decode form: %w", err))
+	if body, err := decodeObject(raw); err == nil {
+		c.req.Body = body
 	}
-	return nil
+	if c.parsed != nil {
+		return bodyErrorOrNil(messageLoad, c.parsed.fill(into))
+	}
+	return bodyErrorOrNil(messageLoad, json.Unmarshal(raw, into))
 }

@@ -75,8 +75,7 @@ type picking struct {
 }
 
 // value appends what paths keep of the value at i, and returns the position
-// after it. Paths lead through objects and through the objects of an array;
-// any other value is kept whole.
+// after it. What is neither an object nor an array of objects is kept whole.
 func (s *picking) value(i int, paths []path) (int, error) {
 	if i >= len(s.body) {
 		return 0, errScan
@@ -98,7 +97,12 @@ func (s *picking) whole(i int) (int, error) {
 	return end, err
 }
 
+// array picks from the objects of an array, unless it begins with something
+// else: then it is a plain value.
 func (s *picking) array(i int, paths []path) (int, error) {
+	if first := skipSpace(s.body, i+1); first < len(s.body) && s.body[first] != '{' && s.body[first] != ']' {
+		return s.whole(i)
+	}
 	s.out = append(s.out, '[')
 	i = skipSpace(s.body, i+1)
 	for n := 0; i < len(s.body); n++ {

@@ -38,7 +38,7 @@ func TestPick(t *testing.T) {
 		"js.a.b":                     `{"js":{"a":[{},{}],"a.b":7}}`,
 		"js.e.x":                     `{"js":{"e":[]}}`,
 		"js.nn.x":                    `{"js":{"nn":[[{"x":1,"y":2}]]}}`,
-		"js.m.x":                     `{"js":{"m":[2,{"x":1}]}}`,
+		"js.m.x":                     `{"js":{"m":[2,{"x":1,"y":2}]}}`,
 		"js.nul.x":                   `{"js":{"nul":null}}`,
 		"js..":                       `{"js":{"":5}}`,
 		"js.o.*,js.o.x.k":            `{"js":{"o":{"lon":1,"x":{"k":1}}}}`,
@@ -111,7 +111,7 @@ func TestPickRefuses(t *testing.T) {
 			t.Errorf("%q: got %s, %v; want a KindInvalid error", fields, got, err)
 		}
 	}
-	for _, body := range []string{"", "{", `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a" 1}`, `["a"`, `[1 2]`, `{"a":1}x`, `{1:2}`, `{"a":"\`, `{,}`} {
+	for _, body := range []string{"", "{", `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a" 1}`, `["a"`, `[{} {}]`, `{"a":1}x`, `{1:2}`, `{"a":"\`, `{,}`} {
 		if got, err := Pick([]byte(body), "a"); err == nil {
 			t.Errorf("%q: got %s, want an error", body, got)
 		}

@@ -44,6 +44,8 @@ type Options struct {
 	CheckpointPages int
 
 	Logger *slog.Logger // nil: slog.Default
+
+	pragmas []string // set on the writer's connection last; for tests that must fail
 }
 
 // Store is a store.Store on one SQLite file.
@@ -141,13 +143,13 @@ func (s *Store) openWriter() (*conn, meta, error) {
 	}
 	m, err := s.prepareFile(c)
 	if err == nil {
-		err = c.pragmas(
+		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
 			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
-		)
+		}, s.opts.pragmas...)...)
 	}
 	if err != nil {
 		return nil, meta{}, errors.Join(err, c.close())

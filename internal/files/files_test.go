@@ -1,0 +1,430 @@
+package files_test
+
+import (
+	"bytes"
+	"context"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/blob"
+	"github.com/pandobase/pando/internal/files"
+	"github.com/pandobase/pando/internal/servicetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a Files on a real store and a real disk. Tokens are the names of
+// users.
+type fixture struct {
+	*servicetest.Env
+	files *files.Files
+	users map[string]*pando.Record
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{Env: servicetest.New(t), users: map[string]*pando.Record{}}
+	f.files = files.New(files.Config{
+		Store: f.Store, Facts: f.Facts, Blobs: f.Blobs, MaxPixels: 1_000_000,
+		Identify: func(_ context.Context, token string) (*pando.Record, error) { return f.users[token], nil },
+	})
+	f.Save(t, servicetest.BaseJSON("docs",
+		`{"id":"file2","name":"pub","type":"file","maxSelect":50,"thumbs":["100x50","0x50","600x0"]}`,
+		`{"id":"file3","name":"prot","type":"file","protected":true,"thumbs":["20x20"]}`,
+		`{"id":"text4","name":"owner","type":"text"}`))
+	f.users["ada"] = f.Insert(t, "users", map[string]any{"email": "ada@b.co"})
+	f.users["bob"] = f.Insert(t, "users", map[string]any{"email": "bob@b.co"})
+	f.users["root"] = f.Insert(t, pando.SuperusersName, map[string]any{"email": "root@b.co"})
+	return f
+}
+
+// put stores files and a record of docs that names them.
+func (f *fixture) put(t *testing.T, contents map[string][]byte, protected string) *pando.Record {
+	t.Helper()
+	var names []string
+	for name := range contents {
+		if name != protected {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	rec := f.Insert(t, "docs", map[string]any{"pub": names, "prot": protected, "owner": f.users["ada"].ID()})
+	for name, b := range contents {
+		if err := f.Blobs.Put(t.Context(), blob.Key("pbc_docs", rec.ID(), name), bytes.NewReader(b)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return rec
+}
+
+// opened is what a request gave.
+type opened struct {
+	Name, Type string
+	Data       []byte
+}
+
+func (f *fixture) open(t *testing.T, collection, id, name string, q pando.FileQuery) (opened, error) {
+	t.Helper()
+	file, err := f.files.Open(t.Context(), &pando.Request{Method: "GET"}, collection, id, name, q)
+	if err != nil {
+		return opened{}, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int64(len(data)) != file.Size {
+		t.Errorf("%s: size %d, %d bytes", name, file.Size, len(data))
+	}
+	return opened{file.Name, file.ContentType, data}, nil
+}
+
+// picture is 300 by 200, with a gradient.
+func picture() *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, 300, 200))
+	for y := range 200 {
+		for x := range 300 {
+			m.SetNRGBA(x, y, color.NRGBA{uint8(x * 255 / 300), uint8(y * 255 / 200), 80, 255})
+		}
+	}
+	return m
+}
+
+func encoded(t *testing.T, encode func(io.Writer) error) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func pngBytes(t *testing.T) []byte {
+	return encoded(t, func(w io.Writer) error { return png.Encode(w, picture()) })
+}
+
+// bomb is a small png that claims to be large.
+func bomb(t *testing.T) []byte {
+	b := slices.Clone(pngBytes(t))
+	copy(b[16:], []byte{0, 1, 0, 0, 0, 1, 0, 0}) // 65536 by 65536
+	sum := crc32.ChecksumIEEE(b[12:29])
+	copy(b[29:], []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	return b
+}
+
+func TestContentTypes(t *testing.T) {
+	f := newFixture(t)
+	rose, err := os.ReadFile("testdata/rose.webp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents := map[string][]byte{
+		"a.png": pngBytes(t), "a.webp": rose, "t.txt": []byte("hello world"), "h.html": []byte("<html><script>1</script></html>"),
+		"j.json": []byte(`{"a":1}`), "d.pdf": []byte("%PDF-1.4 foo"), "s.css": []byte("a{}"), "s.js": []byte("var a=1;"),
+		"x.svg": []byte(`<svg xmlns="http://www.w3.org/2000/svg"></svg>`), "c.csv": []byte("a,b\n1,2\n"),
+		"m.mp3": []byte("ID3aaaa"), "noext": {1, 2, 3}, "fake.png": []byte("not a png at all"), "z.zip": []byte("PK\x03\x04aaaa"),
+		"m.mp4": []byte("\x00\x00\x00\x18ftypmp42aaaa"), "empty": {},
+	}
+	rec := f.put(t, contents, "")
+	// As seen at PocketBase 0.36.8.
+	for name, want := range map[string]string{
+		"a.png": "image/png", "a.webp": "image/webp", "t.txt": "text/plain; charset=utf-8",
+		"h.html": "text/html; charset=utf-8", "j.json": "application/json", "d.pdf": "application/pdf", "s.css": "text/css",
+		"s.js": "text/javascript", "x.svg": "image/svg+xml", "c.csv": "text/csv", "m.mp3": "audio/mpeg",
+		"noext": "application/octet-stream", "fake.png": "text/plain; charset=utf-8", "z.zip": "application/zip",
+		"m.mp4": "video/mp4",
+	} {
+		got, err := f.open(t, "docs", rec.ID(), name, pando.FileQuery{})
+		if err != nil || got.Type != want || got.Name != name || !bytes.Equal(got.Data, contents[name]) {
+			t.Errorf("%s: %s %q, %d bytes, %v; want %s", name, got.Name, got.Type, len(got.Data), err, want)
+		}
+	}
+	if got, err := f.open(t, "docs", rec.ID(), "empty", pando.FileQuery{}); err != nil || len(got.Data) != 0 {
+		t.Errorf("an empty file: %v, %v", got, err)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	f := newFixture(t)
+	rec := f.put(t, map[string][]byte{"a.png": pngBytes(t), "p.png": pngBytes(t)}, "p.png")
+	other := f.Insert(t, "docs", map[string]any{"pub": []string{"lost.png"}})
+	if err := f.Blobs.Put(t.Context(), blob.Key("pbc_docs", rec.ID(), "unnamed.png"), strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.open(t, "docs", rec.ID(), "a.png", pando.FileQuery{Thumb: "100x50"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ collection, id, name, message string }{
+		{"nope", rec.ID(), "a.png", "Missing or invalid collection context."},
+		{"docs", "nope", "a.png", ""},
+		{"docs", rec.ID(), "nope.png", ""},
+		{"docs", rec.ID(), "unnamed.png", ""}, // there, but no record names it
+		{"docs", other.ID(), "a.png", ""},     // another record's
+		{"docs", other.ID(), "lost.png", ""},  // named, but not there
+		{"docs", rec.ID(), "", ""},
+		{"docs", rec.ID(), "../" + rec.ID() + "/a.png", ""},
+		{"docs", rec.ID(), "..", ""},
+		{"docs", rec.ID(), "thumbs_a.png/100x50_a.png", ""},
+		{"docs", rec.ID(), "a.png\x00", ""},
+		{"users", f.users["ada"].ID(), "ada@b.co", ""},
+	} {
+		_, err := f.open(t, tt.collection, tt.id, tt.name, pando.FileQuery{})
+		if tt.message == "" {
+			tt.message = "The requested resource wasn't found."
+		}
+		if err == nil || pando.KindOf(err) != pando.KindNotFound || err.Error() != tt.message {
+			t.Errorf("%s/%s/%s: %v, want %q", tt.collection, tt.id, tt.name, err, tt.message)
+		}
+	}
+	// Names compare exactly, collections in any case or by id.
+	for _, ref := range []string{"DOCS", "pbc_docs"} {
+		if _, err := f.open(t, ref, rec.ID(), "a.png", pando.FileQuery{}); err != nil {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+}
+
+func TestProtected(t *testing.T) {
+	f := newFixture(t)
+	rec := f.put(t, map[string][]byte{"a.png": pngBytes(t), "p.png": pngBytes(t)}, "p.png")
+	text := func(s string) *string { return &s }
+	for _, tt := range []struct {
+		rule *string
+		want []string // who may open it
+	}{
+		{nil, []string{"root"}},
+		{text(""), []string{"", "ada", "bob", "junk", "root"}},
+		{text("owner = @request.auth.id"), []string{"ada", "root"}},
+		{text("@request.auth.id = ''"), []string{"", "junk", "root"}},
+		{text("@request.context = 'protectedFile' && @request.method = 'GET'"), []string{"", "ada", "bob", "junk", "root"}},
+		{text("@request.context = 'default'"), []string{"root"}},
+		{text("nosuchfield = 1"), []string{"root"}},
+	} {
+		f.Change(t, "docs", func(c *pando.Collection) { c.ViewRule = tt.rule })
+		var got []string
+		for _, who := range []string{"", "ada", "bob", "junk", "root"} {
+			for _, thumb := range []string{"", "20x20"} {
+				_, err := f.open(t, "docs", rec.ID(), "p.png", pando.FileQuery{Token: who, Thumb: thumb})
+				switch {
+				case err == nil && thumb == "":
+					got = append(got, who)
+				case err != nil && pando.KindOf(err) != pando.KindNotFound:
+					t.Errorf("%q: %v, want a KindNotFound error", who, err)
+				case err == nil && !slices.Contains(tt.want, who):
+					t.Errorf("%q got a thumb", who)
+				}
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", tt.rule, diff)
+		}
+		if _, err := f.open(t, "docs", rec.ID(), "a.png", pando.FileQuery{}); err != nil {
+			t.Errorf("a file for everybody: %v", err)
+		}
+	}
+	// Who is logged in does not count, only the token.
+	f.Change(t, "docs", func(c *pando.Collection) { c.ViewRule = new("@request.auth.id != ''") })
+	_, err := f.files.Open(t.Context(), &pando.Request{Auth: f.users["root"]}, "docs", rec.ID(), "p.png", pando.FileQuery{})
+	if pando.KindOf(err) != pando.KindNotFound {
+		t.Errorf("without a token: %v", err)
+	}
+}
+
+func TestThumbs(t *testing.T) {
+	f := newFixture(t)
+	rose, err := os.ReadFile("testdata/rose.webp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents := map[string][]byte{
+		"a.png":     pngBytes(t),
+		"a.jpg":     encoded(t, func(w io.Writer) error { return jpeg.Encode(w, picture(), nil) }),
+		"a.gif":     encoded(t, func(w io.Writer) error { return gif.Encode(w, picture(), nil) }),
+		"a.webp":    rose,
+		"fake.png":  []byte("not a png at all"),
+		"bad.png":   pngBytes(t)[:200],
+		"bomb.png":  bomb(t),
+		"large.png": encoded(t, func(w io.Writer) error { return png.Encode(w, image.NewGray(image.Rect(0, 0, 1001, 1000))) }),
+		"t.txt":     []byte("hello"),
+	}
+	rec := f.put(t, contents, "")
+	for _, tt := range []struct {
+		name, thumb   string
+		format        string // "": the original is served
+		width, height int
+	}{
+		{"a.png", "100x50", "png", 100, 50},
+		{"a.png", "100x100", "png", 100, 100},
+		{"a.png", "0x50", "png", 75, 50},
+		{"a.png", "600x0", "png", 600, 400},
+		{"a.jpg", "100x50", "jpeg", 100, 50},
+		{"a.gif", "100x50", "gif", 100, 50},
+		{"a.webp", "100x50", "png", 100, 50},
+		{"a.png", "99x99", "", 0, 0},
+		{"a.png", "100x100f", "", 0, 0},
+		{"a.png", "junk", "", 0, 0},
+		{"fake.png", "100x50", "", 0, 0},
+		{"bad.png", "100x50", "", 0, 0},
+		{"bomb.png", "100x50", "", 0, 0},
+		{"large.png", "100x50", "", 0, 0},
+		{"t.txt", "100x50", "", 0, 0},
+	} {
+		for range 2 { // made, and found
+			got, err := f.open(t, "docs", rec.ID(), tt.name, pando.FileQuery{Thumb: tt.thumb})
+			if err != nil {
+				t.Errorf("%s %s: %v", tt.name, tt.thumb, err)
+				continue
+			}
+			if tt.format == "" {
+				if got.Name != tt.name || !bytes.Equal(got.Data, contents[tt.name]) {
+					t.Errorf("%s %s: %s, which is not the original", tt.name, tt.thumb, got.Name)
+				}
+				continue
+			}
+			c, format, err := image.DecodeConfig(bytes.NewReader(got.Data))
+			if err != nil || format != tt.format || c.Width != tt.width || c.Height != tt.height {
+				t.Errorf("%s %s: %s %dx%d, %v", tt.name, tt.thumb, format, c.Width, c.Height, err)
+			}
+			if got.Name != tt.thumb+"_"+tt.name || got.Type != "image/"+format {
+				t.Errorf("%s %s: name %s, type %s", tt.name, tt.thumb, got.Name, got.Type)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(f.Dir, "storage", "pbc_docs", rec.ID(), "thumbs_a.png", "100x50_a.png")); err != nil {
+		t.Error(err)
+	}
+	if left, err := f.Blobs.Pending(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("notes are left: %q, %v", left, err)
+	}
+}
+
+// Many who ask for one thumb at once all get it, whole.
+func TestThumbIsMadeOnce(t *testing.T) {
+	f := newFixture(t)
+	rec := f.put(t, map[string][]byte{"a.png": pngBytes(t)}, "")
+	var wg sync.WaitGroup
+	results := make([]opened, 20)
+	for i := range results {
+		wg.Go(func() {
+			var err error
+			if results[i], err = f.open(t, "docs", rec.ID(), "a.png", pando.FileQuery{Thumb: "100x50"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range results[1:] {
+		if diff := cmp.Diff(results[0], r); diff != "" {
+			t.Fatalf("(-first +another):\n%s", diff)
+		}
+	}
+	if results[0].Name != "100x50_a.png" {
+		t.Errorf("got %s", results[0].Name)
+	}
+}
+
+// A file that a view shows lies with the record that it came from.
+func TestViews(t *testing.T) {
+	f := newFixture(t)
+	rec := f.put(t, map[string][]byte{"a.png": pngBytes(t), "p.png": pngBytes(t)}, "p.png")
+	view := func(name, query string) {
+		f.Save(t, `{"id":"pbc_`+name+`","name":"`+name+`","type":"view","listRule":null,"viewRule":null,"viewQuery":"`+query+`",
+			"fields":[{"id":"text1","name":"id","type":"text","primaryKey":true},
+			{"id":"_clone_1","name":"shown","type":"file","maxSelect":50,"thumbs":["100x50"]},
+			{"id":"_clone_2","name":"hid","type":"file","protected":true}]}`)
+	}
+	view("one", "SELECT ('x' || d.id) AS id, d.pub AS shown, d.prot AS hid FROM docs d")
+	view("two", "SELECT id, shown, hid FROM one")
+	for _, v := range []string{"one", "two"} {
+		id := "x" + rec.ID()
+		got, err := f.open(t, v, id, "a.png", pando.FileQuery{})
+		if err != nil || got.Type != "image/png" {
+			t.Errorf("%s: %v, %v", v, got.Type, err)
+		}
+		if got, err = f.open(t, v, id, "a.png", pando.FileQuery{Thumb: "100x50"}); err != nil || got.Name != "100x50_a.png" {
+			t.Errorf("%s: %v, %v", v, got.Name, err)
+		}
+		// The view's own rule decides, not that of docs.
+		if _, err = f.open(t, v, id, "p.png", pando.FileQuery{}); pando.KindOf(err) != pando.KindNotFound {
+			t.Errorf("%s: %v", v, err)
+		}
+		if _, err = f.open(t, v, id, "p.png", pando.FileQuery{Token: "root"}); err != nil {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+	f.Update(t, rec, map[string]any{"pub": []string{}})
+	if _, err := f.open(t, "two", "x"+rec.ID(), "a.png", pando.FileQuery{}); pando.KindOf(err) != pando.KindNotFound {
+		t.Errorf("a name that is gone: %v", err)
+	}
+}
+
+func TestRecover(t *testing.T) {
+	f := newFixture(t)
+	rec := f.put(t, map[string][]byte{"kept.png": pngBytes(t)}, "")
+	ctx := t.Context()
+	key := func(parts ...string) string { return strings.Join(parts, "/") }
+	keep := []string{key("pbc_docs", rec.ID(), "kept.png"), key("pbc_docs", rec.ID(), "thumbs_kept.png", "100x50_kept.png")}
+	lose := []string{
+		key("pbc_docs", rec.ID(), "lost.png"),                           // its update did not happen
+		key("pbc_docs", rec.ID(), "thumbs_lost.png", "100x50_lost.png"), //
+		key("pbc_docs", "neverwasborn000", "a.png"),                     // its create did not
+		key("pbc_gone", "x", "a.png"),                                   // its collection went
+		key("docs", rec.ID(), "kept.png"),                               // files lie under ids
+		key("pbc_docs", "kept.png"),                                     // what is this?
+	}
+	missing := key("pbc_docs", rec.ID(), "never-written.png")
+	dropped := key("pbc_dropped", "x", "a.png") // noted by its collection's id alone
+	for _, k := range append(slices.Clone(keep), append(lose, dropped)...) {
+		if err := f.Blobs.Put(ctx, k, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Blobs.Undecided(ctx, []string{"pbc_docs", "pbc_dropped"}); err != nil {
+		t.Fatal(err)
+	}
+	lose = append(lose, dropped)
+	if err := f.Blobs.Undecided(ctx, append(append(slices.Clone(keep), lose[:len(lose)-1]...), missing)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.files.Recover(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exists := func(k string) bool {
+		o, err := f.Blobs.Open(ctx, k)
+		if err == nil {
+			o.Close()
+		}
+		return err == nil
+	}
+	for _, k := range keep {
+		if !exists(k) {
+			t.Errorf("%s went", k)
+		}
+	}
+	for _, k := range lose {
+		if exists(k) {
+			t.Errorf("%s stayed", k)
+		}
+	}
+	if left, err := f.Blobs.Pending(ctx); err != nil || len(left) != 0 {
+		t.Errorf("notes are left: %q, %v", left, err)
+	}
+}

@@ -1,0 +1,148 @@
+// Package realtime tells connected clients what changes, for one server.
+//
+//	store ── commit ──▶ changes.Stream ──▶ deliver ──▶ groups ──▶ queues ──▶ clients
+//	   └── before a delete ──▶ BeforeDelete, inside the transaction
+//
+// A client subscribes to topics (a collection or one record) with options. For
+// each change, the subscriptions to its topics are put into groups whose members
+// must get the same answer: same rule, same options, and the same values of
+// everything that the rule reads of the request (group.go). Access is judged and
+// the record encoded once per group, whatever the number of clients.
+//
+// Creates and updates are judged after the commit. A delete is judged after it
+// as well if the deleted record is all it takes; if other records count, or have
+// to be shown, that is done beforehand, by [Realtime.BeforeDelete].
+//
+// There is one delivering goroutine (the stream's), so each client gets events
+// in commit order, and one goroutine per client that empties its queue. A client
+// that lets its queue fill up is cut off; it will come back and read again.
+package realtime
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// Realtime is the [pando.Realtime] of one server. Its methods may be called at
+// once.
+type Realtime struct {
+	store  store.Store
+	encode Encoder
+	log    *slog.Logger
+	limits limits
+	stop   func() // the stream
+	pumps  sync.WaitGroup
+
+	connected atomic.Int64 // clients; so that a change nobody waits for costs nothing
+
+	mu         sync.RWMutex // guards what follows, and auth and subscriptions of each client
+	clients    map[string]*client
+	topics     map[string]map[*subscription]bool
+	identities map[identity]map[*client]bool
+	closed     bool
+
+	filters  filters
+	prepared prepared
+	counts   struct{ sent, slow atomic.Uint64 }
+}
+
+var _ pando.Realtime = (*Realtime)(nil)
+
+// Config is what a [Realtime] is made of.
+type Config struct {
+	Store  store.Store
+	Stream changes.Stream
+	Encode Encoder
+	// QueueEvents and QueueBytes bound what waits for one client; 0 means 4096
+	// and 8 MB.
+	QueueEvents int
+	QueueBytes  int
+	Log         *slog.Logger // nil: nowhere
+}
+
+// Encoder writes rec as JSON, with the relations of expand, as the caller of
+// req may see it.
+type Encoder func(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string) ([]byte, error)
+
+type limits struct{ events, bytes int }
+
+// Stats counts since the start.
+type Stats struct {
+	Clients       int    // connected now
+	Subscriptions int    // of theirs
+	Sent          uint64 // events put into queues
+	Slow          uint64 // clients cut off because their queue was full
+}
+
+// New makes a Realtime and begins to follow the stream.
+func New(c Config) *Realtime {
+	if c.QueueEvents <= 0 {
+		c.QueueEvents = 4096
+	}
+	if c.QueueBytes <= 0 {
+		c.QueueBytes = 8 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Realtime{
+		store: c.Store, encode: c.Encode, log: c.Log, limits: limits{c.QueueEvents, c.QueueBytes},
+		clients:    map[string]*client{},
+		topics:     map[string]map[*subscription]bool{},
+		identities: map[identity]map[*client]bool{},
+	}
+	s.stop = c.Stream.Subscribe(s.deliver)
+	return s
+}
+
+// Close ends every connection and stops following. It may be called twice.
+func (s *Realtime) Close() error {
+	s.stop()
+	s.mu.Lock()
+	s.closed = true
+	all := make([]*client, 0, len(s.clients))
+	for _, c := range s.clients {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	for _, c := range all {
+		c.Close()
+	}
+	s.pumps.Wait()
+	return nil
+}
+
+// Stats counts now.
+func (s *Realtime) Stats() Stats {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := Stats{Clients: len(s.clients), Sent: s.counts.sent.Load(), Slow: s.counts.slow.Load()}
+	for _, c := range s.clients {
+		out.Subscriptions += len(c.subs)
+	}
+	return out
+}
+
+// deliver handles what one transaction committed.
+func (s *Realtime) deliver(b changes.Batch) {
+	if s.connected.Load() == 0 {
+		s.prepared.clear()
+		return
+	}
+	ctx := context.Background()
+	now := time.Now()
+	for i := range b.Changes {
+		s.announce(ctx, &b.Changes[i], now)
+		s.followIdentity(&b.Changes[i])
+	}
+	if b.Catalog || b.Unlisted {
+		s.recheckIdentities(ctx)
+	}
+}

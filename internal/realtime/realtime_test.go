@@ -1,0 +1,657 @@
+package realtime_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/realtime"
+	"github.com/pandobase/pando/internal/servicetest"
+	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a Realtime on a real store. It counts what is encoded.
+type fixture struct {
+	*servicetest.Env
+	rt      *realtime.Realtime
+	encoded atomic.Int64
+}
+
+func newFixture(t testing.TB, edit ...func(*realtime.Config)) *fixture {
+	t.Helper()
+	f := &fixture{Env: servicetest.New(t)}
+	c := realtime.Config{Store: f.Store, Stream: f.Stream, Encode: f.encode}
+	for _, e := range edit {
+		e(&c)
+	}
+	f.rt = realtime.New(c)
+	t.Cleanup(func() { f.rt.Close() })
+	f.Save(t, servicetest.BaseJSON("posts",
+		`{"id":"text2","name":"title","type":"text"}`, `{"id":"number3","name":"n","type":"number"}`,
+		`{"id":"text4","name":"owner","type":"text"}`, `{"id":"text5","name":"secret","type":"text","hidden":true}`))
+	return f
+}
+
+// encode also knows expand, in a way of its own: it says what it was asked for.
+func (f *fixture) encode(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string) ([]byte, error) {
+	f.encoded.Add(1)
+	b, err := servicetest.Encode(ctx, r, req, rec, "")
+	if err == nil && expand != "" {
+		b = fmt.Appendf(b[:len(b)-1], `,"expand":%q}`, expand)
+	}
+	return b, err
+}
+
+// listener is one connection.
+type listener struct {
+	pando.RealtimeClient
+	f *fixture
+	t testing.TB
+}
+
+func (f *fixture) connect(t testing.TB) *listener {
+	t.Helper()
+	c, err := f.rt.Connect(t.Context(), &pando.Request{RealIP: "1.2.3.4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return &listener{c, f, t}
+}
+
+func (l *listener) subscribe(who *pando.Record, names ...string) error {
+	return l.f.rt.Subscribe(l.t.Context(), &pando.Request{RealIP: "1.2.3.4", Auth: who}, l.ID(), names)
+}
+
+func (f *fixture) listen(t testing.TB, who *pando.Record, names ...string) *listener {
+	t.Helper()
+	l := f.connect(t)
+	if err := l.subscribe(who, names...); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// got is what has come to l by now, each event as "name action id", sorted among
+// the events of one change.
+func (l *listener) got() []pando.RealtimeEvent {
+	l.t.Helper()
+	l.f.Flush(l.t)
+	var out []pando.RealtimeEvent
+	for {
+		select {
+		case e, open := <-l.Events():
+			if !open {
+				return out
+			}
+			out = append(out, e)
+		case <-time.After(30 * time.Millisecond): // the pump has nothing more
+			return out
+		}
+	}
+}
+
+type event struct {
+	Action string
+	Record map[string]any
+}
+
+func (l *listener) events() []event {
+	l.t.Helper()
+	var out []event
+	for _, e := range l.got() {
+		var v event
+		if err := json.Unmarshal(e.Data, &v); err != nil {
+			l.t.Fatalf("%v in %s", err, e.Data)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// want compares the titles of the events, with the action where it is no create.
+func (l *listener) want(titles ...string) {
+	l.t.Helper()
+	var got []string
+	for _, e := range l.events() {
+		s := fmt.Sprint(e.Record["title"])
+		if e.Action != "create" {
+			s = e.Action + " " + s
+		}
+		got = append(got, s)
+	}
+	if diff := cmp.Diff(titles, got); diff != "" && len(titles)+len(got) > 0 {
+		l.t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func (f *fixture) post(t testing.TB, title string, more ...any) *pando.Record {
+	t.Helper()
+	values := map[string]any{"title": title}
+	for i := 0; i < len(more); i += 2 {
+		values[more[i].(string)] = more[i+1]
+	}
+	return f.Insert(t, "posts", values)
+}
+
+func options(topic string, query map[string]any, headers ...string) string {
+	o := map[string]any{"query": query}
+	if len(headers) > 0 {
+		h := map[string]string{}
+		for i := 0; i < len(headers); i += 2 {
+			h[headers[i]] = headers[i+1]
+		}
+		o["headers"] = h
+	}
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return topic + "?options=" + url.QueryEscape(string(b))
+}
+
+func TestEventForm(t *testing.T) {
+	f := newFixture(t)
+	l := f.listen(t, nil, "posts/*")
+	if len(l.ID()) != 40 {
+		t.Errorf("client id %q", l.ID())
+	}
+	rec := f.post(t, "<hello>", "n", 7.0, "secret", "s")
+	got := l.got()
+	want := []pando.RealtimeEvent{{Name: "posts/*", Data: []byte(`{"record":{"collectionId":"pbc_posts","collectionName":"posts","id":"` +
+		rec.ID() + `","n":7,"owner":"","title":"\u003chello\u003e"},"action":"create"}`)}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTopics(t *testing.T) {
+	f := newFixture(t)
+	one := f.post(t, "one")
+	f.Flush(t) // its event is over
+	names := []string{
+		"posts/*", "posts", "pbc_posts/*", "pbc_posts", "posts/" + one.ID(), "pbc_posts/" + one.ID(), "posts/*?x=y",
+		"posts/*?options=junk", "POSTS/*", "other/*", "posts/nobody", "custom", "", "@oauth2", "posts/*", // twice
+	}
+	l := f.listen(t, nil, names...)
+	f.Update(t, one, map[string]any{"n": 1.0})
+	f.post(t, "two")
+	f.Delete(t, one)
+	all := []string{"posts/*", "posts", "pbc_posts/*", "pbc_posts", "posts/*?x=y", "posts/*?options=junk"}
+	single := []string{"posts/" + one.ID(), "pbc_posts/" + one.ID()}
+	want := map[string][]string{"update": append(slices.Clone(all), single...), "create": all, "delete": append(slices.Clone(all), single...)}
+	got := map[string][]string{}
+	for _, e := range l.got() {
+		var v event
+		if err := json.Unmarshal(e.Data, &v); err != nil {
+			t.Fatal(err)
+		}
+		got[v.Action] = append(got[v.Action], e.Name)
+	}
+	for action := range want {
+		slices.Sort(want[action])
+		slices.Sort(got[action])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSubscriptionsAreReplaced(t *testing.T) {
+	f := newFixture(t)
+	l := f.listen(t, nil, "posts/*")
+	f.post(t, "one")
+	l.want("one")
+	if err := l.subscribe(nil, "users/*"); err != nil {
+		t.Fatal(err)
+	}
+	f.post(t, "two")
+	l.want()
+	if err := l.subscribe(nil); err != nil {
+		t.Fatal(err)
+	}
+	f.Insert(t, "users", map[string]any{"email": "a@b.co"})
+	l.want()
+	if got := f.rt.Stats(); got.Clients != 1 || got.Subscriptions != 0 || got.Sent != 1 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+func TestSubscribeErrors(t *testing.T) {
+	f := newFixture(t)
+	ada := f.Insert(t, "users", map[string]any{"email": "ada@b.co"})
+	bob := f.Insert(t, "users", map[string]any{"email": "bob@b.co"})
+	l := f.connect(t)
+	for _, tt := range []struct {
+		name    string
+		ip, id  string
+		who     *pando.Record
+		kind    pando.Kind
+		message string // "": it succeeds
+	}{
+		{"unknown", "1.2.3.4", "nope", nil, pando.KindNotFound, "Missing or invalid client id."},
+		{"elsewhere", "1.2.3.5", l.ID(), nil, pando.KindInvalid, "Invalid realtime client."},
+		{"guest", "1.2.3.4", l.ID(), nil, 0, ""},
+		{"guest becomes user", "1.2.3.4", l.ID(), ada, 0, ""},
+		{"the same user", "1.2.3.4", l.ID(), ada, 0, ""},
+		{"user becomes guest", "1.2.3.4", l.ID(), nil, pando.KindForbidden, "The current and the previous request authorization don't match."},
+		{"another user", "1.2.3.4", l.ID(), bob, pando.KindForbidden, "The current and the previous request authorization don't match."},
+	} {
+		err := f.rt.Subscribe(t.Context(), &pando.Request{RealIP: tt.ip, Auth: tt.who}, tt.id, []string{"posts/*"})
+		if tt.message == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			continue
+		}
+		if err == nil || pando.KindOf(err) != tt.kind || err.Error() != tt.message {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.message)
+		}
+	}
+	l.Close()
+	l.Close()
+	if err := l.subscribe(ada); pando.KindOf(err) != pando.KindNotFound {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestRules(t *testing.T) {
+	f := newFixture(t)
+	f.Save(t, servicetest.BaseJSON("members", `{"id":"text2","name":"user","type":"text"}`))
+	ada := f.Insert(t, "users", map[string]any{"email": "ada@b.co", "name": "Ada"})
+	bob := f.Insert(t, "users", map[string]any{"email": "bob@b.co", "name": "Bob"})
+	root := f.Insert(t, pando.SuperusersName, map[string]any{"email": "root@b.co"})
+	f.Insert(t, "members", map[string]any{"user": bob.ID()})
+	own := func(topic string) string {
+		return options(topic, map[string]any{"k": "v", "n": 5}, "X-Key", "1")
+	}
+	text := func(s string) *string { return &s }
+	for _, tt := range []struct {
+		rule                   *string
+		guest, ada, bob, super bool
+		options                bool // whether the one with options gets it
+	}{
+		{nil, false, false, false, true, false},
+		{text(""), true, true, true, true, true},
+		{text("owner = @request.auth.id"), false, true, false, true, false},
+		{text("@request.auth.name = 'Bob'"), false, false, true, true, false},
+		{text("@request.auth.id = ''"), true, false, false, true, true},
+		{text("@request.context = 'realtime' && @request.method = 'GET'"), true, true, true, true, true},
+		{text("@request.query.k = 'v'"), false, false, false, true, true},
+		{text("@request.query.n = '5'"), false, false, false, true, true},
+		{text("@request.headers.x_key = '1'"), false, false, false, true, true},
+		{text("@request.body.title = 'x'"), false, false, false, true, false},
+		{text("@collection.members.user ?= @request.auth.id && @request.auth.id != ''"), false, false, true, true, false},
+		{text("title = 'x' && n > 1"), true, true, true, true, true},
+		{text("title = 'y'"), false, false, false, true, false},
+		{text("nosuchfield = 1"), false, false, false, true, false},
+	} {
+		name := "null"
+		if tt.rule != nil {
+			name = *tt.rule
+		}
+		t.Run(name, func(t *testing.T) {
+			for _, single := range []bool{false, true} {
+				f.Change(t, "posts", func(c *pando.Collection) {
+					c.ListRule, c.ViewRule = tt.rule, nil
+					if single {
+						c.ListRule, c.ViewRule = nil, tt.rule
+					}
+				})
+				rec := f.post(t, "x", "n", 2.0, "owner", ada.ID())
+				topic := "posts/*"
+				if single {
+					topic = "posts/" + rec.ID()
+				}
+				f.Flush(t)
+				listeners := map[string]*listener{
+					"guest": f.listen(t, nil, topic), "ada": f.listen(t, ada, topic), "bob": f.listen(t, bob, topic),
+					"super": f.listen(t, root, topic), "options": f.listen(t, nil, own(topic)),
+				}
+				f.Update(t, rec, map[string]any{"n": 3.0})
+				f.Delete(t, rec, func(tx store.Tx, r *pando.Record) error { return f.rt.BeforeDelete(t.Context(), tx, r) })
+				for who, want := range map[string]bool{
+					"guest": tt.guest, "ada": tt.ada, "bob": tt.bob, "super": tt.super, "options": tt.options,
+				} {
+					var got, wanted []string
+					for _, e := range listeners[who].events() {
+						got = append(got, e.Action)
+					}
+					if want {
+						wanted = []string{"update", "delete"}
+					}
+					if diff := cmp.Diff(wanted, got); diff != "" {
+						t.Errorf("%s at %s (-want +got):\n%s", who, topic, diff)
+					}
+					listeners[who].Close()
+				}
+			}
+		})
+	}
+}
+
+func TestOptions(t *testing.T) {
+	f := newFixture(t)
+	root := f.Insert(t, pando.SuperusersName, map[string]any{"email": "root@b.co"})
+	const (
+		whole  = `{"collectionId":"pbc_posts","collectionName":"posts","id":"ID","n":7,"owner":"","title":"hello"`
+		secret = `{"collectionId":"pbc_posts","collectionName":"posts","id":"ID","n":7,"owner":"","secret":"s","title":"hello"`
+	)
+	for _, tt := range []struct {
+		name  string
+		query map[string]any
+		want  string // "": no event
+		super string
+	}{
+		{"fields", map[string]any{"fields": "title,n"}, `{"n":7,"title":"hello"}`, `{"n":7,"title":"hello"}`},
+		{"excerpt", map[string]any{"fields": "title:excerpt(2,true)"}, `{"title":"he..."}`, `{"title":"he..."}`},
+		{"bad fields", map[string]any{"fields": "title:nope(2)"}, whole + "}", secret + "}"},
+		{"expand", map[string]any{"expand": "owner"}, whole + `,"expand":"owner"}`, secret + `,"expand":"owner"}`},
+		{"filter", map[string]any{"filter": "n > 5"}, whole + "}", secret + "}"},
+		{"filter that refuses", map[string]any{"filter": "n > 7"}, "", ""},
+		{"filter that is broken", map[string]any{"filter": "n >"}, "", ""},
+		{"filter on what is hidden", map[string]any{"filter": "secret = 's'"}, "", secret + "}"},
+		{"filter for superusers", map[string]any{"filter": "@request.auth.id != 'x'"}, "", secret + "}"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			guest, super := f.listen(t, nil, options("posts/*", tt.query)), f.listen(t, root, options("posts/*", tt.query))
+			defer guest.Close()
+			defer super.Close()
+			rec := f.post(t, "hello", "n", 7.0, "secret", "s")
+			for l, want := range map[*listener]string{guest: tt.want, super: tt.super} {
+				var got, wanted []string
+				for _, e := range l.got() {
+					got = append(got, string(e.Data))
+				}
+				if want != "" {
+					wanted = []string{`{"record":` + strings.ReplaceAll(want, "ID", rec.ID()) + `,"action":"create"}`}
+				}
+				if diff := cmp.Diff(wanted, got); diff != "" {
+					t.Errorf("superuser %v (-want +got):\n%s", l == super, diff)
+				}
+			}
+		})
+	}
+}
+
+// Who sees an e-mail address is part of what groups are made by.
+func TestEmails(t *testing.T) {
+	f := newFixture(t)
+	ada := f.Insert(t, "users", map[string]any{"email": "ada@b.co"})
+	bob := f.Insert(t, "users", map[string]any{"email": "bob@b.co"})
+	root := f.Insert(t, pando.SuperusersName, map[string]any{"email": "root@b.co"})
+	f.Flush(t)
+	ls := []*listener{
+		f.listen(t, nil, "users/*"), f.listen(t, bob, "users/*"), f.listen(t, ada, "users/*"), f.listen(t, root, "users/*"),
+	}
+	f.Update(t, ada, map[string]any{"name": "Ada"})
+	for i, want := range []any{nil, nil, "ada@b.co", "ada@b.co"} {
+		events := ls[i].events()
+		if len(events) != 1 || events[0].Record["email"] != want {
+			t.Errorf("listener %d: %v, want the address %v", i, events, want)
+		}
+	}
+}
+
+func TestIdentitiesAreFollowed(t *testing.T) {
+	f := newFixture(t)
+	f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = new("@request.auth.name = 'editor'") })
+	user := func(name string) *pando.Record {
+		return f.Insert(t, "users", map[string]any{"email": pando.NewID() + "@b.co", "name": name})
+	}
+	t.Run("values", func(t *testing.T) {
+		who := user("reader")
+		l := f.listen(t, who, "posts/*")
+		f.post(t, "one")
+		l.want()
+		f.Update(t, who, map[string]any{"name": "editor"})
+		f.post(t, "two")
+		l.want("two")
+		f.Update(t, who, map[string]any{"name": "reader"})
+		f.post(t, "three")
+		l.want()
+	})
+	t.Run("tokenKey", func(t *testing.T) {
+		who := user("editor")
+		l := f.listen(t, who, "posts/*")
+		f.post(t, "one")
+		l.want("one")
+		now := f.Update(t, who, map[string]any{"tokenKey": pando.RandomString(50, "xyz")})
+		f.post(t, "two")
+		l.want()
+		if err := l.subscribe(now, "posts/*"); err != nil { // they logged in again
+			t.Fatal(err)
+		}
+		f.post(t, "three")
+		l.want("three")
+	})
+	t.Run("deletion", func(t *testing.T) {
+		who := user("editor")
+		l := f.listen(t, who, "posts/*")
+		f.post(t, "one")
+		l.want("one")
+		f.Delete(t, who)
+		f.post(t, "two")
+		l.want()
+	})
+	t.Run("truncation", func(t *testing.T) {
+		f.Save(t, servicetest.AuthJSON("staff", `{"id":"text9","name":"name","type":"text"}`))
+		who := f.Insert(t, "staff", map[string]any{"email": "s@b.co", "name": "editor"})
+		l := f.listen(t, who, "posts/*")
+		f.post(t, "one")
+		l.want("one")
+		f.Write(t, func(tx store.Tx) error { return tx.Truncate(t.Context(), tx.Catalog().Collection("staff")) })
+		f.post(t, "two")
+		l.want()
+	})
+	t.Run("another program", func(t *testing.T) {
+		who := user("editor")
+		l := f.listen(t, who, "posts/*")
+		other, err := sqlite.Open(sqlite.Options{Dir: f.Dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		if _, err := other.Write(t.Context(), func(tx store.Tx) error {
+			old, err := tx.Record(t.Context(), tx.Catalog().Collection("users"), who.ID())
+			if err != nil {
+				return err
+			}
+			return tx.Delete(t.Context(), old)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		f.post(t, "one")
+		l.want()
+	})
+	t.Run("secret", func(t *testing.T) {
+		l := f.listen(t, user("editor"), "posts/*")
+		f.Change(t, "users", func(c *pando.Collection) { c.Name = "people" }) // this changes nothing
+		f.post(t, "one")
+		l.want("one")
+		f.Change(t, "people", func(c *pando.Collection) { c.Auth.AuthToken.Secret = strings.Repeat("s", 40) })
+		f.post(t, "two")
+		l.want()
+		f.Change(t, "people", func(c *pando.Collection) { c.Name = "users" })
+	})
+	t.Run("before the subscription was known", func(t *testing.T) {
+		who := user("editor")
+		f.Update(t, who, map[string]any{"tokenKey": pando.RandomString(50, "xyz")})
+		l := f.listen(t, who, "posts/*") // the request was identified a moment earlier
+		f.post(t, "one")
+		l.want()
+	})
+}
+
+// A thousand clients that may see the same cost one encoding.
+func TestFanOutEncodesOnce(t *testing.T) {
+	f := newFixture(t)
+	f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = new("@request.auth.name = 'x' || @request.auth.name = ''") })
+	var ls []*listener
+	for i := range 200 {
+		var who *pando.Record
+		if i%2 == 0 {
+			who = f.Insert(t, "users", map[string]any{"email": fmt.Sprint(i, "@b.co"), "name": "x"})
+		}
+		ls = append(ls, f.listen(t, who, "posts/*"))
+	}
+	f.Flush(t)
+	f.encoded.Store(0)
+	f.post(t, "hello")
+	f.Flush(t)
+	if n := f.encoded.Load(); n != 2 { // the guests and the users named x
+		t.Errorf("200 clients of two kinds: encoded %d times", n)
+	}
+	for _, l := range ls {
+		e := <-l.Events()
+		if !strings.Contains(string(e.Data), "hello") {
+			t.Errorf("%s", e.Data)
+		}
+	}
+}
+
+func TestCommitOrder(t *testing.T) {
+	f := newFixture(t)
+	l := f.listen(t, nil, "posts/*")
+	var want []string
+	for i := range 50 {
+		f.post(t, fmt.Sprint(i))
+		want = append(want, fmt.Sprint(i))
+	}
+	l.want(want...)
+}
+
+func TestRollbackTellsNobody(t *testing.T) {
+	f := newFixture(t)
+	f.Save(t, servicetest.BaseJSON("members", `{"id":"text2","name":"user","type":"text"}`))
+	f.Insert(t, "members", map[string]any{"user": "u"})
+	f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = new("@collection.members.user ?= 'u'") })
+	rec := f.post(t, "one")
+	f.Flush(t)
+	l := f.listen(t, nil, "posts/*")
+	before := func(tx store.Tx, r *pando.Record) error { return f.rt.BeforeDelete(t.Context(), tx, r) }
+	no := pando.Invalid("No.")
+	_, err := f.Store.Write(t.Context(), func(tx store.Tx) error {
+		old, err := tx.Record(t.Context(), tx.Catalog().Collection("posts"), rec.ID())
+		if err != nil {
+			return err
+		}
+		if err := before(tx, old); err != nil {
+			return err
+		}
+		if err := tx.Delete(t.Context(), old); err != nil {
+			return err
+		}
+		return no
+	})
+	if err != no {
+		t.Fatal(err)
+	}
+	l.want()
+	// What it had prepared is not used for the delete that succeeds later, when
+	// the rule lets nobody see it.
+	f.Write(t, func(tx store.Tx) error { return tx.Truncate(t.Context(), tx.Catalog().Collection("members")) })
+	f.Delete(t, rec, before)
+	l.want()
+}
+
+func TestSlowClientIsCutOff(t *testing.T) {
+	f := newFixture(t, func(c *realtime.Config) { c.QueueEvents = 20 })
+	slow, other := f.listen(t, nil, "posts/*"), f.listen(t, nil, "posts/*")
+	for i := range 100 { // 32 in the channel, one in the pump's hands, 20 in the queue
+		f.post(t, fmt.Sprint(i))
+		if i%10 == 9 {
+			if n := len(other.got()); n != 10 {
+				t.Fatalf("the quick one got %d events of 10", n)
+			}
+		}
+	}
+	n := 0
+	for range slow.Events() { // ends only because it was closed
+		n++
+	}
+	if n > 60 {
+		t.Errorf("%d events before it was cut off", n)
+	}
+	if got := f.rt.Stats(); got.Slow != 1 || got.Clients != 1 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+func TestConnectionsEnd(t *testing.T) {
+	f := newFixture(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := f.rt.Connect(ctx, &pando.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := f.connect(t)
+	cancel()
+	if _, open := <-c.Events(); open {
+		t.Error("an event from nowhere")
+	}
+	f.rt.Close()
+	f.rt.Close()
+	if _, open := <-other.Events(); open {
+		t.Error("an event from nowhere")
+	}
+	if _, err := f.rt.Connect(t.Context(), &pando.Request{}); pando.KindOf(err) != pando.KindUnavailable {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestSchemaChangesOnTheWay(t *testing.T) {
+	f := newFixture(t)
+	l := f.listen(t, nil, "posts/*", "articles/*")
+	rec := f.post(t, "one")
+	f.Change(t, "posts", func(c *pando.Collection) {
+		c.Fields = append(c.Fields[:2:2], c.Fields[3:]...) // n goes
+		c.Field("title").Name = "headline"
+		c.Name = "articles"
+	})
+	f.Flush(t)
+	l.got() // whichever shape the first event had
+	f.Update(t, rec, map[string]any{"headline": "two"})
+	events := l.events()
+	want := []event{{"update", map[string]any{
+		"collectionId": "pbc_posts", "collectionName": "articles", "id": rec.ID(), "headline": "two", "owner": "",
+	}}}
+	if diff := cmp.Diff(want, events); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func BenchmarkFanOut(b *testing.B) {
+	f := newFixture(b)
+	for range 1000 {
+		c, err := f.rt.Connect(b.Context(), &pando.Request{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		go func() {
+			for range c.Events() {
+			}
+		}()
+		if err := f.rt.Subscribe(b.Context(), &pando.Request{}, c.ID(), []string{"posts/*"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		f.post(b, "hello")
+		f.Flush(b)
+	}
+}
