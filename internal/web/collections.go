@@ -6,7 +6,10 @@ import (
 	"github.com/pandobase/pando"
 )
 
-const messageCollection = "Failed to load the collection type data due to invalid formatting."
+const (
+	messageNewCollection = "Failed to load the collection type data due to invalid formatting."
+	messageCollection    = "Failed to load the submitted data due to invalid formatting."
+)
 
 func listCollections(c *call) error {
 	q, err := c.listQuery()
@@ -17,7 +20,7 @@ func listCollections(c *call) error {
 }
 
 func createCollection(c *call) error {
-	body, err := c.definition()
+	body, err := c.definition(messageNewCollection)
 	if err != nil {
 		return err
 	}
@@ -29,7 +32,7 @@ func viewCollection(c *call) error {
 }
 
 func updateCollection(c *call) error {
-	body, err := c.definition()
+	body, err := c.definition(messageCollection)
 	if err != nil {
 		return err
 	}
@@ -38,10 +41,10 @@ func updateCollection(c *call) error {
 
 // definition reads a collection. Its endpoints call every body that they cannot
 // read badly formatted, one of an unknown type too.
-func (c *call) definition() ([]byte, error) {
-	body, err := c.object(messageCollection)
+func (c *call) definition(unreadable string) ([]byte, error) {
+	body, err := c.object(unreadable)
 	if e, ok := err.(*pando.Error); ok && e.Message == messageUnsupported {
-		e.Message = messageCollection
+		e.Message = unreadable
 	}
 	return body, err
 }
