@@ -17,7 +17,7 @@ func listCollections(c *call) error {
 }
 
 func createCollection(c *call) error {
-	body, err := c.definition()
+	body, err := c.object(messageCollection)
 	if err != nil {
 		return err
 	}
@@ -29,21 +29,11 @@ func viewCollection(c *call) error {
 }
 
 func updateCollection(c *call) error {
-	body, err := c.definition()
+	body, err := c.object(messageCollection)
 	if err != nil {
 		return err
 	}
 	return c.answer(c.h.cfg.Collections.Update(c.r.Context(), c.path("c"), body, c.fields()))
-}
-
-// definition reads a collection. Its endpoints call every body that they cannot
-// read badly formatted, one of an unknown type too.
-func (c *call) definition() ([]byte, error) {
-	body, err := c.object(messageCollection)
-	if e, ok := err.(*pando.Error); ok && e.Message == messageUnsupported {
-		e.Message = messageCollection
-	}
-	return body, err
 }
 
 func deleteCollection(c *call) error {
