@@ -49,6 +49,9 @@ func importCollections(c *call) error {
 		Collections   []json.RawMessage `json:"collections"`
 		DeleteMissing bool              `json:"deleteMissing"`
 	}
+	if c.hasBody() && !isForm(c.contentType()) {
+		return pando.Invalid(messageUnsupported)
+	}
 	if err := c.decodeForm(&f); err != nil {
 		return err
 	}
