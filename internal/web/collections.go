@@ -6,7 +6,10 @@ import (
 	"github.com/pandobase/pando"
 )
 
-const messageCollection = "Failed to load the collection type data due to invalid formatting."
+const (
+	messageNewCollection = "Failed to load the collection type data due to invalid formatting."
+	messageCollection    = "Failed to load the submitted data due to invalid formatting."
+)
 
 func listCollections(c *call) error {
 	q, err := c.listQuery()
@@ -17,7 +20,7 @@ func listCollections(c *call) error {
 }
 
 func createCollection(c *call) error {
-	body, err := c.object(messageCollection)
+	body, err := c.object(messageNewCollection)
 	if err != nil {
 		return err
 	}
