@@ -20,7 +20,7 @@ func listCollections(c *call) error {
 }
 
 func createCollection(c *call) error {
-	body, err := c.definition(messageNewCollection)
+	body, err := c.object(messageNewCollection)
 	if err != nil {
 		return err
 	}
@@ -32,21 +32,11 @@ func viewCollection(c *call) error {
 }
 
 func updateCollection(c *call) error {
-	body, err := c.definition(messageCollection)
+	body, err := c.object(messageCollection)
 	if err != nil {
 		return err
 	}
 	return c.answer(c.h.cfg.Collections.Update(c.r.Context(), c.path("c"), body, c.fields()))
-}
-
-// definition reads a collection. Its endpoints call every body that they cannot
-// read badly formatted, one of an unknown type too.
-func (c *call) definition(unreadable string) ([]byte, error) {
-	body, err := c.object(unreadable)
-	if e, ok := err.(*pando.Error); ok && e.Message == messageUnsupported {
-		e.Message = unreadable
-	}
-	return body, err
 }
 
 func deleteCollection(c *call) error {
@@ -61,6 +51,9 @@ func importCollections(c *call) error {
 	var f struct {
 		Collections   []json.RawMessage `json:"collections"`
 		DeleteMissing bool              `json:"deleteMissing"`
+	}
+	if c.hasBody() && !isForm(c.contentType()) {
+		return pando.Invalid(messageUnsupported)
 	}
 	if err := c.decodeForm(&f); err != nil {
 		return err
