@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"internal/blob":    2,
 
 	"internal/store/cached":  3,
+	"internal/store/sqlgen":  3,
 	"internal/store/sqlite":  3,
 	"internal/cache/memory":  3,
 	"internal/changes/local": 3,

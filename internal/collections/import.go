@@ -23,22 +23,11 @@ func (s *Service) Import(ctx context.Context, collections []json.RawMessage, del
 	if len(collections) == 0 {
 		return invalid("An error occurred while validating the submitted data.", pando.FieldErrors{"collections": field.Blank()})
 	}
-	var gone []*pando.Collection
-	_, err := s.store.Write(ctx, func(tx store.Tx) error {
+	return s.removing(ctx, nil, func(tx store.Tx) ([]string, error) {
 		i := importing{tx: tx, deleteMissing: deleteMissing}
 		err := i.run(ctx, collections)
-		gone = i.gone
-		return err
+		return storage(i.gone...), err
 	})
-	if err != nil {
-		return err
-	}
-	for _, c := range gone {
-		if err := s.deleteFiles(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // importing is one import in its transaction.
@@ -270,18 +259,33 @@ func notValid(c *pando.Collection, errs pando.FieldErrors) error {
 	return importError(fmt.Sprintf("Data validations failed for collection %q (%s):\n%s", c.Name, c.ID, strings.TrimSpace(text.String())))
 }
 
-// messages is errs with nothing but the words.
+// messages is errs with nothing but the words. Those of the general checks are
+// parts of a sentence here.
 func messages(errs pando.FieldErrors) map[string]any {
 	out := make(map[string]any, len(errs))
 	for key, err := range errs {
 		switch err := err.(type) {
 		case *pando.FieldError:
-			out[key] = strings.TrimSuffix(err.Message, ".")
+			text := err.Message
+			if general[err.Code] || strings.HasPrefix(err.Code, "validation_is_") {
+				text = strings.ToLower(text[:1]) + strings.TrimSuffix(text[1:], ".")
+			}
+			if err.Code == "validation_invalid_rule" {
+				text = strings.TrimSuffix(text, ".")
+			}
+			out[key] = text
 		case pando.FieldErrors:
 			out[key] = messages(err)
 		}
 	}
 	return out
+}
+
+var general = map[string]bool{
+	"validation_required": true, "validation_empty": true, "validation_nil": true, "validation_match_invalid": true,
+	"validation_length_out_of_range": true, "validation_in_invalid": true, "validation_not_in_invalid": true,
+	"validation_min_greater_equal_than_required": true, "validation_max_less_equal_than_required": true,
+	"validation_nil_or_not_empty_required": true,
 }
 
 func importError(message string) error {

@@ -58,7 +58,7 @@ func save(ctx context.Context, tx store.Tx, old, c *pando.Collection, failed str
 		}
 		why := bad.Err.Error()
 		if e, ok := errors.AsType[*pando.Error](bad.Err); ok && e.Message != "" {
-			why = e.Message
+			why = sqlWords(e.Message)
 		}
 		return invalid(failed, pando.FieldErrors{"indexes": indexErrors(bad.Index, name, why)})
 	}

@@ -78,7 +78,7 @@ func (v *validator) foreseeIndex(i int, d *indexdef.Def) {
 		}
 	}
 	if why != "" {
-		v.errs["indexes"] = indexErrors(i, d.Name, "SQL logic error: "+why+" (1)")
+		v.errs["indexes"] = indexErrors(i, d.Name, sqlWords(why))
 	}
 }
 

@@ -3,6 +3,7 @@ package collections
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
@@ -14,11 +15,14 @@ import (
 // viewFields finds the fields of a view. The error is for the user who wrote
 // the query, unless the store failed for a reason of its own.
 func viewFields(ctx context.Context, r store.Reader, c *pando.Collection) ([]*pando.Field, *pando.FieldError, error) {
+	if why := notOneSelect(c.ViewQuery); why != "" {
+		return nil, invalidQuery(why), nil
+	}
 	columns, err := r.DescribeView(ctx, c.ViewQuery)
 	if err != nil {
 		var e *pando.Error
 		if errors.As(err, &e) && e.Kind == pando.KindInvalid {
-			return nil, invalidQuery(e.Message), nil
+			return nil, invalidQuery(sqlWords(e.Message)), nil
 		}
 		return nil, nil, err
 	}
@@ -42,6 +46,30 @@ func viewFields(ctx context.Context, r store.Reader, c *pando.Collection) ([]*pa
 		return fields, invalidQuery("missing required id column (you can use `(ROW_NUMBER() OVER()) as id` if you don't have one)"), nil
 	}
 	return fields, nil, nil
+}
+
+// notOneSelect says why text cannot be the query of a view, as far as that shows
+// without the database.
+func notOneSelect(text string) string {
+	toks := tokens(text)
+	for i, t := range toks {
+		if t.text == ";" && i < len(toks)-1 && toks[i+1].text != ";" {
+			return "multiple statements are not supported"
+		}
+	}
+	if len(toks) > 0 && !toks[0].is("select") && !toks[0].is("with") {
+		return sqlWords(fmt.Sprintf("near \"%s\": syntax error", toks[0].text))
+	}
+	return ""
+}
+
+// sqlWords is what a database said about a text, in the form in which clients
+// know it from SQLite.
+func sqlWords(message string) string {
+	if name, ok := strings.CutPrefix(message, "no such table: "); ok && !strings.Contains(name, ".") {
+		message = "no such table: main." + name
+	}
+	return "SQL logic error: " + message + " (1)"
 }
 
 func invalidQuery(why string) *pando.FieldError {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/store"
@@ -37,5 +38,16 @@ func (s *Records) validateSystem(
 	} else if err != nil {
 		return nil, err
 	}
+	if f := c.Field("provider"); f != nil && !slices.Contains(providers, rec.String("provider")) {
+		errs["provider"] = &pando.FieldError{Code: "validation_in_invalid", Message: "Must be a valid value."}
+	}
 	return errs, nil
+}
+
+// providers are the names of the services that an external login can be from.
+var providers = []string{
+	"apple", "bitbucket", "box", "discord", "facebook", "gitea", "gitee", "github", "gitlab", "google",
+	"instagram2", "kakao", "lark", "linear", "livechat", "mailcow", "microsoft", "monday", "notion",
+	"oidc", "oidc2", "oidc3", "patreon", "planningcenter", "spotify", "strava", "trakt", "twitch",
+	"twitter", "vk", "wakatime", "yandex",
 }

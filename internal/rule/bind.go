@@ -24,6 +24,9 @@ type Bound struct {
 // Collection is the collection that the rule was checked for.
 func (b *Bound) Collection() *pando.Collection { return b.own }
 
+// Now is what @now means.
+func (b *Bound) Now() time.Time { return b.now }
+
 // Bind puts a request's values into the rule. now is what @now means.
 func (r *Rule) Bind(req *pando.Request, now time.Time) *Bound {
 	p := r.planFor(req)
@@ -73,15 +76,17 @@ func (b *Bound) bind(n Node) Node {
 
 func (b *Bound) compare(n *Compare) Node {
 	left, right := b.operand(n.Left), b.operand(n.Right)
-	if left == n.Left && right == n.Right {
-		return n
-	}
 	c := &Compare{Op: n.Op, Left: left, Right: right, All: n.All && (left.Multi || right.Multi)}
 	if left.Kind == OperandValue && right.Kind == OperandValue {
 		return Const(c.test(left.arg(), right.arg()) == holds)
 	}
+	if c.Op != Equal && c.Op != NotEqual && (left.null() || right.null()) {
+		return Const(false) // unknown, whatever the other side is
+	}
 	return c
 }
+
+func (o *Operand) null() bool { return o.Kind == OperandValue && o.Value.IsNull() }
 
 // operand is o with the request's values; o itself if it has none.
 func (b *Bound) operand(o *Operand) *Operand {

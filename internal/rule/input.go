@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/pandobase/pando"
 )
@@ -276,40 +275,47 @@ func columnValue(x any) Value {
 	case []string:
 		return Text(ListText(x))
 	case pando.GeoPoint:
-		return Text(jsonText(x))
+		return Text(PointText(x))
 	}
 	return Null
 }
 
-// ListText is a list value as its column holds it: compact JSON.
+// PointText is a geo point as its column holds it.
+func PointText(g pando.GeoPoint) string {
+	b := append(make([]byte, 0, 48), `{"lon":`...)
+	b = strconv.AppendFloat(b, g.Lon, 'f', -1, 64)
+	b = append(b, `,"lat":`...)
+	b = strconv.AppendFloat(b, g.Lat, 'f', -1, 64)
+	return string(append(b, '}'))
+}
+
+// ListText is a list value as its column holds it: a compact JSON array.
 func ListText(list []string) string {
 	if len(list) == 0 {
 		return "[]"
 	}
-	plain := true
-	n := 2
-	for _, s := range list {
-		n += len(s) + 3
-		for i := 0; i < len(s) && plain; i++ {
-			c := s[i]
-			plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
-		}
-	}
-	if !plain {
-		return jsonText(list)
-	}
-	var b strings.Builder
-	b.Grow(n)
+	b := append(make([]byte, 0, 20*len(list)+2), '[')
 	for i, s := range list {
-		if i == 0 {
-			b.WriteString(`["`)
-		} else {
-			b.WriteString(`","`)
+		if i > 0 {
+			b = append(b, ',')
 		}
-		b.WriteString(s)
+		if plainJSON(s) {
+			b = append(append(append(b, '"'), s...), '"')
+			continue
+		}
+		b = append(b, jsonText(s)...)
 	}
-	b.WriteString(`"]`)
-	return b.String()
+	return string(append(b, ']'))
+}
+
+// plainJSON tells whether s stands in JSON as it is.
+func plainJSON(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 func jsonText(x any) string {

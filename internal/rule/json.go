@@ -24,7 +24,7 @@ func jsonExtract(x any, path string) Value {
 		case "$.lat":
 			return jsonFloat(x.Lat)
 		case "$":
-			return Text(jsonText(x))
+			return Text(PointText(x))
 		}
 		return Null
 	default:

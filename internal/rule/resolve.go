@@ -197,7 +197,7 @@ func (r *resolver) walk(at *Join, c *pando.Collection, path []string, mod modifi
 
 // field is the operand of a whole field.
 func (r *resolver) field(at *Join, c *pando.Collection, f *pando.Field, mod modifier) *Operand {
-	o := &Operand{Kind: OperandField, Join: at, Field: f, index: c.FieldIndex(f.Name), Affinity: affinityOf(f), Lower: mod == modLower}
+	o := &Operand{Kind: OperandField, Join: at, Field: f, index: c.FieldIndex(f.Name), Affinity: AffinityOf(f), Lower: mod == modLower}
 	switch listable := holdsList(f); {
 	case f.Type == pando.FieldJSON:
 		o.Kind, o.Path, o.Exact = OperandPath, "$", true
@@ -227,6 +227,9 @@ func (r *resolver) document(at *Join, c *pando.Collection, f *pando.Field, path 
 	p, err := jsonPath(path)
 	if err != nil {
 		return nil, err
+	}
+	if mod != modNone && mod != modLower {
+		return &Operand{Missing: true, Literal: true, Exact: true}, nil // the peer looks for a key of that name
 	}
 	o := &Operand{Kind: OperandPath, Join: at, Field: f, index: c.FieldIndex(f.Name), Path: p, Exact: true, Lower: mod == modLower}
 	r.multi(o)
@@ -271,8 +274,8 @@ func (r *resolver) multi(o *Operand) {
 	}
 }
 
-// affinityOf is what the column of f does to the other side of a comparison.
-func affinityOf(f *pando.Field) Affinity {
+// AffinityOf is what the column of f does to the other side of a comparison.
+func AffinityOf(f *pando.Field) Affinity {
 	switch f.Type {
 	case pando.FieldNumber, pando.FieldBool, pando.FieldJSON, pando.FieldGeoPoint:
 		return AffinityNumeric

@@ -37,6 +37,9 @@ type Scope struct {
 // String is the text that the rule was compiled from.
 func (r *Rule) String() string { return r.text }
 
+// Collection is the collection that the rule was checked for.
+func (r *Rule) Collection() *pando.Collection { return r.own }
+
 // Local tells whether the rule reads nothing but the record and the request, so
 // that it can be evaluated without a database.
 func (r *Rule) Local() bool { return r.local }
@@ -93,3 +96,7 @@ func (k SortKey) Reads() []*pando.Collection {
 
 // Volatile tells whether the order can change without any write.
 func (k SortKey) Volatile() bool { return k.Random || k.rule != nil && k.rule.volatile }
+
+// Restricts tells whether sorting by the key leaves records out: a client's key
+// brings the list rules of the collections along that it leads through.
+func (k SortKey) Restricts() bool { return k.rule != nil && k.rule.plan.cond != Const(true) }

@@ -113,6 +113,12 @@ func (o *Operand) Nullable(own *pando.Collection) bool {
 	return o.Kind != OperandField || o.Join != nil || own.IsView()
 }
 
+// IsOwnID tells whether the operand is the record's own id, which is always
+// there and never "".
+func (o *Operand) IsOwnID() bool {
+	return o.Kind == OperandField && o.Join == nil && o.Field.Name == "id" && !o.Lower
+}
+
 // JoinKind says which rows a join gives for one row of its parent.
 type JoinKind uint8
 
@@ -140,6 +146,13 @@ type Join struct {
 	index int    // of Field in its collection
 	depth int
 }
+
+// Unique tells whether j's row follows from the record: no join on the way to it
+// can give more than one row.
+func (j *Join) Unique() bool { return j.root() == nil }
+
+// Items tells whether j gives items of a list rather than records.
+func (j *Join) Items() bool { return j.Kind == JoinEach || j.Kind == JoinItems }
 
 // root is the first join on the way to j that can give many rows; nil if none
 // can: then j's row follows from the record.

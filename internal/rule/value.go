@@ -71,6 +71,9 @@ func (v Value) IsText() bool { return v.kind == kindText }
 // IsNumber tells whether v is a number.
 func (v Value) IsNumber() bool { return v.kind == kindInt || v.kind == kindReal }
 
+// IsEmpty tells whether v is the text "".
+func (v Value) IsEmpty() bool { return v.kind == kindText && v.s == "" }
+
 // empty tells whether v is null or "", which count as equal.
 func (v Value) empty() bool { return v.kind == kindNull || v.kind == kindText && v.s == "" }
 

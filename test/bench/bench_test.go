@@ -25,7 +25,7 @@ func TestPando(t *testing.T) {
 
 // TestPandoLarge loads its data with "pando import".
 func TestPandoLarge(t *testing.T) {
-	run(t, "-targets", "pando", "-large", "-large-records", "3000", "-large-users", "50")
+	run(t, "-targets", "pando", "-large")
 }
 
 // run runs every workload once and reads the results.

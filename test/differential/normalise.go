@@ -30,8 +30,9 @@ var (
 	fileSuffix  = regexp.MustCompile(`_[a-zA-Z0-9]{10}(\.\w+)\b`)
 	twice       = regexp.MustCompile(`_[a-z0-9]{10}_«random»`)                 // a file in a batch is named twice
 	shortName   = regexp.MustCompile(`\b([a-z0-9]{0,2})[a-z0-9]{10}_«random»`) // names under three letters are filled up
-	explained   = regexp.MustCompile(`(?s)(Raw error: ?|Invalid query - |Failed to create index \w+ - ).*`)
-	example     = regexp.MustCompile(`ex\.: "[^"]*"`) // a value that a pattern could produce
+	explained   = regexp.MustCompile(`(?s)(Invalid query - |Failed to create index \w+ - |Data validations failed for collection [^:]*:).*`)
+	rawError    = regexp.MustCompile(`(?s) Raw error:.*`) // the words of a library, if any
+	example     = regexp.MustCompile(`ex\.: "[^"]*"`)     // a value that a pattern could produce
 	cloneField  = regexp.MustCompile(`_clone_\w{4}\b`)
 	indexSuffix = regexp.MustCompile(`\bidx_(tokenKey|email)_[a-z0-9]{10}\b`)
 )
@@ -107,6 +108,7 @@ func (n *normaliser) text(s string) string {
 	s = fileSuffix.ReplaceAllString(s, "_«random»$1")
 	s = twice.ReplaceAllString(s, "_«random»")
 	s = shortName.ReplaceAllString(s, "$1«random»_«random»")
+	s = rawError.ReplaceAllString(s, "")
 	s = explained.ReplaceAllString(s, "$1«explanation»")
 	s = example.ReplaceAllString(s, "ex.: «random»")
 	s = cloneField.ReplaceAllString(s, "_clone_«random»")

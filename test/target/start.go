@@ -52,7 +52,7 @@ func StartPando(ctx context.Context, dir string) (*Server, error) {
 
 // StartPandoWith is StartPando with extra flags for `pando serve`.
 func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, error) {
-	bin, err := buildPando(ctx)
+	bin, err := BuildPando(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,9 @@ var pandoBuild struct {
 	err error
 }
 
-// buildPando builds Pando once for each process that asks.
-func buildPando(ctx context.Context) (string, error) {
+// BuildPando builds bin/pando, once for each process that asks, and returns its
+// path.
+func BuildPando(ctx context.Context) (string, error) {
 	b := &pandoBuild
 	b.Do(func() {
 		root, err := Root()

@@ -102,7 +102,7 @@ func conclude(r *report.Run, o *options) error {
 		case report.Void:
 			void++
 		}
-		fmt.Printf("%-12s %-55s %-32s %s\n", v.Status, v.Goal.Title, v.Goal.Target, v.Measured)
+		fmt.Printf("%-12s %-55s %-32s %s\n", v.Status, v.Goal.Title, v.Goal.Target, firstLine(v.Measured))
 	}
 	fmt.Printf("wrote %s.md, .json and .svg\n", filepath.Join(o.results, o.name))
 	if void > 0 {
@@ -112,6 +112,11 @@ func conclude(r *report.Run, o *options) error {
 		return fmt.Errorf("%d goals are missed", short)
 	}
 	return nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }
 
 func (o *options) runner(ctx context.Context) (*workload.Runner, error) {

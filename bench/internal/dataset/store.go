@@ -102,7 +102,7 @@ func (s *Store) prune(bin server.Binary, spec Spec) error {
 // fill starts a server on the new directory data and loads it through the web
 // API.
 func (s *Store) fill(ctx context.Context, bin server.Binary, spec Spec, data, work string) (err error) {
-	if err := server.Command(ctx, bin, work, "superuser", "upsert", server.Email, server.Password, "--dir", data); err != nil {
+	if err := server.Command(ctx, bin, work, io.Discard, "superuser", "upsert", server.Email, server.Password, "--dir", data); err != nil {
 		return err
 	}
 	return s.with(ctx, bin, data, work, func(c *Client) error {
@@ -132,7 +132,7 @@ func (s *Store) importInto(ctx context.Context, bin server.Binary, spec Spec, da
 	// Users first: records point to them.
 	for _, in := range []struct{ collection, file string }{{"users", users}, {Collection, records}} {
 		s.Log("importing %s into %s", filepath.Base(in.file), in.collection)
-		if err := server.Command(ctx, bin, work, "import", in.file, "--collection", in.collection, "--dir", data); err != nil {
+		if err := server.Command(ctx, bin, work, os.Stderr, "import", in.file, "--collection", in.collection, "--dir", data); err != nil {
 			return err
 		}
 	}

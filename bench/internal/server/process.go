@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,20 +67,24 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 		return nil, fmt.Errorf("start %s: %w", c.Binary.Kind, err)
 	}
 	if err := p.ready(ctx); err != nil {
-		tail := p.logTail()
+		tail := p.LogTail()
 		p.Stop()
 		return nil, fmt.Errorf("start %s: %w\nits last words:\n%s", c.Binary.Kind, err, tail)
 	}
 	return p, nil
 }
 
-// Command runs one of the program's short commands, such as superuser, to its
-// end.
-func Command(ctx context.Context, bin Binary, work string, args ...string) error {
+// Command runs one of the program's other commands, such as superuser or
+// import, to its end. What it prints goes to out and, if it fails, into the
+// error.
+func Command(ctx context.Context, bin Binary, work string, out io.Writer, args ...string) error {
+	var printed bytes.Buffer
 	cmd := exec.CommandContext(ctx, bin.Path, args...)
 	cmd.Dir, cmd.Env = work, environment(work)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", bin.Kind, strings.Join(args, " "), err, out)
+	cmd.Stdout = io.MultiWriter(&printed, out)
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", bin.Kind, strings.Join(args, " "), err, printed.Bytes())
 	}
 	return nil
 }
@@ -211,7 +216,8 @@ func (p *Process) end() error {
 	return errors.Join(fmt.Errorf("%s did not end within 10 s of SIGTERM", p.Kind), err)
 }
 
-func (p *Process) logTail() string {
+// LogTail is the end of what the server printed, at most 2,000 bytes.
+func (p *Process) LogTail() string {
 	f, err := os.Open(p.log)
 	if err != nil {
 		return err.Error()

@@ -67,6 +67,9 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 			if err := s.close(); err != nil {
 				r.note(s, err)
 			}
+			if s.result.Void() != "" && ctx.Err() == nil {
+				r.Log("  %s: figures are void; the server's last words:\n%s", s.label, s.proc.LogTail())
+			}
 		}
 		result.Series = append(result.Series, s.result)
 	}

@@ -70,6 +70,7 @@ func (r *Runner) open(ctx context.Context, w *Workload, c contender) (*session, 
 	}
 	s.watch(ctx)
 	if err := s.authenticate(ctx, w.Login); err != nil {
+		err = fmt.Errorf("%w\nthe server's last words:\n%s", err, s.proc.LogTail())
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil

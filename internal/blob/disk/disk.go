@@ -32,6 +32,10 @@ const (
 	// deadTemp is how long a temporary file has not been written to when its
 	// writer is certainly gone. Another process may be writing beside this one.
 	deadTemp = time.Hour
+
+	// maxTries is how often a file is moved into a directory that others keep
+	// removing.
+	maxTries = 100
 )
 
 // Store is a [blob.Store] in a directory.
@@ -108,25 +112,23 @@ func (s *Store) writeTemp(ctx context.Context, temp string, r io.Reader) error {
 // who has not synced it yet; syncing a directory without changes costs little.
 func (s *Store) moveIn(temp, key string) error {
 	dir := path.Dir(key)
-	for {
-		if err := s.root.MkdirAll(dir, 0o700); err != nil {
-			return err
+	for try := 1; ; try++ {
+		err := s.root.MkdirAll(dir, 0o700)
+		if err == nil {
+			err = s.root.Rename(temp, key)
 		}
-		err := s.root.Rename(temp, key)
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		// A Delete that emptied the directory removed it between the two calls,
-		// unless it is the temporary file that is missing.
-		if _, terr := s.root.Lstat(temp); terr != nil {
+		// A Delete that empties a directory on the way removes it under our
+		// hands; MkdirAll then says that it is not there, or that it is.
+		raced := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
+		if !raced || try == maxTries {
 			return err
 		}
 	}
 	for ; ; dir = path.Dir(dir) {
-		if err := syncDir(s.root, dir); err != nil {
+		if err := syncDir(s.root, dir); err != nil && !gone(err) { // deleted again already
 			return err
 		}
 		if dir == "." {

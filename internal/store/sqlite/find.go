@@ -3,9 +3,11 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -33,8 +35,8 @@ func (r *reader) Find(ctx context.Context, q store.Query) (store.Page, error) {
 
 func (r *reader) find(q store.Query, now time.Time) ([]*pando.Record, error) {
 	sql, args, err := selectSQL(q, now)
-	if err != nil {
-		return nil, err
+	if err != nil || sql == "" {
+		return []*pando.Record{}, err
 	}
 	p := r.s.plans.of(q.Collection)
 	decode := p.decode
@@ -51,12 +53,13 @@ func (r *reader) find(q store.Query, now time.Time) ([]*pando.Record, error) {
 
 // total counts all records that match. Without conditions, the answer is known.
 func (r *reader) total(q store.Query, now time.Time) (int, error) {
-	whole := len(q.Match) == 0 && len(q.Where) == 0 && q.After == "" && q.Virtual == nil
+	whole := len(q.Match) == 0 && len(q.Where) == 0 && q.After == "" && q.Virtual == nil &&
+		!slices.ContainsFunc(q.Sort, rule.SortKey.Restricts)
 	if whole && !q.Collection.IsView() {
 		return r.count(q.Collection)
 	}
 	sql, args, err := countSQL(q, now)
-	if err != nil {
+	if err != nil || sql == "" {
 		return 0, err
 	}
 	n, ok, err := r.c.queryInt(sql, args...)

@@ -1,0 +1,189 @@
+package sqlgen
+
+import (
+	"strconv"
+
+	"github.com/pandobase/pando/internal/rule"
+)
+
+// scope knows the aliases of the joins that are in sight.
+type scope struct {
+	parent *scope
+	alias  map[*rule.Join]string
+}
+
+func (s *scope) set(j *rule.Join, alias string) {
+	if s.alias == nil {
+		s.alias = map[*rule.Join]string{}
+	}
+	s.alias[j] = alias
+}
+
+func (s *scope) find(j *rule.Join) (string, bool) {
+	for ; s != nil; s = s.parent {
+		if a, ok := s.alias[j]; ok {
+			return a, true
+		}
+	}
+	return "", false
+}
+
+// aliasOf is the alias of a join's row. Joins that follow from the record are
+// put beside t when they are first asked for.
+func (g *generator) aliasOf(sc *scope, j *rule.Join) string {
+	if j == nil {
+		return "t"
+	}
+	if a, ok := sc.find(j); ok {
+		return a
+	}
+	a := g.newAlias()
+	if j.Unique() {
+		parent := g.aliasOf(&g.top, j.Parent) // writes the parents' joins first
+		g.top.set(j, a)
+		g.joined.text(" LEFT JOIN ")
+		g.joined.text(quote(j.Collection.Name) + " AS " + a + " ON ")
+		g.on(&g.joined, j, parent, a)
+		return a
+	}
+	g.fail("a path is used outside of its joins")
+	return a
+}
+
+func (g *generator) newAlias() string {
+	g.aliases++
+	return "j" + strconv.Itoa(g.aliases)
+}
+
+// joins writes the tables of an EXISTS. needed tells of which joins a row of
+// nulls cannot matter; path walks one path, where only the case of no rows at
+// all cannot matter. The condition of the first table is returned, to stand in
+// the WHERE clause; all later ones have ON clauses.
+func (g *generator) joins(w *buffer, sc *scope, joins []*rule.Join, needed func(*rule.Join) bool) *buffer {
+	return g.tables(w, sc, joins, needed, " JOIN ")
+}
+
+func (g *generator) path(w *buffer, sc *scope, joins []*rule.Join) *buffer {
+	first := func(j *rule.Join) bool { return j == joins[0] }
+	return g.tables(w, sc, joins, first, " LEFT JOIN ") // an id whose record is gone is a row of nulls
+}
+
+func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func(*rule.Join) bool, record string) *buffer {
+	on := new(buffer)
+	if len(joins) == 0 {
+		w.text("(SELECT 1)")
+		return on
+	}
+	first := joins[0]
+	if !needed(first) {
+		w.text("(SELECT 1)")
+		g.leftJoins(w, sc, joins)
+		return on
+	}
+	parent := g.parentAlias(sc, first)
+	items, alias := g.names(sc, first)
+	switch {
+	case items == "":
+		w.text(quote(first.Collection.Name) + " AS " + alias)
+		g.on(on, first, parent, alias)
+	case first.Items():
+		g.items(w, first, parent)
+		w.text(" AS " + items)
+	default:
+		g.items(w, first, parent)
+		w.text(" AS " + items + record + quote(first.Collection.Name) + " AS " + alias + " ON ")
+		g.d.itemIs(w, alias+"."+quote("id"), items)
+	}
+	for _, j := range joins[1:] {
+		g.join(w, sc, j, needed(j))
+	}
+	return on
+}
+
+func (g *generator) leftJoins(w *buffer, sc *scope, joins []*rule.Join) {
+	for _, j := range joins {
+		g.join(w, sc, j, false)
+	}
+}
+
+// join writes one join with its ON clause.
+func (g *generator) join(w *buffer, sc *scope, j *rule.Join, inner bool) {
+	word := " LEFT JOIN "
+	if inner {
+		word = " JOIN "
+	}
+	parent := g.parentAlias(sc, j)
+	items, alias := g.names(sc, j)
+	w.text(word)
+	if items != "" {
+		g.items(w, j, parent)
+		w.text(" AS " + items + " ON 1 = 1")
+		if j.Items() {
+			return
+		}
+		w.text(word)
+	}
+	w.text(quote(j.Collection.Name) + " AS " + alias + " ON ")
+	if items != "" {
+		g.d.itemIs(w, alias+"."+quote("id"), items)
+		return
+	}
+	g.on(w, j, parent, alias)
+}
+
+func (g *generator) parentAlias(sc *scope, j *rule.Join) string {
+	if j.Kind == rule.JoinIDs || j.Kind == rule.JoinItems || j.Kind == rule.JoinCollection {
+		return ""
+	}
+	return g.aliasOf(sc, j.Parent)
+}
+
+// names gives a join its aliases: of the table of items, if it has one, and of
+// its row. For joins that give items these are one.
+func (g *generator) names(sc *scope, j *rule.Join) (items, row string) {
+	row = g.newAlias()
+	sc.set(j, row)
+	switch {
+	case j.Items():
+		return row, row
+	case j.Kind == rule.JoinRelation && j.Field.Multiple():
+		return g.newAlias(), row
+	}
+	return "", row
+}
+
+// items writes the table of a list's items.
+func (g *generator) items(w *buffer, j *rule.Join, parent string) {
+	if j.Kind == rule.JoinItems {
+		g.d.valueItems(w, g.bound.Values(j))
+		return
+	}
+	g.d.columnItems(w, parent+"."+quote(j.Field.Name))
+}
+
+// on writes which rows of a table belong to the parent's row.
+func (g *generator) on(w *buffer, j *rule.Join, parent, alias string) {
+	id := alias + "." + quote("id")
+	switch j.Kind {
+	case rule.JoinRelation:
+		w.text(id + " = " + parent + "." + quote(j.Field.Name))
+	case rule.JoinBack:
+		column := alias + "." + quote(j.Field.Name)
+		if j.Field.Multiple() {
+			g.d.listHas(w, column, parent+"."+quote("id"))
+			return
+		}
+		w.text(column + " = " + parent + "." + quote("id"))
+	case rule.JoinCollection:
+		w.text("1 = 1")
+	case rule.JoinIDs:
+		w.text(id + " IN (")
+		for i, v := range g.bound.Values(j) {
+			if i > 0 {
+				w.text(", ")
+			}
+			w.bind(v.Any())
+		}
+		w.text(")")
+	}
+}

@@ -1,0 +1,214 @@
+// Package sqlgen turns a [store.Query] into one SQL statement. It is the one
+// place, beside the adapters themselves, where SQL text is written.
+//
+// The main table is called t. A path through single relations becomes a LEFT
+// JOIN beside it (it cannot multiply rows), a path that can give many rows a
+// correlated EXISTS (so that rows need no DISTINCT), and a plain operator over
+// such a path a NOT EXISTS of a counterexample. What a comparison means is laid
+// down in internal/rule; the SQL says the same with as little around a column as
+// the meaning allows, because COALESCE and casts keep an index from being used.
+//
+// Text of a user never becomes part of the SQL: values are bound, names are
+// those of collections and fields, quoted. One exception needs no trust either:
+// the path of an indexed JSON expression, which must stand in the SQL as it
+// stands in the index, and which is letters, digits and _ only.
+package sqlgen
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// Statement is one statement with the values for its placeholders.
+type Statement struct {
+	SQL  string
+	Args []any // nil, int64, float64, string or bool
+	// Never tells that no record can match: the request decided it, and there
+	// is no need to ask the database.
+	Never bool
+}
+
+// Select is the statement for a query's records. Its columns are the fields of
+// the collection in their order, or the id alone for IDsOnly. now is what the
+// time macros mean where a condition does not say.
+func Select(d Dialect, q store.Query, now time.Time) (Statement, error) {
+	g := newGenerator(d, q, now)
+	if err := g.where(); err != nil {
+		return Statement{}, err
+	}
+	if err := g.sortConditions(); err != nil {
+		return Statement{}, err
+	}
+	if err := g.order(); err != nil {
+		return Statement{}, err
+	}
+	var out buffer
+	out.text("SELECT ")
+	g.columns(&out)
+	g.from(&out)
+	out.add(&g.sorted)
+	if q.Limit > 0 || q.Offset > 0 {
+		d.limit(&out, q.Limit, q.Offset)
+	}
+	return g.statement(&out)
+}
+
+// Count is the statement for the number of a query's records; Offset and Limit
+// do not count, nor does the order.
+func Count(d Dialect, q store.Query, now time.Time) (Statement, error) {
+	g := newGenerator(d, q, now)
+	if err := g.where(); err != nil {
+		return Statement{}, err
+	}
+	if err := g.sortConditions(); err != nil {
+		return Statement{}, err
+	}
+	var out buffer
+	out.text("SELECT COUNT(*)")
+	g.from(&out)
+	return g.statement(&out)
+}
+
+// generator makes one statement. Its parts are written apart, since a condition
+// may ask for a join before it.
+type generator struct {
+	d   Dialect
+	q   store.Query
+	now time.Time
+
+	joined buffer // LEFT JOINs beside t
+	conds  buffer // after WHERE
+	sorted buffer // ORDER BY
+	never  bool
+
+	bound   *rule.Bound // of the condition at hand
+	aliases int
+	top     scope // joins beside t
+	err     error
+}
+
+func newGenerator(d Dialect, q store.Query, now time.Time) *generator {
+	return &generator{d: d, q: q, now: now}
+}
+
+func (g *generator) statement(out *buffer) (Statement, error) {
+	return Statement{SQL: out.sql.String(), Args: out.args, Never: g.never}, g.err
+}
+
+func (g *generator) columns(out *buffer) {
+	if g.q.IDsOnly {
+		out.text("t." + quote("id"))
+		return
+	}
+	for i, f := range g.q.Collection.Fields {
+		if i > 0 {
+			out.text(", ")
+		}
+		out.text("t." + quote(f.Name))
+	}
+}
+
+func (g *generator) from(out *buffer) {
+	out.text(" FROM ")
+	if g.q.Virtual != nil {
+		g.virtual(out, g.q.Virtual)
+	} else {
+		out.text(quote(g.q.Collection.Name))
+	}
+	out.text(" AS t")
+	out.add(&g.joined)
+	if g.conds.sql.Len() > 0 {
+		out.text(" WHERE ")
+		out.add(&g.conds)
+	}
+}
+
+// virtual is a table of one row: a record that is not stored.
+func (g *generator) virtual(out *buffer, rec *pando.Record) {
+	out.text("(SELECT ")
+	for i, f := range g.q.Collection.Fields {
+		if i > 0 {
+			out.text(", ")
+		}
+		g.d.virtualColumn(out, f, rec.Get(f.Name))
+		out.text(" AS " + quote(f.Name))
+	}
+	out.text(")")
+}
+
+// where writes all conditions.
+func (g *generator) where() error {
+	for _, m := range g.q.Match {
+		f := g.q.Collection.Field(m.Field)
+		if f == nil {
+			return fmt.Errorf("sqlgen: %s has no field %q", g.q.Collection.Name, m.Field)
+		}
+		g.d.match(g.and(), "t."+quote(f.Name), f, m)
+	}
+	for _, w := range g.q.Where {
+		now := w.Now
+		if now.IsZero() {
+			now = g.now
+		}
+		if w.Rule.Collection() != nil && w.Rule.Collection().ID != g.q.Collection.ID {
+			return fmt.Errorf("sqlgen: a rule of %s cannot ask for records of %s", w.Rule.Collection().Name, g.q.Collection.Name)
+		}
+		g.bound = w.Rule.Bind(w.Request, now)
+		g.condition(g.bound.Cond)
+	}
+	if g.q.After != "" && g.q.Virtual == nil {
+		g.d.after(g.and(), quote(g.q.Collection.Name), g.q.After)
+	}
+	return g.err
+}
+
+// condition adds a top-level condition.
+func (g *generator) condition(n rule.Node) {
+	switch n := n.(type) {
+	case rule.Const:
+		if !n {
+			g.and().text("1 = 0")
+			g.never = true
+		}
+	case rule.And:
+		for _, p := range n {
+			g.condition(p)
+		}
+	default:
+		g.node(g.and(), &g.top, n)
+	}
+}
+
+// and begins one more condition.
+func (g *generator) and() *buffer {
+	if g.conds.sql.Len() > 0 {
+		g.conds.text(" AND ")
+	}
+	return &g.conds
+}
+
+// buffer is SQL text with the values of its placeholders, in order.
+type buffer struct {
+	sql  strings.Builder
+	args []any
+}
+
+func (b *buffer) text(s string) { b.sql.WriteString(s) }
+
+func (b *buffer) bind(v any) {
+	b.sql.WriteByte('?')
+	b.args = append(b.args, v)
+}
+
+func (b *buffer) add(o *buffer) {
+	b.sql.WriteString(o.sql.String())
+	b.args = append(b.args, o.args...)
+}
+
+// quote writes a name as an identifier.
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
