@@ -22,7 +22,6 @@ const DefaultCost = 10
 const defaultQueue = 400
 
 // Passwords hashes and checks passwords with bcrypt. One check takes about 70 ms
-// Passwords hashes and checks passwords with bcrypt. One check takes about 70 ms
 // of a processor, so they wait in a bounded queue for a few workers: however
 // many people log in at once, the rest of the server keeps its processors.
 type Passwords struct {
