@@ -11,6 +11,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/records"
+	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -43,7 +44,9 @@ func TestCachedIsUncached(t *testing.T) {
 	})
 	w.collection(t, "items", nil, `{"id":"f1","name":"title","type":"text"}`,
 		`{"id":"f2","name":"owner","type":"relation","collectionId":"pbc_users","maxSelect":1}`)
-	people := []string{"", "ann", "bob", "boss", "root"}
+	w.env.Save(t, servicetest.AuthJSON("staff"))
+	w.person(t, "sam", "staff")
+	people := []string{"", "ann", "bob", "boss", "root", "sam"}
 	for i, title := range []string{"a", "b", "a1", "x", ""} {
 		owner := ""
 		if i > 0 {

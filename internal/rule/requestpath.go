@@ -212,7 +212,9 @@ func (r *resolver) authField(f *pando.Field, path []string, mod modifier) *Opera
 	o := r.input(in)
 	// It compares as the column that it is, not as a literal.
 	o.Literal, o.Exact = false, in.jsonPath != ""
-	if in.modifier == modNone && in.jsonPath == "" {
+	// A list is left out: its column would turn numbers in texts into numbers,
+	// which a bound text cannot, and nobody compares lists by size.
+	if in.modifier == modNone && in.jsonPath == "" && !f.Multiple() && f.Type != pando.FieldGeoPoint {
 		o.Affinity = AffinityOf(f)
 	}
 	return o

@@ -98,7 +98,7 @@ func (g *generator) key(k rule.SortKey, next func() *buffer) bool {
 func (g *generator) firstValue(w *buffer, o *rule.Operand, joins []*rule.Join) {
 	sc := &scope{parent: &g.top}
 	var from buffer
-	on := g.joins(&from, sc, joins, firstOf(joins))
+	on := g.path(&from, sc, joins)
 	w.text("(SELECT ")
 	w.add(&g.term(sc, o).buffer)
 	w.text(" FROM ")
