@@ -189,8 +189,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 	if dir != "" {
 		cfg.Pages, err = pages.New(pages.Options{
 			Dir: dir, Records: p.records, Auth: p.auth, Log: s.log, Reload: s.cfg.Reload,
-			RealIP:  func(r *http.Request) string { return handler.RealIP(r) },
-			CheckIP: p.checkIP,
+			RealIP:     func(r *http.Request) string { return handler.RealIP(r) },
+			CheckIP:    p.checkIP,
+			LimitLogin: func(r *http.Request, collection string) error { return handler.LimitLogin(r, collection) },
 		})
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}

@@ -62,6 +62,12 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	if collection == "" {
 		collection = "users"
 	}
+	if p.o.LimitLogin != nil {
+		if err := p.o.LimitLogin(r, collection); err != nil {
+			p.loginFailed(w, r, err)
+			return
+		}
+	}
 	v := &visit{ctx: r.Context(), pages: p, r: r}
 	req := v.request().With("password")
 	req.Method = http.MethodPost

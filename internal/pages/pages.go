@@ -52,6 +52,8 @@ type Options struct {
 	// CheckIP fails if rec may not be logged in from an address; the visitor is
 	// a guest then. May be nil.
 	CheckIP func(rec *pando.Record, ip string) error
+	// LimitLogin fails if r is one login too many; may be nil.
+	LimitLogin func(r *http.Request, collection string) error
 }
 
 // Pages serves the pages of one directory.
