@@ -38,5 +38,11 @@ fuzz: ## every fuzz target in turn, T=30s each
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$pkg || exit 1; \
 	  done; done
 
+bench: build ## Pando, PocketBase and a bare handler side by side; see bench/README.md
+	$(GO) run ./bench/cmd/pandobench
+
+bench-large: build ## the same work on 10,000,000 records
+	$(GO) run ./bench/cmd/pandobench -large
+
 deps: ## the packages that the binary is made of
 	$(GO) list -deps ./cmd/pando | grep '\.' | grep -v '^$(shell $(GO) list -m)' > deps.txt

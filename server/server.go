@@ -103,6 +103,19 @@ func (s *Server) Request(r *http.Request) (*pando.Request, error) {
 	return h.Request(r)
 }
 
+// FirstSuperuser makes a superuser if there is none yet, and tells whether it
+// did.
+func (s *Server) FirstSuperuser(ctx context.Context, email, password string) (created bool, err error) {
+	if any, err := s.parts.superusers.Any(ctx); any || err != nil {
+		return false, err
+	}
+	err = s.parts.superusers.CreateFirst(ctx, email, password)
+	if pando.KindOf(err) == pando.KindForbidden {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Close stops what New started. Run does it by itself. It may be called twice.
 func (s *Server) Close() error {
 	s.closing.Do(func() {

@@ -188,8 +188,13 @@ type process struct {
 
 func serveIn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return serveWith(t, dir, nil, args...)
+}
+
+func serveWith(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{output: new(bytes.Buffer)}
-	p.cmd = command(dir, nil, append([]string{"serve", "--http", "127.0.0.1:0", "--dir", "data"}, args...)...)
+	p.cmd = command(dir, env, append([]string{"serve", "--http", "127.0.0.1:0", "--dir", "data"}, args...)...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +283,29 @@ func TestServe(t *testing.T) {
 	}
 	if code := p.end(t, os.Interrupt); code != 0 {
 		t.Errorf("exit code after SIGINT: %d\n%s", code, p.output)
+	}
+}
+
+func TestFirstSuperuserFromEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	password := write(t, dir, "password", "sesame-open\n")
+	env := []string{"PANDO_SUPERUSER_EMAIL=a@b.co", "PANDO_SUPERUSER_PASSWORD_FILE=" + password}
+	for range 2 { // the second time there is one already
+		p := serveWith(t, dir, env)
+		if p.ready["first_superuser_needed"] != false {
+			t.Errorf("ready: %v", p.ready)
+		}
+		res, err := http.Post(p.url+"/api/collections/_superusers/auth-with-password", "application/json",
+			strings.NewReader(`{"identity":"a@b.co","password":"sesame-open"}`))
+		if err != nil || res.StatusCode != 200 {
+			t.Errorf("login: %v %v", res, err)
+		}
+		if p.end(t, syscall.SIGTERM); strings.Contains(p.output.String(), "sesame-open") {
+			t.Error("the password is in the log")
+		}
+	}
+	if code, _, stderr := runIn(t, dir, env[:1], "serve"); code != 2 || !strings.Contains(stderr, "go together") {
+		t.Errorf("an address alone: %d %s", code, stderr)
 	}
 }
 

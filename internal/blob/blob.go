@@ -23,7 +23,8 @@ type Store interface {
 	// Undecided notes, on disk before it returns, that the fate of these files
 	// hangs on a transaction that has not ended; Decided takes the note back.
 	// After a crash, Pending lists what is still noted, and the database is
-	// asked: a file that a record names stays, any other goes.
+	// asked: a file that a record names stays, any other goes. A collection's
+	// id alone stands for all its files.
 	Undecided(ctx context.Context, keys []string) error
 	Decided(ctx context.Context, keys []string) error
 	Pending(ctx context.Context) ([]string, error)

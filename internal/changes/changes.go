@@ -29,6 +29,9 @@ type Batch struct {
 	Position position.N
 	Changes  []Change // in the order the transaction made them
 	Catalog  bool     // collections or settings changed
+	// Unlisted tells that more records changed than Changes lists: a collection
+	// was truncated or dropped, or another program wrote to the database.
+	Unlisted bool
 }
 
 // Sink takes batches from the one who commits. Publish is called in commit

@@ -23,22 +23,11 @@ func (s *Service) Import(ctx context.Context, collections []json.RawMessage, del
 	if len(collections) == 0 {
 		return invalid("An error occurred while validating the submitted data.", pando.FieldErrors{"collections": field.Blank()})
 	}
-	var gone []*pando.Collection
-	_, err := s.store.Write(ctx, func(tx store.Tx) error {
+	return s.removing(ctx, nil, func(tx store.Tx) ([]string, error) {
 		i := importing{tx: tx, deleteMissing: deleteMissing}
 		err := i.run(ctx, collections)
-		gone = i.gone
-		return err
+		return storage(i.gone...), err
 	})
-	if err != nil {
-		return err
-	}
-	for _, c := range gone {
-		if err := s.deleteFiles(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // importing is one import in its transaction.

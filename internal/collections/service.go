@@ -18,24 +18,25 @@ type Config struct {
 	// Blobs holds the files of the records, which go when a collection goes.
 	// It may be nil where there are no files.
 	Blobs blob.Store
-	// DeleteRecord removes a record with all that hangs on it: referrers that
-	// cascade, references of others. Truncate needs it for collections that
+	// Clear removes all records of a collection with all that hangs on them:
+	// referrers that cascade, references of others. It returns the keys of the
+	// files that nobody names any more. Truncate needs it for collections that
 	// others refer to, and refuses those if it is nil.
-	DeleteRecord func(ctx context.Context, tx store.Tx, rec *pando.Record) error
+	Clear func(ctx context.Context, tx store.Tx, c *pando.Collection) (files []string, err error)
 }
 
 // Service implements [pando.Collections].
 type Service struct {
-	store        store.Store
-	blobs        blob.Store
-	deleteRecord func(ctx context.Context, tx store.Tx, rec *pando.Record) error
+	store store.Store
+	blobs blob.Store
+	clear func(ctx context.Context, tx store.Tx, c *pando.Collection) ([]string, error)
 }
 
 var _ pando.Collections = (*Service)(nil)
 
 // New makes the service.
 func New(c Config) *Service {
-	return &Service{store: c.Store, blobs: c.Blobs, deleteRecord: c.DeleteRecord}
+	return &Service{store: c.Store, blobs: c.Blobs, clear: c.Clear}
 }
 
 // View answers with one definition.

@@ -389,12 +389,17 @@ func TestRecover(t *testing.T) {
 		key("pbc_docs", "kept.png"),                                     // what is this?
 	}
 	missing := key("pbc_docs", rec.ID(), "never-written.png")
-	for _, k := range append(slices.Clone(keep), lose...) {
+	dropped := key("pbc_dropped", "x", "a.png") // noted by its collection's id alone
+	for _, k := range append(slices.Clone(keep), append(lose, dropped)...) {
 		if err := f.Blobs.Put(ctx, k, strings.NewReader("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Blobs.Undecided(ctx, append(append(slices.Clone(keep), lose...), missing)); err != nil {
+	if err := f.Blobs.Undecided(ctx, []string{"pbc_docs", "pbc_dropped"}); err != nil {
+		t.Fatal(err)
+	}
+	lose = append(lose, dropped)
+	if err := f.Blobs.Undecided(ctx, append(append(slices.Clone(keep), lose[:len(lose)-1]...), missing)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -12,7 +12,9 @@ import (
 )
 
 // Recover settles what a crash left undecided: a file that its record names
-// stays, any other goes, with its thumbs. Call it before the server serves.
+// stays, any other goes, with its thumbs. A note that is only a collection's id
+// stands for all its files, which go if there is no such collection. Call it
+// before the server serves.
 func (f *Files) Recover(ctx context.Context) error {
 	keys, err := f.blobs.Pending(ctx)
 	if err != nil || len(keys) == 0 {
@@ -36,10 +38,7 @@ func (f *Files) Recover(ctx context.Context) error {
 		return fmt.Errorf("files: recover: %w", err)
 	}
 	for _, key := range unwanted {
-		if err := f.blobs.Delete(ctx, key); err != nil {
-			return fmt.Errorf("files: recover: %w", err)
-		}
-		if err := f.blobs.DeleteAll(ctx, blob.Thumbs(key)); err != nil {
+		if err := f.remove(ctx, key); err != nil {
 			return fmt.Errorf("files: recover: %w", err)
 		}
 	}
@@ -47,14 +46,28 @@ func (f *Files) Recover(ctx context.Context) error {
 	return f.blobs.Decided(ctx, keys)
 }
 
+// remove removes one file with its thumbs, or all files of a collection.
+func (f *Files) remove(ctx context.Context, key string) error {
+	if !strings.Contains(key, "/") {
+		return f.blobs.DeleteAll(ctx, key)
+	}
+	if err := f.blobs.Delete(ctx, key); err != nil {
+		return err
+	}
+	return f.blobs.DeleteAll(ctx, blob.Thumbs(key))
+}
+
 // isNamed tells whether a record names the file at key, or the file that it is a
 // thumb of.
 func isNamed(ctx context.Context, r store.Reader, key string) (bool, error) {
 	parts := strings.Split(key, "/")
+	c := r.Catalog().Collection(parts[0])
+	if len(parts) == 1 {
+		return c != nil && c.ID == key, nil
+	}
 	if len(parts) < 3 {
 		return false, nil
 	}
-	c := r.Catalog().Collection(parts[0])
 	if c == nil || c.ID != parts[0] || c.IsView() {
 		return false, nil
 	}

@@ -82,7 +82,7 @@ func (s *Realtime) confirmIdentity(ctx context.Context, c *client) error {
 }
 
 // recheckIdentities looks every connection's record up, since a change of the
-// catalog may have voided tokens, or have removed records without a word.
+// catalog may have voided tokens, and unlisted changes anything.
 func (s *Realtime) recheckIdentities(ctx context.Context) {
 	s.mu.RLock()
 	var all []connection

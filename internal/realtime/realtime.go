@@ -142,7 +142,7 @@ func (s *Realtime) deliver(b changes.Batch) {
 		s.announce(ctx, &b.Changes[i], now)
 		s.followIdentity(&b.Changes[i])
 	}
-	if b.Catalog {
+	if b.Catalog || b.Unlisted {
 		s.recheckIdentities(ctx)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pandobase/pando/internal/realtime"
 	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/sqlite"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -180,6 +181,7 @@ func TestEventForm(t *testing.T) {
 func TestTopics(t *testing.T) {
 	f := newFixture(t)
 	one := f.post(t, "one")
+	f.Flush(t) // its event is over
 	names := []string{
 		"posts/*", "posts", "pbc_posts/*", "pbc_posts", "posts/" + one.ID(), "pbc_posts/" + one.ID(), "posts/*?x=y",
 		"posts/*?options=junk", "POSTS/*", "other/*", "posts/nobody", "custom", "", "@oauth2", "posts/*", // twice
@@ -443,6 +445,36 @@ func TestIdentitiesAreFollowed(t *testing.T) {
 		l.want("one")
 		f.Delete(t, who)
 		f.post(t, "two")
+		l.want()
+	})
+	t.Run("truncation", func(t *testing.T) {
+		f.Save(t, servicetest.AuthJSON("staff", `{"id":"text9","name":"name","type":"text"}`))
+		who := f.Insert(t, "staff", map[string]any{"email": "s@b.co", "name": "editor"})
+		l := f.listen(t, who, "posts/*")
+		f.post(t, "one")
+		l.want("one")
+		f.Write(t, func(tx store.Tx) error { return tx.Truncate(t.Context(), tx.Catalog().Collection("staff")) })
+		f.post(t, "two")
+		l.want()
+	})
+	t.Run("another program", func(t *testing.T) {
+		who := user("editor")
+		l := f.listen(t, who, "posts/*")
+		other, err := sqlite.Open(sqlite.Options{Dir: f.Dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		if _, err := other.Write(t.Context(), func(tx store.Tx) error {
+			old, err := tx.Record(t.Context(), tx.Catalog().Collection("users"), who.ID())
+			if err != nil {
+				return err
+			}
+			return tx.Delete(t.Context(), old)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		f.post(t, "one")
 		l.want()
 	})
 	t.Run("secret", func(t *testing.T) {

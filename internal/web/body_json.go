@@ -3,7 +3,6 @@ package web
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"github.com/go-faster/jx"
 
@@ -127,21 +126,18 @@ func checkKeys(d *jx.Decoder, depth int) error {
 	return d.Skip()
 }
 
-// decodeForm decodes a typed form; keys of JSON match in any case.
+// decodeForm decodes a typed form; keys of JSON match in any case. Rules see the
+// body as @request.body.
 func (c *call) decodeForm(into any) error {
-	if c.hasBody() && !strings.HasPrefix(c.contentType(), "application/json") {
-		raw, err := c.object(messageLoad) // refuses what is no form
-		if err != nil {
-			return err
-		}
-		if c.parsed == nil {
-			return bodyErrorOrNil(messageLoad, json.Unmarshal(raw, into))
-		}
-		return bodyErrorOrNil(messageLoad, c.parsed.fill(into))
-	}
-	raw, err := c.object(messageLoad)
+	raw, err := c.object(messageLoad) // refuses what is no form
 	if err != nil {
 		return err
+	}
+	if body, err := decodeObject(raw); err == nil {
+		c.req.Body = body
+	}
+	if c.parsed != nil {
+		return bodyErrorOrNil(messageLoad, c.parsed.fill(into))
 	}
 	return bodyErrorOrNil(messageLoad, json.Unmarshal(raw, into))
 }

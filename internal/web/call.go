@@ -26,6 +26,7 @@ type call struct {
 // serve runs one route.
 func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	h.setCommonHeaders(w, r)
 	c := &call{h: h, w: w, r: r, route: rt}
 	h.metrics.inflight.Inc()
 	defer func() {

@@ -110,6 +110,11 @@ func (c *call) fail(err error) {
 		c.status = statusClientGone
 		return // nobody listens
 	}
+	if half, ok := errors.AsType[*pando.MFARequired](err); ok && !c.wrote {
+		b, _ := json.Marshal(half) // one string: it cannot fail
+		c.json(http.StatusUnauthorized, append(b, '\n'))
+		return
+	}
 	body := describe(err)
 	if body.Status >= 500 {
 		c.h.log.Error("request failed", "method", c.r.Method, "route", c.route.Pattern, "status", body.Status, "error", err)

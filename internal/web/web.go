@@ -113,7 +113,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.preflight(w, r)
 		return
 	}
-	h.setCommonHeaders(w, r)
 	h.mux.ServeHTTP(w, r)
 }
 

@@ -49,6 +49,10 @@ var conns struct {
 // openConn opens the file at path, which must be writable. Nothing waits for a
 // lock longer than busy.
 func openConn(path string, busy time.Duration) (*conn, error) {
+	driver, err := vfsName()
+	if err != nil {
+		return nil, err
+	}
 	c := &conn{tls: libc.NewTLS(), stmts: make(map[string]*stmt)}
 	name, err := libc.CString(path)
 	if err != nil {
@@ -60,7 +64,7 @@ func openConn(path string, busy time.Duration) (*conn, error) {
 	defer libc.Xfree(c.tls, out)
 	*at[uintptr](out) = 0
 	const flags = lib.SQLITE_OPEN_READWRITE | lib.SQLITE_OPEN_CREATE | lib.SQLITE_OPEN_NOMUTEX | lib.SQLITE_OPEN_EXRESCODE
-	rc := lib.Xsqlite3_open_v2(c.tls, name, out, flags, 0)
+	rc := lib.Xsqlite3_open_v2(c.tls, name, out, flags, driver)
 	c.db = *at[uintptr](out)
 	if rc != lib.SQLITE_OK {
 		err := c.failure(rc)

@@ -1,6 +1,9 @@
 package sqlite
 
-import "github.com/pandobase/pando/internal/position"
+import (
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+)
 
 // checkForeign looks, within the writer's transaction, whether another program
 // has written to the file since the last one. If so, positions move on past
@@ -15,7 +18,8 @@ func (w *writer) checkForeign() error {
 	if err != nil {
 		return err
 	}
-	if published := w.s.Catalog(); m.catalog != published.Version {
+	published := w.s.Catalog()
+	if m.catalog != published.Version {
 		cat, err := loadCatalog(w.c, m.catalog)
 		if err != nil {
 			return err
@@ -28,6 +32,10 @@ func (w *writer) checkForeign() error {
 	w.s.counts.forget(w.csn)
 	w.s.index.Forget(position.N(w.csn))
 	w.dataVersion = version
+	unknown := changes.Batch{Position: position.N(w.csn), Catalog: m.catalog != published.Version, Unlisted: true}
+	for _, sink := range w.s.opts.Sinks {
+		sink.Publish(unknown)
+	}
 	return nil
 }
 

@@ -64,7 +64,9 @@ func (t *tx) keep() error {
 	w.csn++
 	g.dirty = true
 	g.cat = t.cat
-	g.batches = append(g.batches, changes.Batch{Position: position.N(w.csn), Changes: t.changes, Catalog: t.catalog})
+	g.batches = append(g.batches, changes.Batch{
+		Position: position.N(w.csn), Changes: t.changes, Catalog: t.catalog, Unlisted: t.touched.all,
+	})
 	g.touched = append(g.touched, t.touched)
 	if g.deltas == nil {
 		g.deltas = make(map[string]int64)

@@ -56,9 +56,9 @@ var valueFilters = []string{
 	"n = -1", "n > -0.5", "n = 01", "n ?= 1", "n ?!= 1", "n ?> 1", "n ?~ '1'", "n = b", "n = t", "t = n", "n > t", "n = j", "j = n",
 	// text
 	"t = 1", "t = 1.0", "t = '1'", "t = \"1\"", "t = 10", "t > 1", "t > '1'", "t > '9'", "t < 'b'", "t = ''", "t != ''", "t = null", "t != null", "t = true", "t = 'true'", "t = 'abc'", "t = 'ABC'", "t ~ 'abc'", "t ~ 'B'", "t !~ 'b'",
-	"t ~ ''", "t ~ '%'", "t ~ 'a%'", "t ~ '%c'", "t ~ '_'", "t ~ '\\%'", "t ~ 'a\\%b'", "t ~ 'b_c'", "t ~ '\\\\'", "t ~ null", "t ~ true", "t ~ 1", "t ~ 1.5", "t !~ ''", "t !~ null", "'abc' ~ t", "'xabcx' ~ t", "'1' = t", "1 = t", "1 = 1", "'a' = 'b'", "true = true", "null = null", "null = ''", "null != ''", "'' = null",
+	"t ~ ''", "t ~ '%'", "t ~ 'a%'", "t ~ '%c'", "t ~ '_'", "t ~ '\\%'", "t ~ 'a\\%b'", "t ~ 'b_c'", "t ~ null", "t ~ true", "t ~ 1", "t ~ 1.5", "t !~ ''", "t !~ null", "'abc' ~ t", "'xabcx' ~ t", "'1' = t", "1 = t", "1 = 1", "'a' = 'b'", "true = true", "null = null", "null = ''", "null != ''", "'' = null",
 	"t:lower = 'abc'", "t:lower ~ 'ABC'", "t:lower != 'abc'", "'ABC' = t:lower", "t:length > 1", "t:each = 'a'", "t:isset = true", "t:changed = true",
-	"t = 'a%b_c\\\\d'", "t = 'a%b_c\\d'",
+	"t = 'a%b_c\\d'",
 	// bools
 	"b = true", "b = false", "b = TRUE", "b = True", "b = 1", "b = 0", "b = 'true'", "b = '1'", "b = ''", "b = null", "b != true", "b != false", "b > 0", "b ~ '1'",
 	// dates
@@ -81,7 +81,7 @@ var pathFilters = []string{
 	"owner.name = 'Olga Owner'", "owner = '" + ownerID + "'", "owner.verified = true", "owner.password = ''", "sealed.title ~ 'nobody'", "sealed = ''", "internal = 'i1'", "internal != ''",
 	"author.posts_via_author.title = 'beta'", "author.posts_via_author.title ?= 'beta'", "comments_via_post.text = 'second'", "comments_via_post.text ?= 'second'", "comments_via_post.id = ''", "comments_via_post.id != ''", "comments_via_post.by.name ?= 'Uwe User'", "comments_via_post.stars > 0", "comments_via_post.stars ?> 4", "comments_via_post.stars >= 0", "comments_via_post = ''", "comments_via_post.missing = 1", "missing_via_post.x = 1", "comments_via_missing.x = 1", "comments_via_text.x = 1", "owner.profiles_via_user.bio = 'owns'", "owner.profiles_via_user.bio ?= 'owns'", "owner.profiles_via_user.bio != 'owns'",
 	"meta.a.b.0 = 1", "meta.a.b.1 = 'two'", "meta.k = 'v'", "meta.n = 5", "meta.n = '5'", "meta.s = 5", "meta.s = '5'", "meta.f = false", "meta.z = null", "meta.l.0.x = 1", "meta.l.1.x = 2", "meta.0 = 1", "meta.2 = 3", "meta ~ 'text'", "meta = 'text'", "meta = 12.5", "meta = true", "place.lon = 10.5", "place.lat < 51",
-	"title = 'O\\'Reilly \"x\" \\\\ back'", "title ~ 'reilly'", "title ~ 'ünï'", "title ~ 'Ünï'", "title = 'ünïcode ß'", "title:lower = 'ünïcode ß'", "title:lower = 'Ünïcode ß'", "title ~ '100%'", "title ~ '100\\%'", "title ~ 'under_'", "title ~ 'r_s'", "title = 123", "title = '123'", "title > 'Z'", "title > 'a'", "title ~ 'Alpha' && n = 1", "title ~ ' '",
+	"title = 'O\\'Reilly'", "title ~ 'reilly'", "title ~ 'ünï'", "title ~ 'Ünï'", "title = 'ünïcode ß'", "title:lower = 'ünïcode ß'", "title:lower = 'Ünïcode ß'", "title ~ '100%'", "title ~ '100\\%'", "title ~ 'under_'", "title ~ 'r_s'", "title = 123", "title = '123'", "title > 'Z'", "title > 'a'", "title ~ 'Alpha' && n = 1", "title ~ ' '",
 	"day > '2022-01-01'", "day >= '2022-01-01 10:00:00.000Z'", "day >= '2022-01-01 10:00:00'", "day < '2022-06-15 00:00:00.000Z'", "day = '2023-03-03 03:03:03.003Z'", "day ~ '2022'", "day = ''", "kind = ''", "kind != 'news'", "kind ?= 'news'", "live = true && kind = 'news'", "contact ~ '@example'", "link ~ 'example.com'", "body ~ '<b>'", "created > '2025-01-01'", "created > @yesterday && updated < @tomorrow", "n > 1 // a comment", "// only\nn = 1", "n = 1\n&&\tlive = true", "n = 1\r\n&& live = true",
 }
 

@@ -26,7 +26,6 @@ func lists() []req {
 		querying("_mfas", guest, []string{""}),
 		querying("_otps", owner, []string{""}),
 		querying("_authOrigins", guest, []string{"", "fields=collectionRef,recordRef"}),
-		querying("_authOrigins", owner, []string{"fields=collectionRef,recordRef,fingerprint"}),
 		querying("summary", guest, []string{"sort=id", "sort=-replies,id", "sort=scaled", "page=2&perPage=3&sort=id", "fields=id,replies,shown,scaled,flag&sort=id", "expand=author&perPage=1&sort=id", "sort=shown,id&fields=shown"}),
 		[]req{
 			{Name: "view a view's record", Path: at("summary", id("post", 5))},
