@@ -145,7 +145,7 @@ func (s *Store) openWriter() (*conn, meta, error) {
 	if err == nil {
 		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
-			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
+			"wal_autocheckpoint=0", // see checkpoint.go
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
