@@ -77,16 +77,16 @@ func TestStrftime(t *testing.T) {
 		for _, m := range mods {
 			for _, format := range formats {
 				args := []any{format, at}
-				text := "strftime(" + quoted(format) + ", " + quoted(at)
+				text := "strftime(" + ruletest.Quoted(format) + ", " + ruletest.Quoted(at)
 				for _, s := range m {
 					args = append(args, s)
-					text += ", " + quoted(s)
+					text += ", " + ruletest.Quoted(s)
 				}
 				var want sql.NullString
 				if err := e.db.QueryRow("SELECT strftime(?"+strings.Repeat(", ?", len(args)-1)+")", args...).Scan(&want); err != nil {
 					t.Fatal(err)
 				}
-				text += ") = " + quoted(want.String)
+				text += ") = " + ruletest.Quoted(want.String)
 				if r, err = rule.Compile(text, rule.Scope{Schema: w, Collection: w.Collections[0]}); err != nil {
 					t.Fatalf("%s: %v", text, err)
 				}
