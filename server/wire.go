@@ -158,7 +158,9 @@ func (p *parts) connect(cfg Config) {
 	p.realtime = live
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
-	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs, Clear: recs.Clear})
+	p.collections = collections.New(collections.Config{
+		Store: p.store, Blobs: p.blobs, Clear: recs.Clear, Watched: live.Watches,
+	})
 	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
 	logins := auth.New(auth.Config{
