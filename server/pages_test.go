@@ -10,144 +10,160 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/server"
 )
 
-func site(t *testing.T, files map[string]string) server.Config {
+// fetch sends a request and returns the answer with its body read.
+func fetch(t *testing.T, c *http.Client, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(b)
+}
+
+func writeFiles(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cfg := config(filepath.Join(dir, "data"))
-	cfg.PagesDir, cfg.PublicDir = filepath.Join(dir, "pages"), filepath.Join(dir, "public")
-	return cfg
 }
 
-// TestPages is a visitor's way through a site: as a guest, through the login
-// form, and out again.
+// TestPages: pages in the whole server, beside the API and static files.
 func TestPages(t *testing.T) {
-	cfg := site(t, map[string]string{
-		"pages/index.html":      `start {{with .User}}{{.email}}{{end}}`,
-		"pages/notes.html":      `{{with list "notes" "sort" "id"}}{{range .items}}[{{.text}}]{{end}}{{end}}`,
-		"pages/notes/[id].html": `{{with view "notes" (param "id")}}{{.text}}{{end}}`,
-		"public/style.css":      `p{}`,
-		"public/index.html":     `static`,
+	dir := t.TempDir()
+	cfg := config(filepath.Join(dir, "data"))
+	cfg.PagesDir, cfg.PublicDir = filepath.Join(dir, "pages"), filepath.Join(dir, "public")
+	writeFiles(t, dir, map[string]string{
+		"pages/index.html":  `{{if .User}}{{.User.email}}{{else}}guest{{end}}`,
+		"pages/api/no.html": `never`,
+		"pages/404.html":    `nothing at {{.Path}}`,
+		"public/index.html": `static index`,
+		"public/style.css":  `body{}`,
 	})
 	r := start(t, cfg)
 	token := superuser(t, cfg.Dir, r.info.URL)
-	must := func(method, path string, body any) {
-		t.Helper()
-		if status, answer := call(t, method, r.info.URL+path, token, body); status != 200 {
-			t.Fatalf("%s: %d %v", path, status, answer)
-		}
-	}
-	must("POST", "/api/collections", map[string]any{
-		"name": "notes", "listRule": "owner = @request.auth.id", "viewRule": "owner = @request.auth.id",
-		"fields": []map[string]any{{"name": "text", "type": "text"}, {"name": "owner", "type": "text"}},
-	})
-	for _, user := range []string{"alice0000000001", "bobby0000000001"} {
-		must("POST", "/api/collections/users/records", map[string]any{
-			"id": user, "email": user[:5] + "@example.com", "password": "password-" + user, "passwordConfirm": "password-" + user})
-		must("POST", "/api/collections/notes/records", map[string]any{
-			"id": "note" + user[:5] + "000000", "text": "of <" + user[:5] + ">", "owner": user})
-	}
-
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar}
-	get := func(path string) (*http.Response, string) {
+	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	login := func(password string) *http.Response {
 		t.Helper()
-		res, err := browser.Get(r.info.URL + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res, string(b)
-	}
-	check := func(path string, status int, want string) *http.Response {
-		t.Helper()
-		res, body := get(path)
-		if res.StatusCode != status || strings.TrimSpace(body) != want {
-			t.Errorf("%s: %d %q, want %d %q", path, res.StatusCode, body, status, want)
-		}
-		return res
-	}
-	login := func(origin string) *http.Response {
-		t.Helper()
-		form := url.Values{"identity": {"alice@example.com"}, "password": {"password-alice0000000001"}, "next": {"/notes"}}
-		req, err := http.NewRequest("POST", r.info.URL+"/-/login", strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", origin)
-		res, err := browser.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
+		form := url.Values{"collection": {"_superusers"}, "identity": {email}, "password": {password}}
+		res, _ := fetch(t, c, "POST", r.info.URL+"/-/login", strings.NewReader(form.Encode()),
+			"Content-Type", "application/x-www-form-urlencoded", "Origin", r.info.URL)
 		return res
 	}
 
-	check("/", 200, "start")
-	check("/notes", 200, "")
-	check("/style.css", 200, "p{}")
-	if res := login("http://evil.example"); res.StatusCode != 403 {
-		t.Errorf("login from another site: %d", res.StatusCode)
-	}
-	check("/", 200, "start")
-	if res := login(r.info.URL); res.StatusCode != 200 || res.Request.URL.Path != "/notes" {
-		t.Errorf("login: %d at %s", res.StatusCode, res.Request.URL)
-	}
-	for _, c := range jar.Cookies(&url.URL{Scheme: "http", Host: strings.TrimPrefix(r.info.URL, "http://")}) {
-		if c.Value == "" {
-			t.Error("an empty session")
+	// Headers are those of all answers.
+	api, _ := fetch(t, c, "GET", r.info.URL+"/api/health", nil)
+	for _, path := range []string{"/", "/nowhere"} {
+		res, body := fetch(t, c, "GET", r.info.URL+path, nil)
+		for _, name := range []string{"X-Content-Type-Options", "X-Frame-Options", "X-XSS-Protection"} {
+			if got, want := res.Header.Get(name), api.Header.Get(name); got != want || want == "" {
+				t.Errorf("%s: %s is %q, the API has %q (%s)", path, name, got, want, body)
+			}
 		}
 	}
-	check("/", 200, "start alice@example.com")
-	res := check("/notes", 200, "[of &lt;alice&gt;]")
-	if got := res.Header.Get("Cache-Control"); got != "private, no-store" {
-		t.Errorf("Cache-Control of a page with an identity: %q", got)
+
+	tests := []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"/", 200, "guest"}, // a page wins over a file
+		{"/style.css", 200, "body{}"},
+		{"/nowhere", 200, "static index"}, // the single-page app's own routes
+		{"/nowhere.js", 404, ""},
+		{"/api/no", 404, ""},
 	}
-	check("/notes/notealice000000", 200, "of &lt;alice&gt;")
-	if res, body := get("/notes/notebobby000000"); res.StatusCode != 404 || strings.Contains(body, "bobby") {
-		t.Errorf("another's note: %d %q", res.StatusCode, body)
+	for _, tt := range tests {
+		if res, body := fetch(t, c, "GET", r.info.URL+tt.path, nil); res.StatusCode != tt.status || tt.want != "" && body != tt.want {
+			t.Errorf("%s: %d %q", tt.path, res.StatusCode, body)
+		}
 	}
-	// The session is of pages only.
-	if _, body := get("/api/collections/notes/records"); !strings.Contains(body, `"items":[]`) {
-		t.Errorf("the API took the cookie: %s", body)
+	if err := os.Remove(filepath.Join(dir, "public", "index.html")); err != nil {
+		t.Fatal(err)
 	}
-	if res, _ := get("/nothing"); res.StatusCode != 200 { // the app's index
-		t.Errorf("unknown path beside a public/index.html: %d", res.StatusCode)
+	if res, body := fetch(t, c, "GET", r.info.URL+"/nowhere", nil); res.StatusCode != 404 || body != "nothing at /nowhere" {
+		t.Errorf("neither page nor file: %d %q", res.StatusCode, body)
 	}
-	if res, _ := get("/api/nothing"); res.StatusCode != 404 || res.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("unknown API path: %d %s", res.StatusCode, res.Header.Get("Content-Type"))
+
+	// The cookie is for pages only.
+	if res := login(password); res.StatusCode != 303 || len(res.Cookies()) != 1 {
+		t.Fatalf("login: %s", res.Status)
+	}
+	if _, body := fetch(t, c, "GET", r.info.URL+"/", nil); body != email {
+		t.Errorf("page with the cookie: %q", body)
+	}
+	for _, path := range []string{"/api/collections", "/api/settings", "/metrics"} {
+		if res, body := fetch(t, c, "GET", r.info.URL+path, nil); res.StatusCode != 401 {
+			t.Errorf("%s with the cookie: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if res, body := fetch(t, c, "POST", r.info.URL+"/api/batch", strings.NewReader(`{"requests":[]}`), "Content-Type", "application/json"); res.StatusCode < 400 {
+		t.Errorf("batch with the cookie: %d %s", res.StatusCode, body)
+	}
+
+	// Logins by form count together with logins by the API.
+	status, answer := call(t, "PATCH", r.info.URL+"/api/settings", token, map[string]any{"rateLimits": map[string]any{
+		"enabled": true, "rules": []map[string]any{{"label": "*:auth", "maxRequests": 2, "duration": 60}},
+	}})
+	if status != 200 {
+		t.Fatalf("rate limits: %d %v", status, answer)
+	}
+	call(t, "POST", r.info.URL+"/api/collections/_superusers/auth-with-password", "", map[string]string{"identity": email, "password": "wrong"})
+	if to := login("wrong").Header.Get("Location"); to != "/" {
+		t.Errorf("second login: to %q", to)
+	}
+	if res := login(password); res.StatusCode != 303 || len(res.Cookies()) != 0 {
+		t.Errorf("third login: %d %v", res.StatusCode, res.Cookies())
 	}
 }
 
-func TestBrokenPage(t *testing.T) {
-	cfg := site(t, map[string]string{"pages/index.html": "a\n{{nonsense}}"})
+// TestPagesMadeLater: with Reload, the directory need not be there yet.
+func TestPagesMadeLater(t *testing.T) {
+	cfg := config(t.TempDir())
+	cfg.PagesDir, cfg.Reload = filepath.Join(t.TempDir(), "pages"), true
+	r := start(t, cfg)
+	if res, _ := fetch(t, http.DefaultClient, "GET", r.info.URL+"/hello", nil); res.StatusCode != 404 {
+		t.Errorf("before: %d", res.StatusCode)
+	}
+	writeFiles(t, cfg.PagesDir, map[string]string{"hello.html": "hello"})
+	if res, body := fetch(t, http.DefaultClient, "GET", r.info.URL+"/hello", nil); res.StatusCode != 200 || body != "hello" {
+		t.Errorf("after: %d %q", res.StatusCode, body)
+	}
+}
+
+func TestBrokenPages(t *testing.T) {
+	cfg := config(filepath.Join(t.TempDir(), "data"))
+	cfg.PagesDir = t.TempDir()
+	writeFiles(t, cfg.PagesDir, map[string]string{"bad.html": "one\n{{two}}"})
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	_, err = s.Handler()
-	if pando.KindOf(err) != pando.KindInvalid || !strings.Contains(err.Error(), "index.html:2") || !strings.Contains(err.Error(), "nonsense") {
+	if err = s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "bad.html:2") {
 		t.Errorf("%v", err)
 	}
 }

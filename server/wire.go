@@ -74,6 +74,8 @@ type parts struct {
 	realtime    *realtime.Realtime
 	settings    pando.SettingsService
 
+	checkIP func(rec *pando.Record, ip string) error
+
 	recordHooks records.Hooks
 	authHooks   auth.Hooks
 
@@ -159,9 +161,10 @@ func (p *parts) connect(cfg Config) {
 	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs, Clear: recs.Clear})
 	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
-	p.auth = auth.New(auth.Config{
+	logins := auth.New(auth.Config{
 		Store: p.store, Facts: p.facts, Passwords: p.passwords, Encode: recs.Encode, Hooks: &p.authHooks,
 	})
+	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, Log: cfg.Log,
 	})
@@ -186,7 +189,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 	if dir != "" {
 		cfg.Pages, err = pages.New(pages.Options{
 			Dir: dir, Records: p.records, Auth: p.auth, Log: s.log, Reload: s.cfg.Reload,
-			RealIP: func(r *http.Request) string { return handler.RealIP(r) },
+			RealIP:     func(r *http.Request) string { return handler.RealIP(r) },
+			CheckIP:    p.checkIP,
+			LimitLogin: func(r *http.Request, collection string) error { return handler.LimitLogin(r, collection) },
 		})
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}

@@ -20,11 +20,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,12 +49,20 @@ type Options struct {
 	Reload  bool // look for changed files at each request, for development
 	// RealIP is the client's address as the server sees it; may be nil.
 	RealIP func(*http.Request) string
+	// CheckIP fails if rec may not be logged in from an address; the visitor is
+	// a guest then. May be nil.
+	CheckIP func(rec *pando.Record, ip string) error
+	// LimitLogin fails if r is one login too many; may be nil.
+	LimitLogin func(r *http.Request, collection string) error
 }
 
 // Pages serves the pages of one directory.
 type Pages struct {
 	o   Options
 	set atomic.Pointer[set]
+
+	mu    sync.Mutex // guards wrong
+	wrong string     // the signature of a directory that does not parse
 }
 
 // New parses every page. The error names the file and the line.
@@ -110,16 +119,30 @@ func (p *Pages) current() *set {
 	if !p.o.Reload {
 		return s
 	}
-	if sum, err := signature(p.o.Dir); err != nil || sum == s.signature {
+	sum, err := signature(p.o.Dir)
+	if err != nil || sum == s.signature {
 		return s
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if sum == p.wrong {
+		return s // said before
 	}
 	fresh, err := load(p.o.Dir)
 	if err != nil {
-		p.o.Log.Error("pages: kept the former ones", "error", err)
+		p.wrong = sum
+		p.o.Log.Error("the changed pages cannot be used; the former ones stay", "error", err)
 		return s
 	}
 	p.set.Store(fresh)
 	return fresh
+}
+
+func (p *Pages) realIP(r *http.Request) string {
+	if p.o.RealIP == nil {
+		return ""
+	}
+	return p.o.RealIP(r)
 }
 
 // render executes a page for one request and sends it whole, or an error page.
@@ -147,11 +170,13 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page *page, param
 		h.Set("Cache-Control", "private, no-store")
 	} else {
 		h.Set("Cache-Control", "no-cache")
-		etag := `"` + strconv.FormatUint(xxhash.Sum64(out.Bytes()), 36) + `"`
-		h.Set("ETag", etag)
-		if status == http.StatusOK && r.Header.Get("If-None-Match") == etag {
-			w.WriteHeader(http.StatusNotModified)
-			return
+		if status == http.StatusOK {
+			etag := `"` + strconv.FormatUint(xxhash.Sum64(out.Bytes()), 36) + `"`
+			h.Set("ETag", etag)
+			if names(r.Header.Get("If-None-Match"), etag) {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
 		}
 	}
 	h.Set("Content-Length", strconv.Itoa(out.Len()))
@@ -161,6 +186,17 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page *page, param
 	}
 }
 
+// names tells whether an If-None-Match header names etag. A proxy that
+// compresses makes it a weak one.
+func names(header, etag string) bool {
+	for item := range strings.SplitSeq(header, ",") {
+		if item = strings.TrimSpace(item); item == "*" || strings.TrimPrefix(item, "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
 // fail answers a page that could not be rendered. What went wrong is for the
 // log: it may quote data that the visitor must not see.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, page *page, err error) {
@@ -168,9 +204,11 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, page *page, err err
 	switch {
 	case r.Context().Err() != nil:
 		return // nobody is there any more
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errTooMuch):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errTooMuch), errors.Is(err, errTooDeep):
 		status, text = http.StatusServiceUnavailable, "This page cannot be shown: it takes too long or is too large."
-	case pando.KindOf(err) == pando.KindForbidden:
+	case pando.KindOf(err) == pando.KindUnavailable, pando.KindOf(err) == pando.KindTooMany:
+		status, text = http.StatusServiceUnavailable, "This page cannot be shown right now. Please try again in a moment."
+	case pando.KindOf(err) == pando.KindForbidden, pando.KindOf(err) == pando.KindUnauthenticated:
 		status, text = http.StatusForbidden, "You are not allowed to see this page."
 	case pando.KindOf(err) == pando.KindInvalid:
 		status, text = http.StatusBadRequest, "This page cannot be shown: it was asked for something that does not exist."
@@ -180,16 +218,14 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, page *page, err err
 	http.Error(w, text, status)
 }
 
-var errTooMuch = fmt.Errorf("pages: more than %d bytes of output", maxOutput)
+// output is what a page writes; it gives up on too much.
+type output struct{ buf bytes.Buffer }
 
-// bounded is a writer that gives up on too much output.
-type bounded struct{ buf bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.buf.Len()+len(p) > maxOutput {
+func (o *output) Write(p []byte) (int, error) {
+	if o.buf.Len()+len(p) > maxOutput {
 		return 0, errTooMuch
 	}
-	return b.buf.Write(p)
+	return o.buf.Write(p)
 }
 
 // instance is a page's template with functions of its own, so that renderings
@@ -212,12 +248,16 @@ func (p *page) execute(v visit) (*bytes.Buffer, error) {
 		in.template = t.Funcs(in.visit.funcs())
 	}
 	in.visit = v
-	var out bounded
-	err := in.template.ExecuteTemplate(&out, p.entry, v.data())
+	data, err := v.data()
+	if err != nil {
+		return nil, err
+	}
+	var out output
+	err = in.template.ExecuteTemplate(&out, p.entry, data)
 	in.visit = visit{}
 	p.instances.Put(in)
-	if v.ctx.Err() != nil {
-		err = v.ctx.Err()
+	if err != nil && v.ctx.Err() != nil {
+		err = errors.Join(v.ctx.Err(), err) // whatever it was that noticed
 	}
 	return &out.buf, err
 }

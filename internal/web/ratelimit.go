@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -58,6 +59,20 @@ func (l *limiter) check(s *pando.Settings, c *call, route, ref string, tags []st
 		return &pando.Error{Kind: pando.KindTooMany}
 	}
 	return nil
+}
+
+// LimitLogin counts a login with a password that came another way than by the
+// API's route, and fails if it is one too many (KindTooMany).
+func (h *Handler) LimitLogin(r *http.Request, collection string) error {
+	settings := h.cfg.Settings.Current()
+	if !settings.RateLimits.Enabled {
+		return nil
+	}
+	c := &call{h: h, r: r}
+	if err := c.identify(settings); err != nil {
+		return err
+	}
+	return h.limits.check(settings, c, loginPattern, collection, loginTags)
 }
 
 func excluded(networks []string, ip string) bool {

@@ -58,7 +58,7 @@ func (g *generator) exists(w *buffer, sc *scope, n *rule.Exists) {
 	needs := func(j *rule.Join) bool { return g.rejectsNull(n.Cond, j) }
 	on := g.joins(w, inner, n.Joins, needs)
 	w.text(" WHERE ")
-	if on.sql.Len() > 0 {
+	if !on.empty() {
 		w.add(on)
 		w.text(" AND ")
 	}
@@ -105,7 +105,7 @@ func (g *generator) counterexample(w *buffer, sc *scope, c *rule.Compare) {
 		on = g.path(w, right, all)
 	}
 	w.text(" WHERE ")
-	if on != nil && on.sql.Len() > 0 {
+	if on != nil && !on.empty() {
 		w.add(on)
 		w.text(" AND ")
 	}

@@ -104,7 +104,7 @@ func (g *generator) firstValue(w *buffer, o *rule.Operand, joins []*rule.Join) {
 	w.text(" FROM ")
 	w.add(&from)
 	word := " WHERE "
-	if on.sql.Len() > 0 {
+	if !on.empty() {
 		w.text(word)
 		w.add(on)
 		word = " AND "
