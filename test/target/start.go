@@ -61,8 +61,9 @@ func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, 
 		return nil, err
 	}
 	return launch(ctx, program{
-		name: "pando",
-		bin:  bin,
+		name:  "pando",
+		bin:   bin,
+		admin: "http://" + admin,
 		superuser: func(dir string) []string {
 			return []string{"superuser", "upsert", Email, Password, "--dir", dir}
 		},
@@ -102,6 +103,7 @@ func BuildPando(ctx context.Context) (string, error) {
 // program is how to run one kind of server.
 type program struct {
 	name, bin string
+	admin     string // URL for operators, "" if there is none
 	superuser func(dir string) []string
 	serve     func(dir, addr string) []string
 }
@@ -124,7 +126,7 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}
 		if err = proc.ready(ctx, "http://"+addr+"/api/health"); err == nil {
-			return &Server{Name: p.name, URL: "http://" + addr, Email: Email, Password: Password, Dir: dir, proc: proc}, nil
+			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc}, nil
 		}
 		proc.stop(0)
 		failures = errors.Join(failures, fmt.Errorf("target: %s on %s: %w\n%s", p.name, addr, err, proc.output.String()))

@@ -30,6 +30,7 @@ const (
 type Server struct {
 	Name     string // "peer", "pando" or what At was told
 	URL      string // base URL without a trailing slash, as in http://127.0.0.1:41233
+	Admin    string // base URL of Pando's listener for operators; "" for the peer and At
 	Email    string // superuser's email
 	Password string // superuser's password
 	Dir      string // data directory, empty for At
