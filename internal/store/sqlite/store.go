@@ -61,6 +61,7 @@ type Store struct {
 	counts   counts
 	pool     *pool
 	writer   *writer
+	stats    statistics
 
 	closing sync.RWMutex // held for reading while a write is queued
 	closed  bool
@@ -175,6 +176,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.pool.release(c)
+	s.stats.reads.Add(1)
 	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
 	if err := r.begin(); err != nil {
 		return err

@@ -329,6 +329,8 @@ func (w *writer) commit() {
 			sink.Publish(b)
 		}
 	}
+	w.s.stats.commits.Add(1)
+	w.s.stats.writes.Add(uint64(len(g.done)))
 	for _, j := range g.done {
 		j.answer(j.pos, nil)
 	}
