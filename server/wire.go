@@ -58,7 +58,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
-	store      store.Store
+	store      *sqlite.Store
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
@@ -131,7 +131,7 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 }
 
 // openStore opens the database of a data directory.
-func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (store.Store, error) {
+func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
 	db, err := sqlite.Open(sqlite.Options{
 		Dir: dir, Index: index, Sinks: sinks,
 		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages, Logger: cfg.Log,

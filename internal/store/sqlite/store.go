@@ -61,6 +61,7 @@ type Store struct {
 	counts   counts
 	pool     *pool
 	writer   *writer
+	stats    statistics
 
 	closing sync.RWMutex // held for reading while a write is queued
 	closed  bool
@@ -145,7 +146,7 @@ func (s *Store) openWriter() (*conn, meta, error) {
 	if err == nil {
 		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
-			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
+			"wal_autocheckpoint=0", // see checkpoint.go
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
@@ -170,6 +171,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.pool.release(c)
+	s.stats.reads.Add(1)
 	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
 	if err := r.begin(); err != nil {
 		return err

@@ -37,6 +37,7 @@ type writer struct {
 	version     uint64 // the highest catalog version ever given out
 	dataVersion int64  // SQLite's count of others' commits
 	group       group
+	log         checkpointer
 }
 
 // group is what is about to be committed together.
@@ -64,6 +65,8 @@ func newWriter(s *Store, c *conn, m meta, cat *store.Catalog) (*writer, error) {
 		csn: m.csn, version: m.catalog,
 	}
 	w.group.cat = cat
+	w.log.pages = s.opts.CheckpointPages
+	c.watchLog()
 	var err error
 	w.dataVersion, _, err = c.queryInt("PRAGMA data_version")
 	if err != nil {
@@ -321,10 +324,13 @@ func (w *writer) commit() {
 			sink.Publish(b)
 		}
 	}
+	w.s.stats.commits.Add(1)
+	w.s.stats.writes.Add(uint64(len(g.done)))
 	for _, j := range g.done {
 		j.answer(j.pos, nil)
 	}
 	w.reset()
+	w.checkpoint()
 }
 
 // commitSQL tells everybody who judges by positions what is about to become
