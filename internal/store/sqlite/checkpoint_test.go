@@ -37,8 +37,18 @@ func TestLogStaysShort(t *testing.T) {
 			}
 		})
 	}
-	for range 1500 { // about 7 pages each
-		insert(t, s, post(c, pando.NewID()))
+	for range 100 { // some hundred pages each
+		_, err := s.Write(t.Context(), func(tx store.Tx) error {
+			for range 100 {
+				if err := tx.Insert(t.Context(), post(c, pando.NewID())); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	stopped.Store(true)
 	wg.Wait()

@@ -37,7 +37,8 @@ type conn struct {
 
 	logPages int // length of the log after the last commit; the writer's only
 
-	scratch []byte // texts of the row being decoded
+	texts []byte // of the row being decoded
+	ends  []int  // of each of them
 }
 
 // conns finds a connection in a callback from SQLite, which can hand over one
