@@ -181,6 +181,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Collection: func(ref string) *pando.Collection { return p.store.Catalog().Collection(ref) },
 		PickFields: wirejson.Pick,
 		Installer:  p.superusers,
+		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
 		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}

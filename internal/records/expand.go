@@ -25,8 +25,9 @@ type expandPath []string
 func parseExpand(text string) []expandPath {
 	var paths []expandPath
 	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			path := strings.Split(item, ".")
+		// Empty parts are skipped, as PocketBase does: ".author." is author.
+		path := strings.FieldsFunc(strings.TrimSpace(item), func(r rune) bool { return r == '.' })
+		if len(path) > 0 {
 			paths = append(paths, path[:min(len(path), maxExpandDepth)])
 		}
 	}

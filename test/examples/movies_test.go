@@ -145,11 +145,11 @@ func testPages(t *testing.T, s *site) {
 		return fmt.Sprintf(`<a href="/movies/%s">%s</a> <span class="muted">%v</span>`, m.ID, html.EscapeString(m.Title), m.IMDBRating)
 	})...)
 	first := best.Items[0]
-	s.shows(t, "/movies/"+first.ID, 200, "<h1>"+html.EscapeString(first.Title)+"</h1>", html.EscapeString(first.Director))
+	s.shows(t, "/movies/"+first.ID, 200, "<title>"+html.EscapeString(first.Title)+"</title>", "<h1>"+html.EscapeString(first.Title)+"</h1>", html.EscapeString(first.Director))
 	s.shows(t, "/movies?q=KUBRICK", 200, append(titles(kubrick.Items, func(m movie) string {
 		return fmt.Sprintf(`<a href="/movies/%s">%s</a>`, m.ID, html.EscapeString(m.Title))
 	}), `value="KUBRICK"`, fmt.Sprintf("Page 1 of 1, %d in all", kubrick.TotalItems))...)
-	s.shows(t, "/movies?q="+url.QueryEscape(`"><script>alert(1)</script>' || Title != '`), 200, "Page 1 of 0, 0 in all", "&#34;&gt;&lt;script&gt;")
+	s.shows(t, "/movies?q="+url.QueryEscape(`"><script>alert(1)</script>' || Title != '`), 200, "Nothing found.", "&#34;&gt;&lt;script&gt;")
 	s.shows(t, "/movies", 200, "Page 1 of 129, 3,201 in all", `<a rel="next" href="/movies?page=2">`)
 	s.shows(t, "/movies?page=129&q=", 200, "Page 129 of 129", `<a rel="prev" href="/movies?page=128&amp;q=">`)
 	s.shows(t, "/airports", 200, "Page 1 of 68, 3,376 in all")

@@ -53,7 +53,7 @@ func startIn(t *testing.T, dir string, env []string, flags ...string) *api {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)
-	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true, ExpectContinueTimeout: 10 * time.Second}
 	t.Cleanup(transport.CloseIdleConnections)
 	a := &api{Server: s, http: &http.Client{Transport: transport, Timeout: time.Minute}}
 	a.token = a.login(t, "_superusers", s.Email, s.Password)

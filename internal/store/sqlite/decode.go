@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/wire"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -135,7 +136,7 @@ func decodeJSON(q *stmt, i int) json.RawMessage {
 	case lib.SQLITE_NULL:
 		return null
 	case lib.SQLITE_FLOAT:
-		return strconv.AppendFloat(nil, number(q, i), 'g', -1, 64)
+		return wire.AppendNumber(nil, number(q, i))
 	}
 	raw := q.raw(i)
 	if json.Valid(raw) {
