@@ -36,6 +36,7 @@ type writer struct {
 	csn         uint64 // position of the last commit, or beyond it
 	version     uint64 // the highest catalog version ever given out
 	dataVersion int64  // SQLite's count of others' commits
+	blind       bool   // it could not be read the last time
 	group       group
 	log         checkpointer
 }
@@ -265,7 +266,7 @@ func (w *writer) settle(j *job, t *tx, err error) {
 	if !w.c.inTransaction() {
 		// A full disk or a failing one ends the whole transaction.
 		if err == nil {
-			err = errors.New("sqlite: the transaction was ended by a failure")
+			err = errEnded
 		}
 		err = unavailable(err)
 		w.fail(err)
