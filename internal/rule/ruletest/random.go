@@ -158,6 +158,14 @@ var (
 		`strftime("%Y-%m", day)`, `strftime("%d", day, "+1 day")`, `strftime("%H:%M", comments_via_post.text)`,
 		"@year", "@todayStart", "true", "false", "null",
 	}
+	families = [][]string{
+		{"comments_via_post.text", "comments_via_post.n", "comments_via_post.id"},
+		{"editors.role", "editors.level", "editors.friends.level", "editors.id"},
+		{"tags:each"},
+		{"tagged_via_posts.note", "tagged_via_posts.posts:each", "tagged_via_posts.posts.num"},
+		{"@collection.comments.text", "@collection.comments.post", "@collection.comments.n"},
+		{"@request.auth.friends.role", "@request.auth.friends.level"},
+	}
 	operators = []string{"=", "!=", ">", ">=", "<", "<=", "~", "!~", "?=", "?!=", "?>", "?>=", "?<", "?<=", "?~", "?!~"}
 )
 
@@ -178,6 +186,14 @@ func Quoted(s string) string {
 
 // Rule is a rule of collection posts, with lists of comparisons depth deep.
 func (r Random) Rule(depth int) string {
+	if r.IntN(4) == 0 {
+		// Two comparisons that mean the same related record.
+		f := Pick(r, families)
+		side := func() string {
+			return Pick(r, f) + " ?" + Pick(r, []string{"=", "!=", ">", "<", "~"}) + " " + r.operand()
+		}
+		return side() + Pick(r, []string{" && ", " && ", " || "}) + side()
+	}
 	if depth == 0 || r.IntN(3) == 0 {
 		return r.operand() + " " + Pick(r, operators) + " " + r.operand()
 	}
