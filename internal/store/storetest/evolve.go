@@ -79,10 +79,11 @@ func (e *evolution) insert() string {
 		case f.Type == pando.FieldNumber:
 			r.Values[i] = float64(e.made)
 		case f.Multiple():
-			r.Values[i] = slices.Repeat([]string{fmt.Sprintf("v \"%d\"", e.made)}, e.rnd.IntN(3))
-			if len(r.Values[i].([]string)) == 0 {
-				r.Values[i] = []string(nil)
+			list := []string(nil)
+			for k := range e.rnd.IntN(3) {
+				list = append(list, fmt.Sprintf("v \"%d\".%d", e.made, k))
 			}
+			r.Values[i] = list
 		case e.rnd.IntN(4) > 0:
 			r.Values[i] = fmt.Sprintf("v '%d'", e.made)
 		}
