@@ -89,6 +89,7 @@ func Open(opts Options) (*Store, error) {
 		opts.LockWait = 5 * time.Second
 	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	s.counts.counting = make(chan struct{}, 1)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
