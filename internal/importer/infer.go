@@ -182,10 +182,14 @@ func definition(name string, columns []*column, matches map[string]*pando.Collec
 		c.ListRule, c.ViewRule = new(""), new("")
 	}
 	for _, col := range columns {
-		if col.field == "id" {
-			continue // every collection has one
-		}
 		f := col.newField()
+		if (col.key == "created" || col.key == "updated") && f.Type == pando.FieldDate {
+			col.field = col.key
+		}
+		switch col.field {
+		case "id", "created", "updated":
+			continue // every collection made here has them
+		}
 		if target := matches[col.key]; target != nil {
 			f.Type = pando.FieldRelation
 			f.Options = &pando.RelationOptions{CollectionID: target.ID, MaxSelect: 1}
