@@ -17,6 +17,7 @@ func (s *Server) status() map[string]any {
 		"memoryBytes":     s.limits.memory,
 		"memoryLimited":   s.limits.limited,
 		"cacheLimitBytes": s.limits.cache,
+		"bodyLimitBytes":  s.limits.bodies,
 		"readers":         s.limits.readers,
 		"catalogVersion":  s.parts.store.Catalog().Version,
 	}

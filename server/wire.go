@@ -158,7 +158,9 @@ func (p *parts) connect(cfg Config) {
 	p.realtime = live
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
-	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs, Clear: recs.Clear})
+	p.collections = collections.New(collections.Config{
+		Store: p.store, Blobs: p.blobs, Clear: recs.Clear, Watched: live.Watches,
+	})
 	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
 	logins := auth.New(auth.Config{
@@ -179,6 +181,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Collection: func(ref string) *pando.Collection { return p.store.Catalog().Collection(ref) },
 		PickFields: wirejson.Pick,
 		Installer:  p.superusers,
+		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
 		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}

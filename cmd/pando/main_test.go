@@ -324,6 +324,35 @@ func TestAdminPortTaken(t *testing.T) {
 	}
 }
 
+func TestSizesFollowTheMemoryLimit(t *testing.T) {
+	for _, test := range []struct {
+		env  string
+		args []string
+		want []string
+	}{
+		{"GOMEMLIMIT=256MiB", nil, []string{"memoryLimited: true", "gcLimitBytes: 268435456", "cacheLimitBytes: 33554432"}},
+		{"GOMEMLIMIT=64MiB", nil, []string{"cacheLimitBytes: 8388608", "readers: 4"}},
+		{"GOMEMLIMIT=32MiB", nil, []string{"cacheLimitBytes: 8388608", "readers: 2"}},
+		{"GOMEMLIMIT=256MiB", []string{"--cache-size", "10MiB", "--readers", "3"}, []string{"cacheLimitBytes: 10485760", "readers: 3"}},
+		{"GOMEMLIMIT=256MiB", []string{"--cache-size", "off"}, []string{"cacheLimitBytes: 0"}},
+	} {
+		p := serveWith(t, t.TempDir(), []string{test.env}, test.args...)
+		res, err := http.Get(p.ready["admin"].(string) + "/readyz?verbose")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		b.ReadFrom(res.Body)
+		res.Body.Close()
+		for _, want := range test.want {
+			if !strings.Contains(b.String(), "\n"+want+"\n") {
+				t.Errorf("%s %q: no %q in\n%s", test.env, test.args, want, b.String())
+			}
+		}
+		p.end(t, syscall.SIGTERM)
+	}
+}
+
 func TestSecondSignalForces(t *testing.T) {
 	p := serveIn(t, t.TempDir(), "--stop-timeout", "1m")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))

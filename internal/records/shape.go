@@ -155,7 +155,7 @@ func (sh *shape) hangOnPath(p *plan, path expandPath, superuser bool) {
 		return
 	}
 	for _, segment := range path {
-		l, err := p.link(segment, false)
+		l, err := p.link(segment)
 		if err != nil || l.to.view.closed() {
 			return
 		}

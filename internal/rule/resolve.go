@@ -136,7 +136,7 @@ func (r *resolver) identifier(name string) (*Operand, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.plan.ownView = r.plan.ownView || r.own.IsView()
+	r.plan.remote = r.plan.remote || r.own.IsView()
 	return r.walk(r.base, r.own, path, mod)
 }
 

@@ -52,6 +52,12 @@ func StartPando(ctx context.Context, dir string) (*Server, error) {
 
 // StartPandoWith is StartPando with extra flags for `pando serve`.
 func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, error) {
+	return StartPandoEnv(ctx, dir, nil, flags...)
+}
+
+// StartPandoEnv is StartPandoWith with variables (NAME=value) on top of this
+// process's environment.
+func StartPandoEnv(ctx context.Context, dir string, env []string, flags ...string) (*Server, error) {
 	bin, err := BuildPando(ctx)
 	if err != nil {
 		return nil, err
@@ -63,6 +69,7 @@ func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, 
 	return launch(ctx, program{
 		name:  "pando",
 		bin:   bin,
+		env:   env,
 		admin: "http://" + admin,
 		superuser: func(dir string) []string {
 			return []string{"superuser", "upsert", Email, Password, "--dir", dir}
@@ -103,7 +110,8 @@ func BuildPando(ctx context.Context) (string, error) {
 // program is how to run one kind of server.
 type program struct {
 	name, bin string
-	admin     string // URL for operators, "" if there is none
+	env       []string
+	admin     string // URL of the operators' listener, if there is one
 	superuser func(dir string) []string
 	serve     func(dir, addr string) []string
 }
@@ -121,7 +129,7 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		proc, err := run(p.bin, p.serve(dir, addr))
+		proc, err := run(p.bin, p.serve(dir, addr), p.env)
 		if err != nil {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}

@@ -35,7 +35,10 @@ type conn struct {
 	arena arena  // holds what is bound
 	busy  int    // statements bound or running
 
-	scratch []byte // texts of the row being decoded
+	logPages int // length of the log after the last commit; the writer's only
+
+	texts []byte // of the row being decoded
+	ends  []int  // of each of them
 }
 
 // conns finds a connection in a callback from SQLite, which can hand over one
@@ -80,7 +83,7 @@ func openConn(path string, busy time.Duration) (*conn, error) {
 	conns.byID[c.id] = c
 	conns.Unlock()
 
-	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(busy.Milliseconds()))
+	c.setLockWait(busy)
 	lib.Xsqlite3_progress_handler(c.tls, c.db, progressSteps, callback(onProgress), c.id)
 	// What a database file says about itself (a trigger, a view) may call
 	// nothing that reaches out of it, and nothing may break the file by SQL.
@@ -97,6 +100,11 @@ func openConn(path string, busy time.Duration) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// setLockWait says how long a statement waits for another's lock.
+func (c *conn) setLockWait(d time.Duration) {
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(d.Milliseconds()))
 }
 
 // close ends the connection with all its statements.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/pandobase/pando"
@@ -52,9 +53,16 @@ func (r *reader) use(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if r.inTx && !r.c.inTransaction() {
+		// A full disk has ended the transaction: what came now would be
+		// committed on its own.
+		return errEnded
+	}
 	r.c.ctx = ctx
 	return nil
 }
+
+var errEnded = errors.New("sqlite: the transaction was ended by an earlier failure")
 
 // Stamp is the position of the last commit in the snapshot. The frontier can be
 // ahead of it: when another program wrote, positions move on in memory only.

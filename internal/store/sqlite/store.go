@@ -98,28 +98,33 @@ func Open(opts Options) (*Store, error) {
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	c, m, err := s.openWriter()
+	c, err := s.openWriter()
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s.pool = newPool(opts.Readers, s.openReader)
-	if err := s.start(c, m); err != nil {
+	if err := s.start(c); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), c.close())
 	}
 	return s, nil
 }
 
-// start loads the catalog and lets the writer run.
-func (s *Store) start(c *conn, m meta) error {
-	cat, err := loadCatalog(c, m.catalog)
-	if err != nil {
-		return err
+// start loads what the file holds and lets the writer run. All of it is of one
+// snapshot, so that a write of another program that comes between cannot slip by.
+func (s *Store) start(c *conn) error {
+	if err := c.exec("BEGIN"); err != nil {
+		return unavailable(err)
 	}
-	s.catalogs.add(cat)
-	s.catalog.Store(cat)
-	s.index.Forget(position.N(m.csn))
-	s.writer, err = newWriter(s, c, m, cat)
-	return err
+	w, err := newWriter(s, c)
+	if err := errors.Join(err, c.exec("COMMIT")); err != nil {
+		return unavailable(err)
+	}
+	s.writer = w
+	s.catalogs.add(w.group.cat)
+	s.catalog.Store(w.group.cat)
+	s.index.Forget(position.N(w.csn))
+	go w.loop()
+	return nil
 }
 
 // openReader opens a connection for the pool.
@@ -137,25 +142,25 @@ func (s *Store) openReader() (*conn, error) {
 
 // openWriter opens the writer's connection, and makes sure that the file is one
 // of ours before anything in it is changed.
-func (s *Store) openWriter() (*conn, meta, error) {
+func (s *Store) openWriter() (*conn, error) {
 	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
-		return nil, meta{}, unavailable(err)
+		return nil, unavailable(err)
 	}
-	m, err := s.prepareFile(c)
+	err = s.prepareFile(c)
 	if err == nil {
 		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
-			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
+			"wal_autocheckpoint=0", // see checkpoint.go
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
 		}, s.opts.pragmas...)...)
 	}
 	if err != nil {
-		return nil, meta{}, errors.Join(err, c.close())
+		return nil, errors.Join(err, c.close())
 	}
-	return c, m, nil
+	return c, nil
 }
 
 // Catalog is the newest published catalog.

@@ -41,6 +41,7 @@ func Run(t *testing.T, b Backend) {
 			}
 		})
 	}
+	t.Run("Rules", func(t *testing.T) { runRules(t, b) })
 }
 
 type test struct {
