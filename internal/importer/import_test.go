@@ -29,7 +29,7 @@ type fixture struct {
 	notes     []string
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{Env: servicetest.New(t), passwords: auth.NewPasswords(auth.PasswordsConfig{})}
 	t.Cleanup(func() { f.passwords.Close() })
@@ -40,7 +40,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-func file(t *testing.T, name, text string) string {
+func file(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -49,7 +49,7 @@ func file(t *testing.T, name, text string) string {
 	return path
 }
 
-func (f *fixture) run(t *testing.T, ctx context.Context, path string, o importer.Options) (importer.Summary, error) {
+func (f *fixture) run(t testing.TB, ctx context.Context, path string, o importer.Options) (importer.Summary, error) {
 	t.Helper()
 	f.failed, f.notes = nil, nil
 	o.Report = func(r importer.RowError) { f.failed = append(f.failed, fmt.Sprintf("%d: %v", r.Number, r.Err)) }
@@ -58,7 +58,7 @@ func (f *fixture) run(t *testing.T, ctx context.Context, path string, o importer
 }
 
 // imports runs an import that must not fail.
-func (f *fixture) imports(t *testing.T, path string, o importer.Options) importer.Summary {
+func (f *fixture) imports(t testing.TB, path string, o importer.Options) importer.Summary {
 	t.Helper()
 	sum, err := f.run(t, t.Context(), path, o)
 	if err != nil {

@@ -103,16 +103,20 @@ func dateLayout(v, want string) string {
 	return ""
 }
 
-// parseDate reads v as any of the layouts; a text that is none is returned as
-// it is, for the field's own cast.
-func parseDate(v string) string {
+// parseDate reads v as any of the layouts, likely first; "" if it is none.
+func parseDate(v, likely string) string {
 	v = strings.TrimSpace(v)
+	if likely != "" {
+		if t, err := time.Parse(likely, v); err == nil {
+			return pando.FormatTime(t)
+		}
+	}
 	if l := dateLayout(v, ""); l != "" {
 		if t, err := time.Parse(l, v); err == nil {
 			return pando.FormatTime(t)
 		}
 	}
-	return v
+	return ""
 }
 
 // newField is the field that fits everything seen in the column.

@@ -196,7 +196,11 @@ func (w *writing) insert(ctx context.Context, row Row, secret hashed) error {
 				return err
 			}
 		}
-		if value, err = read(f, value); err != nil {
+		layout := ""
+		if col := w.byKey[key]; col != nil {
+			layout = col.layout
+		}
+		if value, err = read(f, value, layout); err != nil {
 			return rowError{fmt.Errorf("%s: %w", key, err)}
 		}
 		rec.Set(f.Name, value)

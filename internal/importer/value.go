@@ -13,8 +13,9 @@ import (
 
 // read brings a value of the file into the type of f. The web API is lenient
 // and makes the zero value of what it cannot understand; here that is an error,
-// since nobody would see what was lost.
-func read(f *pando.Field, value any) (any, error) {
+// since nobody would see what was lost. layout is that of the column's dates, if
+// it is known.
+func read(f *pando.Field, value any, layout string) (any, error) {
 	text, isText := value.(string)
 	if value == nil || isText && strings.TrimSpace(text) == "" && f.Type != pando.FieldText && f.Type != pando.FieldEditor {
 		return field.Cast(f, nil), nil
@@ -26,7 +27,7 @@ func read(f *pando.Field, value any) (any, error) {
 	case pando.FieldBool:
 		value, err = readBool(value)
 	case pando.FieldDate, pando.FieldAutodate:
-		return readDate(f, value)
+		return readDate(f, value, layout)
 	case pando.FieldSelect, pando.FieldRelation:
 		err = checkList(f, value)
 	case pando.FieldFile:
@@ -78,9 +79,12 @@ func readBool(value any) (any, error) {
 
 // readDate reads a date in any of the layouts that files have: more than
 // clients may send.
-func readDate(f *pando.Field, value any) (any, error) {
+func readDate(f *pando.Field, value any, layout string) (any, error) {
 	if text, ok := value.(string); ok {
-		if t := field.Cast(f, parseDate(text)); t != "" {
+		if t := parseDate(text, layout); t != "" {
+			return t, nil
+		}
+		if t := field.Cast(f, text); t != "" {
 			return t, nil
 		}
 	}
