@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/position"
@@ -39,7 +40,7 @@ func (r *reader) begin() error {
 
 func (r *reader) end() {
 	r.ended = true
-	r.c.ctx = nil
+	r.c.ctx, r.c.began, r.c.stop = nil, time.Time{}, nil
 	if err := r.c.exec("COMMIT"); err != nil {
 		r.s.log.Error("close snapshot", "err", err)
 	}
@@ -59,6 +60,9 @@ func (r *reader) use(ctx context.Context) error {
 		return errEnded
 	}
 	r.c.ctx = ctx
+	if r.c.limits != nil {
+		r.c.began, r.c.stop = time.Now(), nil
+	}
 	return nil
 }
 

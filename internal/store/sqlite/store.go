@@ -39,6 +39,11 @@ type Options struct {
 	// LockWait is how long a statement waits for another program's lock; 0 means
 	// 5 seconds.
 	LockWait time.Duration
+	// QueryTimeout is how long a reader's query may run; 0 means 30 seconds.
+	QueryTimeout time.Duration
+	// LongQuery is when a query counts as a long one, which does not keep others
+	// from reading; 0 means 1 second.
+	LongQuery time.Duration
 	// CheckpointPages is how long the log grows before its pages go back into
 	// the database file; 0 means 2000 pages of 4 KB.
 	CheckpointPages int
@@ -87,6 +92,12 @@ func Open(opts Options) (*Store, error) {
 	}
 	if opts.LockWait <= 0 {
 		opts.LockWait = 5 * time.Second
+	}
+	if opts.QueryTimeout <= 0 {
+		opts.QueryTimeout = 30 * time.Second
+	}
+	if opts.LongQuery <= 0 {
+		opts.LongQuery = time.Second
 	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
 	s.counts.counting = make(chan struct{}, 1)
@@ -138,6 +149,8 @@ func (s *Store) openReader() (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
+	c.pool = s.pool
+	c.limits = &queryLimits{long: s.opts.LongQuery, most: s.opts.QueryTimeout}
 	return c, nil
 }
 
