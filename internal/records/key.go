@@ -134,10 +134,12 @@ func (k *key) auth(field string, deeper bool, auth *pando.Record) (ok bool) {
 	switch field {
 	case "collectionId":
 		return true
-	case "collectionName": // a rename changes the catalog's version, which is in the key
+	case "collectionName": // who asks may have been found out before a rename, and the version after it
+		k.text(auth.Collection.Name)
 		return true
 	}
 	i := auth.Collection.FieldIndex(field)
+	k.bool(i >= 0)
 	if i < 0 || deeper {
 		k.text(auth.ID())
 	}

@@ -99,7 +99,7 @@ func badQuery(err error) error {
 func (s *Records) fillList(
 	ctx context.Context, r store.Reader, req *pando.Request, p *plan, sh *shape, q *pando.ListQuery,
 ) (*answer, error) {
-	find := store.Query{Collection: p.coll, Sort: sh.sort, Limit: q.PerPage, Total: !q.SkipTotal}
+	find := store.Query{Collection: p.coll, Sort: sh.sort, Request: req, Limit: q.PerPage, Total: !q.SkipTotal}
 	now := s.now()
 	if sh.rule != nil {
 		find.Where = append(find.Where, store.Condition{Rule: sh.rule, Request: req, Now: now})

@@ -112,7 +112,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, fill store.Fill) 
 		if err != nil {
 			return err
 		}
-		keep = size >= 0
+		keep = size >= 0 && !deps.moving
 		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Tags: deps.tags()}
 		return nil
 	})
