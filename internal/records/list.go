@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/wire"
 )
@@ -75,7 +76,9 @@ func (s *Records) list(ctx context.Context, req *pando.Request, p *plan, q pando
 	}
 	k.number(int(p.of.catalog.Version))
 	k.text(p.coll.ID)
-	k.number(q.Page)
+	if !mutant.KeyWithoutPage {
+		k.number(q.Page)
+	}
 	k.number(q.PerPage)
 	k.bool(q.SkipTotal)
 	keyed := k.request(sh, req)
