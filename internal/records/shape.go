@@ -100,6 +100,7 @@ func (p *plan) newShape(t *texts) *shape {
 			return sh
 		}
 		for _, k := range sh.sort {
+			sh.inputs = append(sh.inputs, k.Inputs()...)
 			sh.volatile = sh.volatile || k.Volatile()
 		}
 	}

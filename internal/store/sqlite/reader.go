@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -34,6 +35,12 @@ func (r *reader) begin() error {
 	if r.meta, err = readMeta(r.c); err != nil {
 		r.end()
 		return unavailable(fmt.Errorf("open snapshot: %w", err))
+	}
+	// A catalog that this snapshot shows is committed, although the writer may
+	// not have come to publish it. Nobody who asks after our answer may be given
+	// an older one, so we do it.
+	if cat := r.s.coming.Load(); cat != nil && cat.Version == r.meta.catalog && !mutant.CatalogLate {
+		r.s.publish(cat)
 	}
 	return nil
 }

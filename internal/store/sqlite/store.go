@@ -14,6 +14,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -61,6 +62,7 @@ type Store struct {
 	index *position.Index
 
 	catalog  atomic.Pointer[store.Catalog]
+	coming   atomic.Pointer[store.Catalog] // being committed, to be published then; else nil
 	catalogs catalogs
 	plans    plans
 	counts   counts
@@ -180,6 +182,16 @@ func (s *Store) openWriter() (*conn, error) {
 // Catalog is the newest published catalog.
 func (s *Store) Catalog() *store.Catalog { return s.catalog.Load() }
 
+// publish makes cat, which is committed, the newest catalog, unless there is a
+// newer one.
+func (s *Store) publish(cat *store.Catalog) {
+	for old := s.catalog.Load(); old.Version < cat.Version; old = s.catalog.Load() {
+		if s.catalog.CompareAndSwap(old, cat) {
+			return
+		}
+	}
+}
+
 // Path is where the database file lies.
 func (s *Store) Path() string { return s.path }
 
@@ -194,6 +206,10 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
 	if err := r.begin(); err != nil {
 		return err
+	}
+	if mutant.StampAfterSnapshot {
+		mutant.Gap(true)
+		r.floor = uint64(s.index.Frontier())
 	}
 	defer r.end()
 	return fn(&r)
