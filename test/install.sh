@@ -16,6 +16,7 @@ need node nodejs
 need npm npm
 need gcc gcc libc6-dev
 need sqlite3 sqlite3
+need strace strace
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
