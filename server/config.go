@@ -41,6 +41,9 @@ type Config struct {
 	// Readers is how many reads of the database may run at once; 0 follows the
 	// machine.
 	Readers int
+	// QueryTimeout is how long one query of the database may take before it is
+	// stopped with an error; 0 means 30 seconds.
+	QueryTimeout time.Duration
 
 	Origins     []string      // allowed CORS origins; empty means all
 	Reload      bool          // read page templates again when they change

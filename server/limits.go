@@ -69,7 +69,7 @@ func (l *limits) apply() {
 	if !l.limited || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	gc := int64(l.memory/10*9) - int64(l.readers)*readerPages - writerPages
+	gc := int64(l.memory/10*9) - 2*int64(l.readers)*readerPages - writerPages // long queries double the readers
 	l.gc = max(gc, int64(l.memory/2))
 	debug.SetMemoryLimit(l.gc)
 }

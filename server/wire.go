@@ -134,7 +134,8 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
 	db, err := sqlite.Open(sqlite.Options{
 		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages, Logger: cfg.Log,
+		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages,
+		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
 	})
 	if err != nil {
 		return nil, err

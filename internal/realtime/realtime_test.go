@@ -672,3 +672,27 @@ func BenchmarkFanOut(b *testing.B) {
 		f.Flush(b)
 	}
 }
+
+// Two people whose records differ only in what one part of the rule reads are
+// not one group, however another part looks at the same field.
+func TestGroupsAreTheWholeInput(t *testing.T) {
+	f := newFixture(t)
+	f.Change(t, "users", func(c *pando.Collection) {
+		c.Fields = append(c.Fields, &pando.Field{ID: "json30", Name: "meta", Type: pando.FieldJSON, Options: &pando.JSONOptions{}})
+	})
+	ada := f.Insert(t, "users", map[string]any{"name": "Ada", "meta": json.RawMessage(`{"team":1,"role":"boss"}`)})
+	eve := f.Insert(t, "users", map[string]any{"name": "ada", "meta": json.RawMessage(`{"team":1,"role":"guest"}`)})
+	for _, rule := range []string{
+		`@request.auth.name:lower = "ada" && @request.auth.name = "Ada"`,
+		`@request.auth.meta.team = 1 && @request.auth.meta.role = "boss"`,
+	} {
+		f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = &rule })
+		f.Flush(t)
+		a, e := f.listen(t, ada, "posts/*"), f.listen(t, eve, "posts/*")
+		f.post(t, rule)
+		a.want(rule)
+		e.want()
+		a.Close()
+		e.Close()
+	}
+}

@@ -28,7 +28,8 @@ type Scope struct {
 	Schema     Schema
 	Collection *pando.Collection
 	// Client marks a filter or sort that a client sent who is no superuser:
-	// hidden fields and system identifiers are refused, paths through another
+	// hidden fields, passwords (a hash could be guessed letter by letter) and
+	// system identifiers are refused, paths through another
 	// collection bring that collection's list rule along, and e-mails match
 	// only where they are visible.
 	Client bool
@@ -49,6 +50,9 @@ func (r *Rule) Local() bool { return r.local }
 // each once. Answers that hang on the rule hang on these values:
 // [Rule.AppendInputs] gives them for a request.
 func (r *Rule) Inputs() []string {
+	if len(r.inputs) == 0 {
+		return nil
+	}
 	out := make([]string, len(r.inputs))
 	for i, in := range r.inputs {
 		out[i] = in.name
@@ -92,6 +96,15 @@ func (k SortKey) Reads() []*pando.Collection {
 		return nil
 	}
 	return k.rule.reads
+}
+
+// Inputs is as [Rule.Inputs]: a client's key brings the list rules of the
+// collections along that it leads through, and those ask about the request.
+func (k SortKey) Inputs() []string {
+	if k.rule == nil {
+		return nil
+	}
+	return k.rule.Inputs()
 }
 
 // Volatile tells whether the order can change without any write.

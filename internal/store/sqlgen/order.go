@@ -20,8 +20,11 @@ func (g *generator) sortConditions() error {
 	return g.err
 }
 
-// request is who asks for the order: whoever asks for the records.
+// request is who asks for the order.
 func (g *generator) request() *pando.Request {
+	if g.q.Request != nil {
+		return g.q.Request
+	}
 	if len(g.q.Where) > 0 {
 		return g.q.Where[0].Request
 	}

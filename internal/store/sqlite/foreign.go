@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -30,7 +31,9 @@ func (w *writer) checkForeign() error {
 	w.csn = max(w.csn, m.csn) + 1
 	w.version = max(w.version, m.catalog)
 	w.s.counts.forget(w.csn)
-	w.s.index.Forget(position.N(w.csn))
+	if !mutant.ForeignKept {
+		w.s.index.Forget(position.N(w.csn))
+	}
 	w.dataVersion = version
 	unknown := changes.Batch{Position: position.N(w.csn), Catalog: m.catalog != published.Version, Unlisted: true}
 	for _, sink := range w.s.opts.Sinks {

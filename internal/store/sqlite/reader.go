@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -34,12 +36,18 @@ func (r *reader) begin() error {
 		r.end()
 		return unavailable(fmt.Errorf("open snapshot: %w", err))
 	}
+	// A catalog that this snapshot shows is committed, although the writer may
+	// not have come to publish it. Nobody who asks after our answer may be given
+	// an older one, so we do it.
+	if cat := r.s.coming.Load(); cat != nil && cat.Version == r.meta.catalog && !mutant.CatalogLate {
+		r.s.publish(cat)
+	}
 	return nil
 }
 
 func (r *reader) end() {
 	r.ended = true
-	r.c.ctx = nil
+	r.c.ctx, r.c.began, r.c.stop = nil, time.Time{}, nil
 	if err := r.c.exec("COMMIT"); err != nil {
 		r.s.log.Error("close snapshot", "err", err)
 	}
@@ -59,6 +67,9 @@ func (r *reader) use(ctx context.Context) error {
 		return errEnded
 	}
 	r.c.ctx = ctx
+	if r.c.limits != nil {
+		r.c.began, r.c.stop = time.Now(), nil
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -39,6 +40,11 @@ type Options struct {
 	// LockWait is how long a statement waits for another program's lock; 0 means
 	// 5 seconds.
 	LockWait time.Duration
+	// QueryTimeout is how long a reader's query may run; 0 means 30 seconds.
+	QueryTimeout time.Duration
+	// LongQuery is when a query counts as a long one, which does not keep others
+	// from reading; 0 means 1 second.
+	LongQuery time.Duration
 	// CheckpointPages is how long the log grows before its pages go back into
 	// the database file; 0 means 2000 pages of 4 KB.
 	CheckpointPages int
@@ -56,6 +62,7 @@ type Store struct {
 	index *position.Index
 
 	catalog  atomic.Pointer[store.Catalog]
+	coming   atomic.Pointer[store.Catalog] // being committed, to be published then; else nil
 	catalogs catalogs
 	plans    plans
 	counts   counts
@@ -88,7 +95,14 @@ func Open(opts Options) (*Store, error) {
 	if opts.LockWait <= 0 {
 		opts.LockWait = 5 * time.Second
 	}
+	if opts.QueryTimeout <= 0 {
+		opts.QueryTimeout = 30 * time.Second
+	}
+	if opts.LongQuery <= 0 {
+		opts.LongQuery = time.Second
+	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	s.counts.counting = make(chan struct{}, 1)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -137,6 +151,8 @@ func (s *Store) openReader() (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
+	c.pool = s.pool
+	c.limits = &queryLimits{long: s.opts.LongQuery, most: s.opts.QueryTimeout}
 	return c, nil
 }
 
@@ -166,6 +182,16 @@ func (s *Store) openWriter() (*conn, error) {
 // Catalog is the newest published catalog.
 func (s *Store) Catalog() *store.Catalog { return s.catalog.Load() }
 
+// publish makes cat, which is committed, the newest catalog, unless there is a
+// newer one.
+func (s *Store) publish(cat *store.Catalog) {
+	for old := s.catalog.Load(); old.Version < cat.Version; old = s.catalog.Load() {
+		if s.catalog.CompareAndSwap(old, cat) {
+			return
+		}
+	}
+}
+
 // Path is where the database file lies.
 func (s *Store) Path() string { return s.path }
 
@@ -180,6 +206,10 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
 	if err := r.begin(); err != nil {
 		return err
+	}
+	if mutant.StampAfterSnapshot {
+		mutant.Gap(true)
+		r.floor = uint64(s.index.Frontier())
 	}
 	defer r.end()
 	return fn(&r)

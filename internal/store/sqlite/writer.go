@@ -11,6 +11,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -310,7 +311,7 @@ func (w *writer) commit() {
 	}
 	if err := w.commitSQL(); err != nil {
 		w.s.counts.retract(w.csn, g.deltas)
-		if g.cat != w.s.Catalog() {
+		if w.s.coming.Swap(nil) != nil {
 			w.s.catalogs.drop(g.cat.Version)
 		}
 		w.rollback()
@@ -321,8 +322,10 @@ func (w *writer) commit() {
 		w.fail(unavailable(fmt.Errorf("commit: %w", err)))
 		return
 	}
-	if g.cat != w.s.Catalog() {
-		w.s.catalog.Store(g.cat)
+	if w.s.coming.Load() != nil {
+		mutant.Gap(mutant.CatalogLate)
+		w.s.publish(g.cat)
+		w.s.coming.Store(nil)
 	}
 	w.s.index.Publish(position.N(w.csn))
 	for _, b := range g.batches {
@@ -352,7 +355,24 @@ func (w *writer) commitSQL() error {
 	}
 	if g.cat != w.s.Catalog() {
 		w.s.catalogs.add(g.cat)
+		w.s.coming.Store(g.cat)
 	}
+	if mutant.PublishBeforeCommit {
+		w.s.index.Publish(position.N(w.csn))
+		mutant.Gap(true)
+	}
+	if mutant.BumpAfterCommit {
+		defer w.bump()
+		defer mutant.Gap(true)
+	} else {
+		w.bump()
+	}
+	return w.c.exec("COMMIT")
+}
+
+// bump tells the index what the group changes.
+func (w *writer) bump() {
+	g := &w.group
 	w.s.index.Bump(position.N(w.csn), []position.Tag{position.AllTag})
 	for i, b := range g.batches {
 		if g.touched[i].all {
@@ -361,7 +381,6 @@ func (w *writer) commitSQL() error {
 			w.s.index.Bump(b.Position, g.touched[i].tags)
 		}
 	}
-	return w.c.exec("COMMIT")
 }
 
 // fail answers everybody in the group with err.
