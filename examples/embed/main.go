@@ -44,6 +44,11 @@ func run(ctx context.Context, dir, addr string) error {
 	if err := s.Collections().Import(ctx, schema, false); err != nil {
 		return err
 	}
+	if email := os.Getenv("GUESTBOOK_EMAIL"); email != "" {
+		if _, err := s.FirstSuperuser(ctx, email, os.Getenv("GUESTBOOK_PASSWORD")); err != nil {
+			return err
+		}
+	}
 	g := guestbook{s}
 	s.OnRecordCreate(g.sign, "entries")
 	s.OnRecordUpdate(g.edit, "entries")
