@@ -124,7 +124,7 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 		p.facts = p.cached
 	}
 	if p.blobs, err = disk.Open(filepath.Join(dir, filesDir)); err != nil {
-		return fmt.Errorf("files: %w", err)
+		return unusableDir(filepath.Join(dir, filesDir), err)
 	}
 	p.closers = append(p.closers, p.blobs.Close)
 	return nil
@@ -138,7 +138,7 @@ func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []
 		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, openError(dir, err)
 	}
 	if err := collections.Bootstrap(context.Background(), db); err != nil {
 		return nil, errors.Join(err, db.Close())

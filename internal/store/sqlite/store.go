@@ -114,11 +114,11 @@ func Open(opts Options) (*Store, error) {
 	}
 	c, err := s.openWriter()
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("open database: %w", s.damaged(err))
 	}
 	s.pool = newPool(opts.Readers, s.openReader)
 	if err := s.start(c); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %w", err), c.close())
+		return nil, errors.Join(fmt.Errorf("open database: %w", s.damaged(err)), c.close())
 	}
 	return s, nil
 }
