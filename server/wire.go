@@ -97,7 +97,8 @@ func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
 	p.closers = append(p.closers, p.passwords.Close)
 	p.connect(cfg)
-	if err := p.files.Recover(context.Background()); err != nil {
+	// The directory is locked: nobody else writes files to it.
+	if err := errors.Join(p.blobs.RemoveTemps(), p.files.Recover(context.Background())); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
 	}
 	return p, nil
