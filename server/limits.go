@@ -23,6 +23,7 @@ type limits struct {
 	limited bool   // by GOMEMLIMIT or the container
 	gc      int64  // the runtime's soft limit, bytes; math.MaxInt64 means none
 	cache   int64  // bytes; 0 means no cache
+	bodies  int64  // bytes that submitted bodies may take, all together
 	readers int
 }
 
@@ -51,6 +52,7 @@ func measure(cfg Config) limits {
 			l.readers = max(2, min(l.readers, int(l.memory/8/readerPages)))
 		}
 	}
+	l.bodies = min(max(int64(l.memory/4), 32*megabyte), 1024*megabyte)
 	l.cache = cfg.CacheSize
 	switch {
 	case l.cache < 0:
@@ -67,7 +69,7 @@ func (l *limits) apply() {
 	if !l.limited || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	gc := int64(l.memory/10*9) - int64(l.readers)*readerPages - writerPages
+	gc := int64(l.memory/10*9) - 2*int64(l.readers)*readerPages - writerPages // long queries double the readers
 	l.gc = max(gc, int64(l.memory/2))
 	debug.SetMemoryLimit(l.gc)
 }

@@ -58,7 +58,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
-	store      store.Store
+	store      *sqlite.Store
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
@@ -124,20 +124,21 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 		p.facts = p.cached
 	}
 	if p.blobs, err = disk.Open(filepath.Join(dir, filesDir)); err != nil {
-		return fmt.Errorf("files: %w", err)
+		return unusableDir(filepath.Join(dir, filesDir), err)
 	}
 	p.closers = append(p.closers, p.blobs.Close)
 	return nil
 }
 
 // openStore opens the database of a data directory.
-func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (store.Store, error) {
+func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
 	db, err := sqlite.Open(sqlite.Options{
 		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages, Logger: cfg.Log,
+		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages,
+		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, openError(dir, err)
 	}
 	if err := collections.Bootstrap(context.Background(), db); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -158,7 +159,9 @@ func (p *parts) connect(cfg Config) {
 	p.realtime = live
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
-	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs, Clear: recs.Clear})
+	p.collections = collections.New(collections.Config{
+		Store: p.store, Blobs: p.blobs, Clear: recs.Clear, Watched: live.Watches,
+	})
 	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
 	logins := auth.New(auth.Config{
@@ -179,6 +182,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Collection: func(ref string) *pando.Collection { return p.store.Catalog().Collection(ref) },
 		PickFields: wirejson.Pick,
 		Installer:  p.superusers,
+		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
 		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}

@@ -34,6 +34,9 @@ func (s *settings) config() (server.Config, error) {
 	if cfg.Reload, err = strconv.ParseBool(s.String("reload")); err != nil {
 		return cfg, s.wrong("reload", fmt.Errorf("%q is neither true nor false", s.String("reload")))
 	}
+	if cfg.QueryTimeout, err = seconds(s.String("query-timeout")); err != nil || cfg.QueryTimeout <= 0 {
+		return cfg, s.wrong("query-timeout", fmt.Errorf("%q is no time above 0: write for example 30s or 2m", s.String("query-timeout")))
+	}
 	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
 		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))
 	}
@@ -46,6 +49,14 @@ func (s *settings) config() (server.Config, error) {
 		return cfg, usageError{err}
 	}
 	return cfg, nil
+}
+
+// seconds reads a time; a bare number counts seconds, as PocketBase has it.
+func seconds(text string) (time.Duration, error) {
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	return time.ParseDuration(text)
 }
 
 func (s *settings) wrong(name string, err error) error {

@@ -59,6 +59,10 @@ func TestSource(t *testing.T) {
 		{"csv", "a.csv", "a,b\n1,\"x,y\"\n2,\n", []any{obj{"a": "1", "b": "x,y"}, obj{"a": "2", "b": ""}}, "", ""},
 		{"csv with a short row", "a.csv", "a,b\n1\n2,3\n", []any{"has 1 values, the heading has 2", obj{"a": "2", "b": "3"}}, "", ""},
 		{"csv that is not UTF-8", "a.csv", "a\n\xff\n", []any{"a is not UTF-8"}, "", ""},
+		{"csv with a broken quote", "a.csv", "a,b\n1,\"x\"y\n2,3\n", []any{`parse error on line 2, column 5: extraneous or missing " in quoted-field`, obj{"a": "2", "b": "3"}}, "", ""},
+		{"csv with a column twice", "a.csv", "a,b,a\n1,2,3\n", nil, `names the column "a" twice`, ""},
+		{"ndjson with a key twice", "a.ndjson", `{"a":1,"a":2}`, []any{`has "a" twice`}, "", ""},
+		{"ndjson that is not UTF-8", "a.ndjson", "{\"a\":\"\xff\"}\n{\"a\":1}", []any{"is not UTF-8", obj{"a": 1.0}}, "", ""},
 		{"empty csv", "a.csv", "", nil, "no first line", ""},
 		{"another format", "a.xlsx", "", nil, "Cannot tell the format", ""},
 	}

@@ -162,7 +162,7 @@ func TestBounds(t *testing.T) {
 		"escape.html":    `{{$s := "\\"}}{{range 100}}{{$s = js $s}}{{end}}`,
 		"dicts.html":     `{{$d := dict "a" 1}}{{range 100}}{{$d = dict "a" $d "b" $d}}{{end}}{{$d}}`,
 		"wide.html":      `{{printf "%1000000d%1000000d%1000000d%1000000d%1000000d" 1 1 1 1 1}}`,
-		"fine.html":      `{{range 400000}}0123456789{{end}}`,
+		"fine.html":      `{{range 4000}}` + strings.Repeat("0123456789", 100) + `{{end}}`,
 		"tree.html":      `{{define "t"}}{{.n}}{{if lt .n 500}}{{template "t" (dict "n" (add .n 1))}}{{end}}{{end}}{{template "t" (dict "n" 499)}}`,
 	})
 	guest := s.browser(t)

@@ -568,6 +568,23 @@ func TestRollbackTellsNobody(t *testing.T) {
 	l.want()
 }
 
+func TestWatches(t *testing.T) {
+	f := newFixture(t)
+	c := f.Store.Catalog().Collection("posts")
+	for topic, want := range map[string]bool{
+		"posts": true, "posts/*": true, "pbc_posts/x?options=y": true, "post": false, "users/posts": false, "": false,
+	} {
+		l := f.listen(t, nil, topic)
+		if got := f.rt.Watches(c); got != want {
+			t.Errorf("%q: %v", topic, got)
+		}
+		l.Close()
+		if f.rt.Watches(c) {
+			t.Errorf("%q: still, after it was closed", topic)
+		}
+	}
+}
+
 func TestSlowClientIsCutOff(t *testing.T) {
 	f := newFixture(t, func(c *realtime.Config) { c.QueueEvents = 20 })
 	slow, other := f.listen(t, nil, "posts/*"), f.listen(t, nil, "posts/*")

@@ -72,7 +72,11 @@ func (s *Records) encodeWritten(ctx context.Context, r store.Reader, o *op) ([]b
 			return o.p.wire.AppendRecord(nil, o.rec, wire.Show{Hidden: o.req.IsSuperuser(), Email: own}), nil
 		}
 	}
-	return s.encode(ctx, r, o.seen, p, rec, o.expand)
+	body, err := s.encode(ctx, r, o.seen, p, rec, o.expand)
+	if errors.Is(err, errTooMuch) { // it is written: that is no failure any more
+		return s.encode(ctx, r, o.seen, p, rec, nil)
+	}
+	return body, err
 }
 
 // newOp begins an operation: what can be said without looking at the data.

@@ -16,16 +16,36 @@ import (
 const (
 	maxExpandDepth = 6    // levels of one path; what is deeper is left out
 	maxBackRows    = 1000 // records of one back relation
+
+	// What one answer may be expanded to, in records. Relations that lead forth
+	// and back again multiply: without a bound, six levels of a thousand each
+	// would be asked for by 60 characters.
+	maxExpanded       = 50_000
+	maxExpandedOfEach = 100 // on top, for each record that the answer is about
 )
+
+// errTooMuch is an expand that leads to more records than fit an answer.
+var errTooMuch = pando.Invalid("The expand leads to too many records. Ask for fewer levels, or list the related records themselves.")
+
+// expansion is one expand on its way.
+type expansion struct {
+	s    *Records
+	r    store.Reader
+	req  *pando.Request
+	left int // records that may still be read
+}
 
 // expandPath is one dot path of an expand parameter, cut to the allowed depth.
 type expandPath []string
 
-// parseExpand reads a comma list of dot paths.
+// parseExpand reads a comma list of dot paths. Dots at their ends mean nothing.
 func parseExpand(text string) []expandPath {
+	if text == "" {
+		return nil
+	}
 	var paths []expandPath
 	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
+		if item = strings.Trim(strings.TrimSpace(item), "."); item != "" {
 			path := strings.Split(item, ".")
 			paths = append(paths, path[:min(len(path), maxExpandDepth)])
 		}
@@ -46,12 +66,13 @@ type link struct {
 var errUnlinked = errors.New("records: expand: no such relation")
 
 // link finds what a segment means: a relation field, `collection_via_field`, or
-// the old form of the latter, `collection(field)`. Hidden relations are for
-// superusers, as their ids are.
-func (p *plan) link(segment string, superuser bool) (link, error) {
+// the old form of the latter, `collection(field)`. A relation field may be hidden:
+// who knows its name may follow it and the view rule of what
+// it leads to decides.
+func (p *plan) link(segment string) (link, error) {
 	if f := p.coll.Field(segment); f != nil {
 		o, ok := f.Options.(*pando.RelationOptions)
-		if !ok || f.Hidden && !superuser {
+		if !ok {
 			return link{}, errUnlinked
 		}
 		to := p.of.collection(o.CollectionID)
@@ -71,7 +92,7 @@ func (p *plan) link(segment string, superuser bool) (link, error) {
 		return link{}, errUnlinked
 	}
 	f := to.coll.Field(field)
-	if f == nil || f.Hidden && !superuser {
+	if f == nil {
 		return link{}, errUnlinked
 	}
 	if o, ok := f.Options.(*pando.RelationOptions); !ok || o.CollectionID != p.coll.ID {
@@ -90,42 +111,68 @@ func hasUniqueIndex(c *pando.Collection, field string) bool {
 
 // expand adds to nodes, records of p, what the paths lead to and the caller may
 // see. A path that leads nowhere is left out as a whole; only the store can
-// make it fail.
+// make it fail, and a result beyond all measure (errTooMuch).
 func (s *Records) expand(
 	ctx context.Context, r store.Reader, req *pando.Request, p *plan, nodes []*wire.Node, paths []expandPath,
 ) error {
 	if len(paths) == 0 || len(nodes) == 0 {
 		return nil
 	}
-	req = req.With("expand")
+	most := maxExpanded + maxExpandedOfEach*len(nodes)
+	x := &expansion{s: s, r: r, req: req.With("expand"), left: most}
 	for _, path := range paths {
-		err := s.follow(ctx, r, req, p, nodes, path)
+		err := x.follow(ctx, p, nodes, path)
 		if err != nil && !errors.Is(err, errUnlinked) {
 			return err
 		}
+	}
+	// A record that was read once can stand in many places of the answer.
+	if count(nodes, most+len(nodes)) < 0 {
+		return errTooMuch
+	}
+	return nil
+}
+
+// count is how much of most is left after nodes and all that they are expanded
+// to; below 0 it stops.
+func count(nodes []*wire.Node, most int) int {
+	most -= len(nodes)
+	for _, n := range nodes {
+		for i := range n.Expand {
+			if most < 0 {
+				return most
+			}
+			most = count(n.Expand[i].Nodes, most)
+		}
+	}
+	return most
+}
+
+// read takes n records off what may still be read.
+func (x *expansion) read(n int) error {
+	if x.left -= n; x.left < 0 {
+		return errTooMuch
 	}
 	return nil
 }
 
 // follow expands nodes along one path. Nothing is attached unless the rest of
 // the path can be followed too.
-func (s *Records) follow(
-	ctx context.Context, r store.Reader, req *pando.Request, p *plan, nodes []*wire.Node, path expandPath,
-) error {
-	l, err := p.link(path[0], req.IsSuperuser())
+func (x *expansion) follow(ctx context.Context, p *plan, nodes []*wire.Node, path expandPath) error {
+	l, err := p.link(path[0])
 	if err != nil {
 		return err
 	}
-	if l.to.view.closed() && !req.IsSuperuser() {
+	if l.to.view.closed() && !x.req.IsSuperuser() {
 		return errUnlinked
 	}
-	linked, err := s.linked(ctx, r, req, l, nodes, path[0])
+	linked, err := x.linked(ctx, l, nodes, path[0])
 	if err != nil {
 		return err
 	}
 	if rest := path[1:]; len(rest) > 0 {
 		if all := distinct(linked); len(all) > 0 {
-			if err := s.follow(ctx, r, req, l.to, all, rest); err != nil {
+			if err := x.follow(ctx, l.to, all, rest); err != nil {
 				return err
 			}
 		}
@@ -138,9 +185,7 @@ func (s *Records) follow(
 
 // linked finds the nodes behind a link, for each of nodes. An earlier path may
 // have found them already.
-func (s *Records) linked(
-	ctx context.Context, r store.Reader, req *pando.Request, l link, nodes []*wire.Node, key string,
-) ([][]*wire.Node, error) {
+func (x *expansion) linked(ctx context.Context, l link, nodes []*wire.Node, key string) ([][]*wire.Node, error) {
 	out := make([][]*wire.Node, len(nodes))
 	found := false
 	for i, n := range nodes {
@@ -154,14 +199,12 @@ func (s *Records) linked(
 		return out, nil
 	}
 	if l.back {
-		return out, s.linkedBack(ctx, r, req, l, nodes, out)
+		return out, x.linkedBack(ctx, l, nodes, out)
 	}
-	return out, s.linkedForward(ctx, r, req, l, nodes, out)
+	return out, x.linkedForward(ctx, l, nodes, out)
 }
 
-func (s *Records) linkedForward(
-	ctx context.Context, r store.Reader, req *pando.Request, l link, nodes []*wire.Node, out [][]*wire.Node,
-) error {
+func (x *expansion) linkedForward(ctx context.Context, l link, nodes []*wire.Node, out [][]*wire.Node) error {
 	var ids []string
 	seen := map[string]bool{}
 	for _, n := range nodes {
@@ -175,11 +218,14 @@ func (s *Records) linkedForward(
 	if len(ids) == 0 {
 		return nil
 	}
-	recs, err := r.Records(ctx, l.to.coll, ids)
+	if err := x.read(len(ids)); err != nil {
+		return err
+	}
+	recs, err := x.r.Records(ctx, l.to.coll, ids)
 	if err != nil {
 		return err
 	}
-	ok, err := s.allowed(ctx, r, req, l.to, &l.to.view, recs)
+	ok, err := x.s.allowed(ctx, x.r, x.req, l.to, &l.to.view, recs)
 	if err != nil {
 		return ruleError(err)
 	}
@@ -189,7 +235,7 @@ func (s *Records) linkedForward(
 			visible = append(visible, rec)
 		}
 	}
-	list, err := s.nodes(ctx, r, req, l.to, visible)
+	list, err := x.s.nodes(ctx, x.r, x.req, l.to, visible)
 	if err != nil {
 		return err
 	}
@@ -207,25 +253,27 @@ func (s *Records) linkedForward(
 	return nil
 }
 
-func (s *Records) linkedBack(
-	ctx context.Context, r store.Reader, req *pando.Request, l link, nodes []*wire.Node, out [][]*wire.Node,
-) error {
+func (x *expansion) linkedBack(ctx context.Context, l link, nodes []*wire.Node, out [][]*wire.Node) error {
 	q := store.Query{Collection: l.to.coll, Limit: maxBackRows}
-	if !req.IsSuperuser() && !l.to.view.open() {
+	if !x.req.IsSuperuser() && !l.to.view.open() {
 		compiled, err := l.to.view.compile()
 		if err != nil {
 			return ruleError(err)
 		}
-		q.Where = []store.Condition{{Rule: compiled, Request: req, Now: s.now()}}
+		q.Where = []store.Condition{{Rule: compiled, Request: x.req, Now: x.s.now()}}
 	}
 	byID := map[string]*wire.Node{} // one node for each record, whoever refers to it
 	for i, n := range nodes {
 		q.Match = []store.Match{{Field: l.field.Name, Value: n.Record.ID()}}
-		page, err := r.Find(ctx, q)
+		page, err := x.r.Find(ctx, q)
 		if err != nil {
 			return err
 		}
-		list, err := s.nodes(ctx, r, req, l.to, page.Records)
+		// Finding nothing is work, too.
+		if err := x.read(max(1, len(page.Records))); err != nil {
+			return err
+		}
+		list, err := x.s.nodes(ctx, x.r, x.req, l.to, page.Records)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/pandobase/pando"
@@ -85,7 +86,7 @@ func (s *Records) list(ctx context.Context, req *pando.Request, p *plan, q pando
 	a, err := s.read(ctx, p.of, k, keyed, sh, func(ctx context.Context, r store.Reader) (*answer, error) {
 		return s.fillList(ctx, r, req, p, sh, &q)
 	})
-	if err != nil && pando.KindOf(err) == pando.KindInvalid {
+	if err != nil && pando.KindOf(err) == pando.KindInvalid && !errors.Is(err, errTooMuch) {
 		return nil, badQuery(err)
 	}
 	return a, err

@@ -12,8 +12,12 @@ import (
 
 // maxShapes bounds how many query shapes a collection keeps. Clients choose
 // them, so beyond that all are forgotten: a filter that is asked often is back
-// at once.
-const maxShapes = 512
+// at once. What is kept grows with the texts, so long ones are not kept at all.
+const (
+	maxShapes     = 512
+	maxShapeBytes = 256 << 10 // of texts, together
+	maxShapeText  = 4 << 10   // of one
+)
 
 // shape is all that can be known of a read before any data is read: what the
 // client's texts mean in this collection, and what of the request the answer
@@ -42,8 +46,9 @@ type texts struct {
 
 // shapes keeps the shapes of one collection by their text.
 type shapes struct {
-	mu sync.RWMutex
-	m  map[string]*shape
+	mu    sync.RWMutex
+	m     map[string]*shape
+	bytes int // of the keys
 }
 
 func (x *shapes) init() { x.m = map[string]*shape{} }
@@ -56,11 +61,16 @@ func (x *shapes) get(key []byte) *shape {
 }
 
 func (x *shapes) put(key []byte, sh *shape) {
+	if len(key) > maxShapeText {
+		return
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.m) >= maxShapes {
+	if len(x.m) >= maxShapes || x.bytes+len(key) > maxShapeBytes {
 		clear(x.m)
+		x.bytes = 0
 	}
+	x.bytes += len(key)
 	x.m[string(key)] = sh
 }
 
@@ -156,7 +166,7 @@ func (sh *shape) hangOnPath(p *plan, path expandPath, superuser bool) {
 		return
 	}
 	for _, segment := range path {
-		l, err := p.link(segment, false)
+		l, err := p.link(segment)
 		if err != nil || l.to.view.closed() {
 			return
 		}

@@ -73,9 +73,9 @@ func (w *writing) putFile(ctx context.Context, o *op, u *upload) error {
 // settle ends what hung on the write: files that no record names go, and the
 // notes with them. A file that cannot be removed now keeps its note, and is
 // removed when the server starts the next time.
-func (w *writing) settle(ctx context.Context) error {
-	if len(w.noted) == 0 {
-		return nil
+func (w *writing) settle(ctx context.Context) {
+	if len(w.noted) == 0 || w.lost {
+		return // the notes stay: the next start asks the database
 	}
 	for _, key := range w.orphans() {
 		if w.s.blobs.Delete(ctx, key) != nil || w.s.blobs.DeleteAll(ctx, blob.Thumbs(key)) != nil {
@@ -89,7 +89,6 @@ func (w *writing) settle(ctx context.Context) error {
 	slices.Sort(settled)
 	// The write itself is decided; a note too many only costs a look at the next start.
 	_ = w.s.blobs.Decided(ctx, settled)
-	return nil
 }
 
 // orphans lists the files that belong to no record after all: those removed by

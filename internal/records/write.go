@@ -58,6 +58,7 @@ type writing struct {
 	noted map[string]bool // keys whose fate hangs on this write
 	put   []string        // keys of new files
 	done  bool            // committed
+	lost  bool            // failed in a way that does not tell whether it was committed
 }
 
 // errRehearsed ends the transaction of a rehearsal.
@@ -65,13 +66,9 @@ var errRehearsed = errors.New("records: rehearsal")
 
 // write carries out ops in one transaction. Unless a batch needs them sooner,
 // their answers are made by the caller, after it.
-func (s *Records) write(ctx context.Context, ps *plans, ops []*op, batch bool) (err error) {
+func (s *Records) write(ctx context.Context, ps *plans, ops []*op, batch bool) error {
 	w := &writing{s: s, ps: ps, ops: ops, batch: batch, noted: map[string]bool{}}
-	defer func() {
-		if settleErr := w.settle(context.WithoutCancel(ctx)); err == nil {
-			err = settleErr
-		}
-	}()
+	defer w.settle(context.WithoutCancel(ctx))
 	if err := w.rehearse(ctx); err != nil {
 		return err
 	}
@@ -188,7 +185,19 @@ func (w *writing) commit(ctx context.Context) error {
 		return err
 	})
 	w.done = err == nil
+	w.lost = isLost(err)
 	return err
+}
+
+// isLost tells whether err comes from the database itself, so that only the
+// database knows what became of the transaction.
+func isLost(err error) bool {
+	if err == nil || pando.KindOf(err) != pando.KindInternal {
+		return false
+	}
+	_, isNeed := errors.AsType[*need](err)
+	_, isMoved := errors.AsType[*errMoved](err)
+	return !isNeed && !isMoved && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // apply carries out all operations. It is what runs inside the transaction.

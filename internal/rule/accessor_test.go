@@ -75,7 +75,7 @@ func TestAccessors(t *testing.T) {
 		{"posts", `day < @now`, true, true, "", "posts"},
 		{"posts", `strftime("%Y", day) = "2026"`, true, false, "", "posts"},
 		{"posts", `strftime("%Y", "now") = "2026"`, true, true, "", "posts"},
-		{"posts", `strftime("%Y", title) = "2026"`, true, true, "", "posts"},
+		{"posts", `strftime("%Y", title) = "2026"`, false, true, "", "posts"},
 		{"v", `title = "x"`, false, false, "", "v"},
 		{"v", `@request.auth.id != ""`, true, false, "auth.id", "v"},
 	} {

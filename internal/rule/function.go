@@ -69,6 +69,7 @@ func (r *resolver) strftime(args []fexpr.Token) (*Operand, error) {
 	if at.Kind == OperandValue && isNow(at.Value) || at.Kind == OperandInput || at.MayBeNow() {
 		r.plan.volatile = true
 	}
+	r.plan.remote = r.plan.remote || at.MayBeNow() // what a free text means as a time, only the database knows in full
 	return o, nil
 }
 

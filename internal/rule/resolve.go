@@ -136,7 +136,7 @@ func (r *resolver) identifier(name string) (*Operand, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.plan.ownView = r.plan.ownView || r.own.IsView()
+	r.plan.remote = r.plan.remote || r.own.IsView()
 	return r.walk(r.base, r.own, path, mod)
 }
 
@@ -168,7 +168,7 @@ func (r *resolver) walk(at *Join, c *pando.Collection, path []string, mod modifi
 	for i, name := range path {
 		rest := path[i+1:]
 		f := c.Field(name)
-		if f != nil && r.client && f.Hidden {
+		if f != nil && r.client && (f.Hidden || f.Type == pando.FieldPassword) {
 			return nil, unknownField(name) // no word on whether it is there
 		}
 		switch {

@@ -28,7 +28,8 @@ type Scope struct {
 	Schema     Schema
 	Collection *pando.Collection
 	// Client marks a filter or sort that a client sent who is no superuser:
-	// hidden fields and system identifiers are refused, paths through another
+	// hidden fields, passwords (a hash could be guessed letter by letter) and
+	// system identifiers are refused, paths through another
 	// collection bring that collection's list rule along, and e-mails match
 	// only where they are visible.
 	Client bool

@@ -55,12 +55,21 @@ func (c *call) readAll() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := c.r.ContentLength; n > 0 && n <= megabyte {
+	if n := c.r.ContentLength; n > 0 && n <= smallBody {
 		buf := make([]byte, n) // the usual case: one allocation of the right size
 		_, err := io.ReadFull(body, buf)
 		return buf, err
 	}
-	return io.ReadAll(body)
+	return c.readCharged(body, c.r.ContentLength)
+}
+
+// readJSON is readAll for a body that is going to be decoded.
+func (c *call) readJSON() ([]byte, error) {
+	raw, err := c.readAll()
+	if err != nil {
+		return nil, err
+	}
+	return raw, c.chargeValues(raw)
 }
 
 // submission reads the body of a write to a record, in any of the forms of
@@ -74,7 +83,7 @@ func (c *call) submission() (pando.Input, error) {
 	}
 	switch contentType := c.contentType(); {
 	case strings.HasPrefix(contentType, "application/json"):
-		raw, err := c.readAll()
+		raw, err := c.readJSON()
 		if err != nil {
 			return pando.Input{}, bodyError("", err)
 		}
@@ -114,7 +123,7 @@ func (c *call) object(message string) ([]byte, error) {
 	}
 	switch contentType := c.contentType(); {
 	case strings.HasPrefix(contentType, "application/json"):
-		raw, err := c.readAll()
+		raw, err := c.readJSON()
 		if err != nil {
 			return nil, bodyError(message, err)
 		}

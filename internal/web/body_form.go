@@ -21,15 +21,23 @@ import (
 
 const (
 	payloadKey   = "@jsonPayload"
-	maxFormParts = 5000    // values and files of one form
-	memoryFile   = 1 << 16 // bytes of a file held in memory before it goes to disk
+	maxFormParts = 5000 // values and files of one form
+
+	// Files up to memoryFile bytes stay in memory, until a form has memoryFiles
+	// bytes of them.
+	memoryFile  = 64 << 10
+	memoryFiles = 256 << 10
 )
 
 // form is a submitted form, urlencoded or multipart.
 type form struct {
 	values map[string][]string
 	files  map[string][]pando.Upload
-	temp   []*os.File
+
+	inMemory int64    // bytes of files
+	head     []byte   // room for the beginning of a file
+	temp     *os.File // all other files, one behind the other; nil: none
+	tempSize int64
 }
 
 // form parses the body; the parameters of the URL count as values too, before
@@ -104,9 +112,13 @@ func (f *form) readMultipart(c *call) error {
 	if err != nil {
 		return err
 	}
-	reader := multipart.NewReader(body, params["boundary"])
+	ending := &endWatcher{r: body, mark: []byte("--" + params["boundary"] + "--")}
+	reader := multipart.NewReader(ending, params["boundary"])
 	for n := 0; ; n++ {
 		part, err := reader.NextPart()
+		if err == io.EOF && !ending.seen {
+			return io.ErrUnexpectedEOF // the reader takes an end among headers for the end of the form
+		}
 		if err == io.EOF {
 			return nil
 		}
@@ -116,20 +128,43 @@ func (f *form) readMultipart(c *call) error {
 		if n >= maxFormParts {
 			return pando.Invalid("The form has more than %d parts.", maxFormParts)
 		}
-		if err := f.readPart(part); err != nil {
+		if err := f.readPart(c, part); err != nil {
 			return err
 		}
 	}
 }
 
-func (f *form) readPart(part *multipart.Part) error {
+// endWatcher notices the final boundary of a form on its way.
+type endWatcher struct {
+	r    io.Reader
+	mark []byte
+	tail []byte // the last bytes, shorter than mark
+	seen bool
+}
+
+func (w *endWatcher) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if w.seen || n == 0 {
+		return n, err
+	}
+	// The mark may lie across two reads.
+	seam := append(w.tail, p[:min(n, len(w.mark)-1)]...)
+	w.seen = bytes.Contains(seam, w.mark) || bytes.Contains(p[:n], w.mark)
+	if n >= len(w.mark)-1 {
+		seam = p[n-(len(w.mark)-1) : n]
+	}
+	w.tail = append(w.tail[:0], seam[max(0, len(seam)-(len(w.mark)-1)):]...)
+	return n, err
+}
+
+func (f *form) readPart(c *call, part *multipart.Part) error {
 	key := part.FormName()
 	if key == "" {
 		return nil
 	}
 	if part.FileName() == "" {
-		value, err := io.ReadAll(part)
-		f.values[key] = append(f.values[key], string(value))
+		value, err := f.readValue(c, key, part)
+		f.values[key] = append(f.values[key], value)
 		return err
 	}
 	upload, err := f.store(part)
@@ -140,45 +175,88 @@ func (f *form) readPart(part *multipart.Part) error {
 	return nil
 }
 
-// store keeps a submitted file: small ones in memory, others in a temporary
-// file that has no name any more, so that a crash leaves nothing behind.
-func (f *form) store(part *multipart.Part) (pando.Upload, error) {
-	upload := pando.Upload{Name: filepath.Base(part.FileName())}
-	head := make([]byte, memoryFile)
+func (f *form) readValue(c *call, key string, part *multipart.Part) (string, error) {
+	head := f.headRoom(smallBody)
 	n, err := io.ReadFull(part, head)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		if _, end := part.Read(make([]byte, 1)); end != io.EOF {
-			return upload, io.ErrUnexpectedEOF // the body broke off, the part did not end
+		if err := endOf(part); err != nil {
+			return "", err
 		}
-		head = head[:n:n]
+		return string(head[:n]), c.charge(costOfValue + costOfByte*int64(n))
+	}
+	if err != nil {
+		return "", err
+	}
+	raw, err := c.readCharged(io.MultiReader(bytes.NewReader(head), part), -1)
+	if err == nil && key == payloadKey {
+		err = c.chargeValues(raw)
+	}
+	return string(raw), err
+}
+
+// headRoom is n bytes to read the beginning of a part into, until the next part.
+func (f *form) headRoom(n int) []byte {
+	if f.head == nil {
+		f.head = make([]byte, memoryFile)
+	}
+	return f.head[:n]
+}
+
+// endOf fails if it was the body that broke off where a part seems to end.
+func endOf(part *multipart.Part) error {
+	if _, err := part.Read(make([]byte, 1)); err != io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// store keeps a submitted file: the first small ones in memory, all others in a
+// temporary file that has no name any more, so that a crash leaves nothing
+// behind.
+func (f *form) store(part *multipart.Part) (pando.Upload, error) {
+	upload := pando.Upload{Name: filepath.Base(part.FileName())}
+	head := f.headRoom(memoryFile)
+	n, err := io.ReadFull(part, head)
+	ended := err == io.EOF || err == io.ErrUnexpectedEOF
+	switch {
+	case ended:
+		if err := endOf(part); err != nil {
+			return upload, err
+		}
 		upload.Size = int64(n)
-		upload.Open = func() (io.ReadSeekCloser, error) {
-			return section{io.NewSectionReader(bytes.NewReader(head), 0, int64(n))}, nil
+		if f.inMemory+upload.Size <= memoryFiles {
+			f.inMemory += upload.Size
+			upload.Open = opener(bytes.NewReader(bytes.Clone(head[:n])), 0, upload.Size)
+			return upload, nil
 		}
-		return upload, nil
-	}
-	if err != nil {
+	case err != nil:
 		return upload, err
 	}
-	temp, err := os.CreateTemp("", "pando-upload-*")
-	if err != nil {
+	if f.temp == nil {
+		if f.temp, err = os.CreateTemp("", "pando-upload-*"); err != nil {
+			return upload, unstorable(err)
+		}
+		os.Remove(f.temp.Name())
+	}
+	if _, err := f.temp.Write(head[:n]); err != nil {
 		return upload, unstorable(err)
 	}
-	os.Remove(temp.Name())
-	f.temp = append(f.temp, temp)
-	if _, err := temp.Write(head); err != nil {
-		return upload, unstorable(err)
+	upload.Size = int64(n)
+	if !ended {
+		rest, err := io.Copy(fileWriter{f.temp}, part)
+		if err != nil {
+			return upload, err
+		}
+		upload.Size += rest
 	}
-	rest, err := io.Copy(fileWriter{temp}, part)
-	if err != nil {
-		return upload, err
-	}
-	size := int64(n) + rest
-	upload.Size = size
-	upload.Open = func() (io.ReadSeekCloser, error) {
-		return section{io.NewSectionReader(temp, 0, size)}, nil
-	}
+	upload.Open = opener(f.temp, f.tempSize, upload.Size)
+	f.tempSize += upload.Size
 	return upload, nil
+}
+
+// opener opens size bytes of r from an offset on.
+func opener(r io.ReaderAt, from, size int64) func() (io.ReadSeekCloser, error) {
+	return func() (io.ReadSeekCloser, error) { return section{io.NewSectionReader(r, from, size)}, nil }
 }
 
 // fileWriter tells a disk that fills up from a client that breaks off.
@@ -206,9 +284,9 @@ type section struct{ *io.SectionReader }
 func (section) Close() error { return nil }
 
 func (f *form) close() {
-	for _, t := range f.temp {
-		t.Close()
-		os.Remove(t.Name()) // where an open file cannot be removed at once
+	if f.temp != nil {
+		f.temp.Close()
+		os.Remove(f.temp.Name()) // where an open file cannot be removed at once
 	}
 }
 

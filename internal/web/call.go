@@ -21,6 +21,8 @@ type call struct {
 	status int
 	wrote  bool
 	parsed *form // of a submitted form, to be cleaned up
+
+	cost, charged int64 // bytes that the body takes; of them, from the budget
 }
 
 // serve runs one route.
@@ -33,6 +35,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 		if c.parsed != nil {
 			c.parsed.close()
 		}
+		c.giveBack()
 		p := recover()
 		if p != nil && p != http.ErrAbortHandler {
 			h.log.Error("panic in a handler", "method", r.Method, "route", rt.Pattern, "panic", p, "stack", string(debug.Stack()))

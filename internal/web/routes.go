@@ -99,8 +99,14 @@ func (h *Handler) register() (err error) {
 	}
 	for _, extra := range h.cfg.Extra {
 		h.handle(h.mux, &route{Pattern: extra.Pattern, handle: func(c *call) error {
-			c.foreign(extra.Handler)
-			return nil
+			if extra.Func == nil {
+				c.foreign(extra.Handler)
+				return nil
+			}
+			rec := &statusRecorder{ResponseWriter: c.w}
+			err := extra.Func(rec, c.r)
+			c.status, c.wrote = rec.status, rec.status != 0
+			return err
 		}})
 	}
 	return nil

@@ -36,6 +36,10 @@ type Config struct {
 	// PickFields keeps of a JSON answer what a fields parameter names.
 	PickFields func(json []byte, fields string) ([]byte, error)
 
+	// BodyMemory is what submitted bodies may take, all together, in bytes; 0
+	// means 256 MB.
+	BodyMemory int64
+
 	Installer Installer // makes the first superuser; nil: no install page
 	PublicDir string    // static files; "" or a directory that is not there: none
 	Pages     Pages     // server-rendered pages; nil: none
@@ -63,6 +67,9 @@ type Pages interface {
 type Route struct {
 	Pattern string
 	Handler http.Handler
+	// Func takes Handler's place if it is set. Its error is answered as those of
+	// the API, unless it has answered by then.
+	Func func(http.ResponseWriter, *http.Request) error
 }
 
 // Handler serves the API, pages and static files of one server. Its methods may
@@ -74,6 +81,7 @@ type Handler struct {
 	admin   *http.ServeMux
 	metrics *metrics
 	limits  limiter
+	bodies  budget
 	static  *static
 
 	draining atomic.Bool
@@ -98,6 +106,7 @@ func New(cfg Config) (*Handler, error) {
 		h.cfg.PickFields = func(b []byte, _ string) ([]byte, error) { return b, nil }
 	}
 	h.metrics = newMetrics(h.cfg.Registry, cfg.Version)
+	h.bodies = newBudget(cfg.BodyMemory)
 	h.static = newStatic(cfg.PublicDir)
 	h.mux = http.NewServeMux()
 	if err := h.register(); err != nil {

@@ -71,7 +71,7 @@ func TestRestrictedOrigins(t *testing.T) {
 }
 
 func TestSharedHeadersStayAsTheyAre(t *testing.T) {
-	extra := Route{"GET /own", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Add("Vary", "Cookie") })}
+	extra := Route{Pattern: "GET /own", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Add("Vary", "Cookie") })}
 	h := newFake().handler(t, func(c *Config) { c.Extra = []Route{extra} })
 	if got := request(h, "GET", "/own", "").Header()["Vary"]; !cmp.Equal(got, []string{"Origin", "Cookie"}) {
 		t.Errorf("Vary of the own route: %q", got)

@@ -25,9 +25,10 @@ type process struct {
 
 // run starts bin. The child is tied to this process: were a test to crash,
 // the kernel ends the child too (on Linux), so no server is left behind.
-func run(bin string, args []string) (*process, error) {
+func run(bin string, args, env []string) (*process, error) {
 	p := &process{cmd: exec.Command(bin, args...), output: new(output), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.Env = append(os.Environ(), env...)
 	dieWithParent(p.cmd)
 
 	started := make(chan error, 1)

@@ -52,6 +52,12 @@ func StartPando(ctx context.Context, dir string) (*Server, error) {
 
 // StartPandoWith is StartPando with extra flags for `pando serve`.
 func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, error) {
+	return StartPandoEnv(ctx, dir, nil, flags...)
+}
+
+// StartPandoEnv is StartPandoWith with variables (NAME=value) on top of this
+// process's environment.
+func StartPandoEnv(ctx context.Context, dir string, env []string, flags ...string) (*Server, error) {
 	bin, err := BuildPando(ctx)
 	if err != nil {
 		return nil, err
@@ -66,8 +72,10 @@ func StartPandoBin(ctx context.Context, bin, dir string, flags ...string) (*Serv
 		return nil, err
 	}
 	return launch(ctx, program{
-		name: "pando",
-		bin:  bin,
+		name:  "pando",
+		bin:   bin,
+		env:   env,
+		admin: "http://" + admin,
 		superuser: func(dir string) []string {
 			return []string{"superuser", "upsert", Email, Password, "--dir", dir}
 		},
@@ -107,6 +115,8 @@ func BuildPando(ctx context.Context) (string, error) {
 // program is how to run one kind of server.
 type program struct {
 	name, bin string
+	env       []string
+	admin     string // URL of the operators' listener, if there is one
 	superuser func(dir string) []string
 	serve     func(dir, addr string) []string
 }
@@ -124,12 +134,12 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		proc, err := run(p.bin, p.serve(dir, addr))
+		proc, err := run(p.bin, p.serve(dir, addr), p.env)
 		if err != nil {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}
 		if err = proc.ready(ctx, "http://"+addr+"/api/health"); err == nil {
-			return &Server{Name: p.name, URL: "http://" + addr, Email: Email, Password: Password, Dir: dir, proc: proc}, nil
+			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc}, nil
 		}
 		proc.stop(0)
 		failures = errors.Join(failures, fmt.Errorf("target: %s on %s: %w\n%s", p.name, addr, err, proc.output.String()))

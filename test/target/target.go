@@ -30,6 +30,7 @@ const (
 type Server struct {
 	Name     string // "peer", "pando" or what At was told
 	URL      string // base URL without a trailing slash, as in http://127.0.0.1:41233
+	Admin    string // base URL of the operators' listener, empty if there is none
 	Email    string // superuser's email
 	Password string // superuser's password
 	Dir      string // data directory, empty for At
@@ -81,6 +82,20 @@ func (s *Server) Stop() {
 func (s *Server) Kill() {
 	if s.proc != nil {
 		s.proc.stop(0)
+	}
+}
+
+// Signal sends sig to the server.
+func (s *Server) Signal(sig os.Signal) error { return s.proc.cmd.Process.Signal(sig) }
+
+// Wait returns the server's exit code when it has ended; -1 if a signal ended
+// it.
+func (s *Server) Wait(ctx context.Context) (int, error) {
+	select {
+	case <-s.proc.done:
+		return s.proc.cmd.ProcessState.ExitCode(), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("target: %s has not ended: %w", s.Name, ctx.Err())
 	}
 }
 

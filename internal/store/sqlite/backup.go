@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/pandobase/pando/internal/store"
 )
@@ -18,6 +19,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 		if err := snapshot.use(ctx); err != nil {
 			return err
 		}
+		snapshot.c.began = time.Time{} // as long as it takes
 		err := snapshot.c.each("SELECT data FROM sqlite_dbpage ORDER BY pgno", func(q *stmt) error {
 			_, err := w.Write(q.rawBlob(0))
 			return err

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"modernc.org/libc"
+
+	"github.com/pandobase/pando"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -22,7 +24,10 @@ const statementCacheSize = 256
 
 // conn is one connection, used by one goroutine at a time. It speaks to
 // SQLite's own API rather than through database/sql: a record by id costs
-// 4 µs instead of 9, and a statement stays with its connection.
+// 4 µs instead of 9, and a statement stays with its connection. The other
+// low-level binding, zombiezen.com/go/sqlite, allocates for each value bound,
+// starts a goroutine for each context, and does not tell which table's column a
+// result is.
 type conn struct {
 	tls   *libc.TLS
 	db    uintptr
@@ -35,7 +40,18 @@ type conn struct {
 	arena arena  // holds what is bound
 	busy  int    // statements bound or running
 
-	scratch []byte // texts of the row being decoded
+	logPages int // length of the log after the last commit; the writer's only
+
+	texts []byte // of the row being decoded
+	ends  []int  // of each of them
+
+	// The time that queries may take, for the connections of a pool.
+	pool   *pool
+	limits *queryLimits // nil: none
+	began  time.Time    // of the query that runs; zero: it is not limited
+	long   bool         // stepped aside from its pool
+	stop   error        // why the query was stopped
+
 }
 
 // conns finds a connection in a callback from SQLite, which can hand over one
@@ -80,7 +96,7 @@ func openConn(path string, busy time.Duration) (*conn, error) {
 	conns.byID[c.id] = c
 	conns.Unlock()
 
-	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(busy.Milliseconds()))
+	c.setLockWait(busy)
 	lib.Xsqlite3_progress_handler(c.tls, c.db, progressSteps, callback(onProgress), c.id)
 	// What a database file says about itself (a trigger, a view) may call
 	// nothing that reaches out of it, and nothing may break the file by SQL.
@@ -97,6 +113,11 @@ func openConn(path string, busy time.Duration) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// setLockWait says how long a statement waits for another's lock.
+func (c *conn) setLockWait(d time.Duration) {
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(d.Milliseconds()))
 }
 
 // close ends the connection with all its statements.
@@ -242,12 +263,39 @@ func (c *conn) inTransaction() bool { return lib.Xsqlite3_get_autocommit(c.tls, 
 // in the form that the translated library calls.
 func callback[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) }
 
-// onProgress stops a statement whose context is done.
+// queryLimits is how long a query of a reader may run: it is long after one
+// time, and stopped after the other.
+type queryLimits struct{ long, most time.Duration }
+
+// within tells whether the query may go on.
+func (l *queryLimits) within(c *conn) bool {
+	took := time.Since(c.began)
+	switch {
+	case took < l.long || c.long && took < l.most:
+		return true
+	case took >= l.most:
+		c.stop = tooLong("The query took more than " + l.most.String() + " and was stopped.")
+	case c.pool.stepAside(c):
+		return true
+	default:
+		c.stop = tooLong("The server is busy with other long queries. Please try again in a moment.")
+	}
+	return false
+}
+
+func tooLong(message string) error {
+	return &pando.Error{Kind: pando.KindUnavailable, Message: message}
+}
+
+// onProgress stops a statement whose context is done, or whose time is up.
 func onProgress(_ *libc.TLS, id uintptr) int32 {
 	conns.RLock()
 	c := conns.byID[id]
 	conns.RUnlock()
 	if c.ctx != nil && c.ctx.Err() != nil {
+		return 1
+	}
+	if c.limits != nil && !c.began.IsZero() && !c.limits.within(c) {
 		return 1
 	}
 	return 0

@@ -46,6 +46,7 @@ func (w *writer) checkForeign() error {
 func (w *writer) lookAround() {
 	version, _, err := w.c.queryInt("PRAGMA data_version")
 	if err == nil && version == w.dataVersion {
+		w.blind = false
 		return
 	}
 	if err == nil {
@@ -55,7 +56,8 @@ func (w *writer) lookAround() {
 		err = w.checkForeign()
 		w.rollback()
 	}
-	if err != nil {
-		w.s.log.Error("cannot see what another program wrote", "err", err)
+	if err != nil && !w.blind { // ten times a second would be too much
+		w.s.log.Error("cannot see whether another program wrote", "err", err)
 	}
+	w.blind = err != nil
 }

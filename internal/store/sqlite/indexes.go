@@ -32,6 +32,10 @@ func wantedIndexes(c *pando.Collection) []index {
 			list = append(list, index{place: i, err: &pando.Error{Kind: pando.KindInvalid, Message: err.Error(), Err: err}})
 			continue
 		}
+		if strings.HasPrefix(strings.ToLower(d.Name), reserved) {
+			list = append(list, index{place: i, err: pando.Invalid("The index name %s is reserved: it begins with %s.", d.Name, reserved)})
+			continue
+		}
 		d.Table, d.Schema = c.Name, ""
 		list = append(list, index{place: i, name: d.Name, sql: d.String()})
 		if d.Where == "" && len(d.Columns) > 0 {

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/mutant"
@@ -45,7 +47,7 @@ func (r *reader) begin() error {
 
 func (r *reader) end() {
 	r.ended = true
-	r.c.ctx = nil
+	r.c.ctx, r.c.began, r.c.stop = nil, time.Time{}, nil
 	if err := r.c.exec("COMMIT"); err != nil {
 		r.s.log.Error("close snapshot", "err", err)
 	}
@@ -59,9 +61,19 @@ func (r *reader) use(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if r.inTx && !r.c.inTransaction() {
+		// A full disk has ended the transaction: what came now would be
+		// committed on its own.
+		return errEnded
+	}
 	r.c.ctx = ctx
+	if r.c.limits != nil {
+		r.c.began, r.c.stop = time.Now(), nil
+	}
 	return nil
 }
+
+var errEnded = errors.New("sqlite: the transaction was ended by an earlier failure")
 
 // Stamp is the position of the last commit in the snapshot. The frontier can be
 // ahead of it: when another program wrote, positions move on in memory only.

@@ -72,6 +72,9 @@ func (s *stmt) step() (bool, error) {
 	case lib.SQLITE_DONE:
 		return false, nil
 	default:
+		if rc&0xff == lib.SQLITE_INTERRUPT && s.c.stop != nil {
+			return false, s.c.stop
+		}
 		if rc&0xff == lib.SQLITE_INTERRUPT && s.c.ctx != nil && s.c.ctx.Err() != nil {
 			return false, fmt.Errorf("query stopped: %w", s.c.ctx.Err())
 		}

@@ -40,6 +40,11 @@ type Options struct {
 	// LockWait is how long a statement waits for another program's lock; 0 means
 	// 5 seconds.
 	LockWait time.Duration
+	// QueryTimeout is how long a reader's query may run; 0 means 30 seconds.
+	QueryTimeout time.Duration
+	// LongQuery is when a query counts as a long one, which does not keep others
+	// from reading; 0 means 1 second.
+	LongQuery time.Duration
 	// CheckpointPages is how long the log grows before its pages go back into
 	// the database file; 0 means 2000 pages of 4 KB.
 	CheckpointPages int
@@ -63,6 +68,7 @@ type Store struct {
 	counts   counts
 	pool     *pool
 	writer   *writer
+	stats    statistics
 
 	closing sync.RWMutex // held for reading while a write is queued
 	closed  bool
@@ -89,7 +95,14 @@ func Open(opts Options) (*Store, error) {
 	if opts.LockWait <= 0 {
 		opts.LockWait = 5 * time.Second
 	}
+	if opts.QueryTimeout <= 0 {
+		opts.QueryTimeout = 30 * time.Second
+	}
+	if opts.LongQuery <= 0 {
+		opts.LongQuery = time.Second
+	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	s.counts.counting = make(chan struct{}, 1)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -99,28 +112,33 @@ func Open(opts Options) (*Store, error) {
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	c, m, err := s.openWriter()
+	c, err := s.openWriter()
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("open database: %w", s.damaged(err))
 	}
 	s.pool = newPool(opts.Readers, s.openReader)
-	if err := s.start(c, m); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %w", err), c.close())
+	if err := s.start(c); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", s.damaged(err)), c.close())
 	}
 	return s, nil
 }
 
-// start loads the catalog and lets the writer run.
-func (s *Store) start(c *conn, m meta) error {
-	cat, err := loadCatalog(c, m.catalog)
-	if err != nil {
-		return err
+// start loads what the file holds and lets the writer run. All of it is of one
+// snapshot, so that a write of another program that comes between cannot slip by.
+func (s *Store) start(c *conn) error {
+	if err := c.exec("BEGIN"); err != nil {
+		return unavailable(err)
 	}
-	s.catalogs.add(cat)
-	s.catalog.Store(cat)
-	s.index.Forget(position.N(m.csn))
-	s.writer, err = newWriter(s, c, m, cat)
-	return err
+	w, err := newWriter(s, c)
+	if err := errors.Join(err, c.exec("COMMIT")); err != nil {
+		return unavailable(err)
+	}
+	s.writer = w
+	s.catalogs.add(w.group.cat)
+	s.catalog.Store(w.group.cat)
+	s.index.Forget(position.N(w.csn))
+	go w.loop()
+	return nil
 }
 
 // openReader opens a connection for the pool.
@@ -133,30 +151,32 @@ func (s *Store) openReader() (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
+	c.pool = s.pool
+	c.limits = &queryLimits{long: s.opts.LongQuery, most: s.opts.QueryTimeout}
 	return c, nil
 }
 
 // openWriter opens the writer's connection, and makes sure that the file is one
 // of ours before anything in it is changed.
-func (s *Store) openWriter() (*conn, meta, error) {
+func (s *Store) openWriter() (*conn, error) {
 	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
-		return nil, meta{}, unavailable(err)
+		return nil, unavailable(err)
 	}
-	m, err := s.prepareFile(c)
+	err = s.prepareFile(c)
 	if err == nil {
 		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
-			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
+			"wal_autocheckpoint=0", // see checkpoint.go
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
 		}, s.opts.pragmas...)...)
 	}
 	if err != nil {
-		return nil, meta{}, errors.Join(err, c.close())
+		return nil, errors.Join(err, c.close())
 	}
-	return c, m, nil
+	return c, nil
 }
 
 // Catalog is the newest published catalog.
@@ -182,6 +202,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.pool.release(c)
+	s.stats.reads.Add(1)
 	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
 	if err := r.begin(); err != nil {
 		return err

@@ -37,7 +37,9 @@ type writer struct {
 	csn         uint64 // position of the last commit, or beyond it
 	version     uint64 // the highest catalog version ever given out
 	dataVersion int64  // SQLite's count of others' commits
+	blind       bool   // it could not be read the last time
 	group       group
+	log         checkpointer
 }
 
 // group is what is about to be committed together.
@@ -59,19 +61,26 @@ type touched struct {
 	all  bool // more than can be named
 }
 
-func newWriter(s *Store, c *conn, m meta, cat *store.Catalog) (*writer, error) {
-	w := &writer{
-		s: s, c: c, queue: make(chan *job, 1024), stopped: make(chan struct{}),
-		csn: m.csn, version: m.catalog,
-	}
-	w.group.cat = cat
-	var err error
-	w.dataVersion, _, err = c.queryInt("PRAGMA data_version")
+// newWriter makes the writer, in a read transaction that c is in.
+func newWriter(s *Store, c *conn) (*writer, error) {
+	version, _, err := c.queryInt("PRAGMA data_version")
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	go w.loop()
-	return w, nil
+	m, err := readMeta(c)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := loadCatalog(c, m.catalog)
+	if err != nil {
+		return nil, err
+	}
+	c.watchLog()
+	return &writer{
+		s: s, c: c, queue: make(chan *job, 1024), stopped: make(chan struct{}),
+		csn: m.csn, version: m.catalog, dataVersion: version,
+		group: group{cat: cat}, log: checkpointer{pages: s.opts.CheckpointPages},
+	}, nil
 }
 
 // job is one call of Write.
@@ -258,7 +267,7 @@ func (w *writer) settle(j *job, t *tx, err error) {
 	if !w.c.inTransaction() {
 		// A full disk or a failing one ends the whole transaction.
 		if err == nil {
-			err = errors.New("sqlite: the transaction was ended by a failure")
+			err = errEnded
 		}
 		err = unavailable(err)
 		w.fail(err)
@@ -324,10 +333,13 @@ func (w *writer) commit() {
 			sink.Publish(b)
 		}
 	}
+	w.s.stats.commits.Add(1)
+	w.s.stats.writes.Add(uint64(len(g.done)))
 	for _, j := range g.done {
 		j.answer(j.pos, nil)
 	}
 	w.reset()
+	w.checkpoint()
 }
 
 // commitSQL tells everybody who judges by positions what is about to become
