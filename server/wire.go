@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
 	db, err := sqlite.Open(sqlite.Options{
 		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages,
+		Readers: l.readers, ReaderCache: readerPages, WriterCache: cmp.Or(l.writer, writerPages),
 		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
 	})
 	if err != nil {
