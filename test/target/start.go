@@ -62,11 +62,11 @@ func StartPandoEnv(ctx context.Context, dir string, env []string, flags ...strin
 	if err != nil {
 		return nil, err
 	}
-	return StartPandoBin(ctx, bin, dir, flags...)
+	return StartPandoBin(ctx, bin, dir, env, flags...)
 }
 
-// StartPandoBin is StartPandoWith for a pando that was built before.
-func StartPandoBin(ctx context.Context, bin, dir string, flags ...string) (*Server, error) {
+// StartPandoBin is StartPandoEnv for a pando that was built before.
+func StartPandoBin(ctx context.Context, bin, dir string, env []string, flags ...string) (*Server, error) {
 	admin, err := freeAddr()
 	if err != nil {
 		return nil, err
