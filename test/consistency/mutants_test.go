@@ -28,8 +28,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		"key-without-page", "key-without-auth", "catalog-late",
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("PANDO_MUTANT", name)
-			s, err := target.StartPandoBin(t.Context(), bin, t.TempDir())
+			s, err := target.StartPandoBin(t.Context(), bin, t.TempDir(), []string{"PANDO_MUTANT=" + name})
 			if err != nil {
 				t.Fatal(err)
 			}
