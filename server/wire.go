@@ -171,7 +171,7 @@ func (p *parts) connect(cfg Config) {
 	})
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
-		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, Log: cfg.Log,
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP, Log: cfg.Log,
 	})
 }
 
