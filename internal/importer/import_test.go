@@ -215,10 +215,12 @@ func TestRefusedRows(t *testing.T) {
 	if sum.Created || sum.Rows != taken || sum.Failed != len(want) {
 		t.Errorf("%+v, want %d taken and %d failed", sum, taken, len(want))
 	}
-	prefix := cmp.FilterPath(func(cmp.Path) bool { return true }, cmp.Comparer(func(a, b string) bool {
-		return a == b || strings.HasSuffix(a, "not JSON") && strings.HasPrefix(b, a)
-	}))
-	if diff := cmp.Diff(want, f.failed, prefix); diff != "" {
+	for i, reason := range f.failed { // what the decoder says after that is its own
+		if before, _, broken := strings.Cut(reason, "not JSON"); broken {
+			f.failed[i] = before + "not JSON"
+		}
+	}
+	if diff := cmp.Diff(want, f.failed); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
 	recs := f.records(t, "things")
