@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -90,17 +89,15 @@ func (f *fixture) listen(t testing.TB, who *pando.Record, names ...string) *list
 func (l *listener) got() []pando.RealtimeEvent {
 	l.t.Helper()
 	l.f.Flush(l.t)
+	const end = "end of what has come"
 	var out []pando.RealtimeEvent
-	for {
-		select {
-		case e, open := <-l.Events():
-			if !open {
-				return out
-			}
-			out = append(out, e)
-		case <-time.After(30 * time.Millisecond): // the pump has nothing more
+	for asked := false; ; {
+		asked = asked || realtime.Push(l.RealtimeClient, pando.RealtimeEvent{Name: end}) // else the queue is full
+		e, open := <-l.Events()
+		if !open || e.Name == end {
 			return out
 		}
+		out = append(out, e)
 	}
 }
 
