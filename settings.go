@@ -1,5 +1,7 @@
 package pando
 
+import "net/netip"
+
 // Settings is what superusers set for the whole application, in the shape of
 // GET /api/settings. A Settings that came out of a catalog is shared and must
 // not be changed.
@@ -78,6 +80,36 @@ type (
 		LogAuthID bool `json:"logAuthId"`
 	}
 )
+
+// TakesSuperuserFrom tells whether somebody at an address may be a superuser.
+func (s *Settings) TakesSuperuserFrom(ip string) bool {
+	return len(s.SuperuserIPs) == 0 || inNetworks(s.SuperuserIPs, ip)
+}
+
+// Excludes tells whether the limits do not count for an address.
+func (s *RateLimitSettings) Excludes(ip string) bool { return inNetworks(s.ExcludedIPs, ip) }
+
+// inNetworks tells whether ip is one of the addresses, or in one of the
+// networks, of a list. What is no address is in none.
+func inNetworks(list []string, ip string) bool {
+	if len(list) == 0 {
+		return false
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, entry := range list {
+		if one, err := netip.ParseAddr(entry); err == nil && one.Unmap() == addr {
+			return true
+		}
+		if network, err := netip.ParsePrefix(entry); err == nil && network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
 
 // DefaultSettings is what a new data directory starts with.
 func DefaultSettings() *Settings {

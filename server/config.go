@@ -120,6 +120,9 @@ func (c Config) pagesDir() (string, error) {
 	}
 	info, err := os.Stat(c.PagesDir)
 	if errors.Is(err, fs.ErrNotExist) {
+		if c.Reload {
+			return c.PagesDir, nil // it may be made yet
+		}
 		return "", nil
 	}
 	if err != nil {

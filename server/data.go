@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/collections"
 	"github.com/pandobase/pando/internal/importer"
@@ -34,7 +36,7 @@ func OpenData(dir string) (*Data, error) {
 	if err != nil {
 		return nil, unusableDir(dir, err)
 	}
-	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 2}, nil, nil)
+	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 2, writer: importPages}, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +63,12 @@ type (
 
 // Import brings the rows of a JSON, NDJSON or CSV file into a collection.
 func (d *Data) Import(ctx context.Context, path string, o ImportOptions) (ImportSummary, error) {
+	passwords := auth.NewPasswords(auth.PasswordsConfig{Workers: runtime.GOMAXPROCS(0)})
+	defer passwords.Close()
 	im := &importer.Importer{
 		Store:       d.db,
 		Collections: collections.New(collections.Config{Store: d.db, Blobs: d.blobs}),
+		Passwords:   passwords,
 	}
 	return im.Run(ctx, path, o)
 }

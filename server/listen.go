@@ -116,6 +116,13 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	}
 	if l.admin != nil {
 		info.AdminURL = hostURL(l.admin.Addr())
+		if beyondLoopback(l.admin.Addr()) {
+			s.log.Warn("the admin listener asks nobody who they are and can be reached from other machines", "address", l.admin.Addr().String())
+		}
+	}
+	if beyondLoopback(l.public.Addr()) {
+		s.log.Warn("serving without TLS to other machines: put a proxy with TLS in front, and name its header in the setting trustedProxy",
+			"address", l.public.Addr().String())
 	}
 	if err := s.lock.tell(info.URL, s.began); err != nil {
 		s.log.Warn("cannot write who serves", "error", err)
@@ -130,4 +137,10 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	if s.cfg.OnReady != nil {
 		s.cfg.OnReady(info)
 	}
+}
+
+// beyondLoopback tells whether other machines can reach an address.
+func beyondLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
 }

@@ -4,11 +4,15 @@
 //	s, err := server.New(server.Config{})
 //	if err != nil { … }
 //	s.OnRecordCreate(func(ctx context.Context, e *server.RecordEvent, next func(context.Context) error) error {
-//		if e.Collection.Name == "posts" { e.Record.Set("title", strings.TrimSpace(e.Record.String("title"))) }
+//		e.Record.Set("title", strings.TrimSpace(e.Record.String("title")))
 //		return next(ctx)
-//	})
-//	s.Handle("GET /hello", http.HandlerFunc(hello))
+//	}, "posts")
+//	s.HandleFunc("GET /api/hello", hello)
 //	err = s.Run(ctx)
+//
+// examples/embed is a whole program. Beside the server, this package has what
+// the commands do: [Backup], [Restore], [OpenData] for imports,
+// [OpenSuperusers], [TakeOverPocketBase].
 //
 // [New] opens the data directory, [Server.Run] serves until its context ends and
 // then stops in order. wire.go is the only place of the module that chooses
@@ -80,6 +84,14 @@ func (s *Server) Handle(pattern string, h http.Handler) {
 	s.routes = append(s.routes, web.Route{Pattern: pattern, Handler: h})
 }
 
+// HandleFunc adds a route like [Server.Handle]. An error of f is answered as the
+// API answers its own: a *pando.Error with its status and message, any other
+// with 500 and no details, which are logged. After f has begun to answer, its
+// error is only logged.
+func (s *Server) HandleFunc(pattern string, f func(http.ResponseWriter, *http.Request) error) {
+	s.routes = append(s.routes, web.Route{Pattern: pattern, Func: f})
+}
+
 // Handler serves everything that the main listener serves, for programs that
 // have a listener of their own. Hooks and routes must have been added before.
 func (s *Server) Handler() (http.Handler, error) { return s.handler() }
@@ -93,14 +105,38 @@ func (s *Server) handler() (*web.Handler, error) {
 // request without Auth is a guest's.
 func (s *Server) Records() pando.Records { return s.parts.records }
 
+// Collections reads and changes the definitions of collections, as a superuser
+// may.
+func (s *Server) Collections() pando.Collections { return s.parts.collections }
+
+// Superuser is a request of the program itself, which passes every rule, for
+// calls of [Server.Records]. Nobody is logged in by it: its Auth has no id.
+func (s *Server) Superuser() *pando.Request {
+	c := s.parts.store.Catalog().Collection(pando.SuperusersName)
+	return &pando.Request{Context: "default", Auth: pando.NewRecord(c)}
+}
+
 // Request describes who asks in r, for calls of [Server.Records] from routes of
-// one's own.
+// one's own: a guest, or whom the Authorization header stands for.
 func (s *Server) Request(r *http.Request) (*pando.Request, error) {
 	h, err := s.handler()
 	if err != nil {
 		return nil, err
 	}
 	return h.Request(r)
+}
+
+// FirstSuperuser makes a superuser if there is none yet, and tells whether it
+// did.
+func (s *Server) FirstSuperuser(ctx context.Context, email, password string) (created bool, err error) {
+	if any, err := s.parts.superusers.Any(ctx); any || err != nil {
+		return false, err
+	}
+	err = s.parts.superusers.CreateFirst(ctx, email, password)
+	if pando.KindOf(err) == pando.KindForbidden {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Close stops what New started. Run does it by itself. It may be called twice.

@@ -45,6 +45,9 @@ func (p *parts) measure() {
 	gauge := func(name, help string, f func() float64) {
 		p.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
+	counter("pando_db_reads_total", "Snapshots of the database opened to read from.", nil, func() float64 { return float64(p.store.Stats().Reads) })
+	counter("pando_db_writes_total", "Transactions kept.", nil, func() float64 { return float64(p.store.Stats().Writes) })
+	counter("pando_db_commits_total", "Groups of transactions written to disk together.", nil, func() float64 { return float64(p.store.Stats().Commits) })
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."
 		label := func(result string) prometheus.Labels { return prometheus.Labels{"tier": "memory", "result": result} }

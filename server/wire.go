@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
-	store      store.Store
+	store      *sqlite.Store
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
@@ -73,6 +74,8 @@ type parts struct {
 	files       *files.Files
 	realtime    *realtime.Realtime
 	settings    pando.SettingsService
+
+	checkIP func(rec *pando.Record, ip string) error
 
 	recordHooks records.Hooks
 	authHooks   auth.Hooks
@@ -130,10 +133,10 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 }
 
 // openStore opens the database of a data directory.
-func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (store.Store, error) {
+func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
 	db, err := sqlite.Open(sqlite.Options{
 		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages,
+		Readers: l.readers, ReaderCache: readerPages, WriterCache: cmp.Or(l.writer, writerPages),
 		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
 	})
 	if err != nil {
@@ -158,14 +161,17 @@ func (p *parts) connect(cfg Config) {
 	p.realtime = live
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
-	p.collections = collections.New(collections.Config{Store: p.store, Blobs: p.blobs, Clear: recs.Clear})
+	p.collections = collections.New(collections.Config{
+		Store: p.store, Blobs: p.blobs, Clear: recs.Clear, Watched: live.Watches,
+	})
 	p.settings = settings.New(p.store)
 	p.superusers = auth.NewSuperusers(p.store, p.passwords)
-	p.auth = auth.New(auth.Config{
+	logins := auth.New(auth.Config{
 		Store: p.store, Facts: p.facts, Passwords: p.passwords, Encode: recs.Encode, Hooks: &p.authHooks,
 	})
+	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
-		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, Log: cfg.Log,
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP, Log: cfg.Log,
 	})
 }
 
@@ -189,7 +195,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 	if dir != "" {
 		cfg.Pages, err = pages.New(pages.Options{
 			Dir: dir, Records: p.records, Auth: p.auth, Log: s.log, Reload: s.cfg.Reload,
-			RealIP: func(r *http.Request) string { return handler.RealIP(r) },
+			RealIP:     func(r *http.Request) string { return handler.RealIP(r) },
+			CheckIP:    p.checkIP,
+			LimitLogin: func(r *http.Request, collection string) error { return handler.LimitLogin(r, collection) },
 		})
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}

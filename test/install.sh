@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests need from Debian and is not there yet: Chromium for
-# the browser tests, Node and npm for the SDK, a C compiler for -race, the sqlite3 shell as
-# another program that writes to our file.
+# the browser tests, Node and npm for the SDK, a C compiler for -race, the
+# sqlite3 shell as another program that writes to our file, strace to record
+# what a power loss would leave.
 # Quick and silent when nothing is missing. Needs root only to install.
 set -eu
 
@@ -16,6 +17,8 @@ need node nodejs
 need npm npm
 need gcc gcc libc6-dev
 need sqlite3 sqlite3
+need curl curl
+need strace strace
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

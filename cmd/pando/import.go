@@ -25,7 +25,10 @@ func importCommand() *cobra.Command {
 is no such collection it is made, with types inferred from the rows and rules
 closed. Works beside a running server. An import that was stopped goes on where
 it was when it is run again. Rows that cannot be taken are listed with the
-reason.`,
+reason.
+
+Rows of an auth collection may have a password, which is hashed (slow), or a
+passwordHash, a bcrypt hash as another system made it. Files cannot be imported.`,
 		Example: `  pando import airports.csv --collection airports --public
   pando import flights.json --collection flights --match origin=airports.iata
   pando import pocketbase ./pb_data --dir ./pando_data`,
@@ -83,9 +86,10 @@ func importFile(cmd *cobra.Command, path string, o server.ImportOptions) (err er
 	o.Progress = func(p server.ImportProgress) {
 		bar.show(func(e elapsed) string {
 			return fmt.Sprintf("%s: %s rows, %s of %s, %s rows/s, %s left", o.Collection, humanize.Comma(int64(p.Rows)),
-				humanize.IBytes(uint64(p.Bytes)), humanize.IBytes(uint64(p.Size)), humanize.CommafWithDigits(e.rate(float64(p.Rows)), 0), e.left(p.Bytes, p.Size))
+				humanize.IBytes(uint64(p.Bytes)), humanize.IBytes(uint64(p.Size)), humanize.CommafWithDigits(e.rate(float64(p.Rows-p.Resumed)), 0), e.left(p.Bytes, p.Size))
 		})
 	}
+	o.Note = func(text string) { fmt.Fprintln(errOut, text) }
 	o.Report = func(r server.ImportRowError) {
 		bar.clear()
 		fmt.Fprintf(errOut, "row %d not taken: %v\n", r.Number, r.Err)
@@ -104,9 +108,12 @@ func importFile(cmd *cobra.Command, path string, o server.ImportOptions) (err er
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s rows imported into %s%s", humanize.Comma(int64(sum.Rows)), sum.Collection.Name, made)
 	if sum.Resumed > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), ", %s were there before", humanize.Comma(int64(sum.Resumed)))
+		fmt.Fprintf(cmd.OutOrStdout(), ", %s were dealt with before", humanize.Comma(int64(sum.Resumed)))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), ", %s not taken.\n", humanize.Comma(int64(sum.Failed)))
+	if sum.Locked > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s of them have no password: nobody can log in with one until it is set.\n", humanize.Comma(int64(sum.Locked)))
+	}
 	return nil
 }
 

@@ -188,8 +188,13 @@ type process struct {
 
 func serveIn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return serveWith(t, dir, nil, args...)
+}
+
+func serveWith(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{output: new(bytes.Buffer)}
-	p.cmd = command(dir, nil, append([]string{"serve", "--http", "127.0.0.1:0", "--dir", "data"}, args...)...)
+	p.cmd = command(dir, env, append([]string{"serve", "--http", "127.0.0.1:0", "--dir", "data"}, args...)...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -281,6 +286,29 @@ func TestServe(t *testing.T) {
 	}
 }
 
+func TestFirstSuperuserFromEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	password := write(t, dir, "password", "sesame-open\n")
+	env := []string{"PANDO_SUPERUSER_EMAIL=a@b.co", "PANDO_SUPERUSER_PASSWORD_FILE=" + password}
+	for range 2 { // the second time there is one already
+		p := serveWith(t, dir, env)
+		if p.ready["first_superuser_needed"] != false {
+			t.Errorf("ready: %v", p.ready)
+		}
+		res, err := http.Post(p.url+"/api/collections/_superusers/auth-with-password", "application/json",
+			strings.NewReader(`{"identity":"a@b.co","password":"sesame-open"}`))
+		if err != nil || res.StatusCode != 200 {
+			t.Errorf("login: %v %v", res, err)
+		}
+		if p.end(t, syscall.SIGTERM); strings.Contains(p.output.String(), "sesame-open") {
+			t.Error("the password is in the log")
+		}
+	}
+	if code, _, stderr := runIn(t, dir, env[:1], "serve"); code != 2 || !strings.Contains(stderr, "go together") {
+		t.Errorf("an address alone: %d %s", code, stderr)
+	}
+}
+
 func TestAdminPortTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:8091")
 	if err == nil { // else somebody else has it, which is as good
@@ -293,6 +321,35 @@ func TestAdminPortTaken(t *testing.T) {
 	}
 	if res, err := http.Get(admin + "/readyz?verbose"); err != nil || res.StatusCode != 200 {
 		t.Errorf("%v %v", res, err)
+	}
+}
+
+func TestSizesFollowTheMemoryLimit(t *testing.T) {
+	for _, test := range []struct {
+		env  string
+		args []string
+		want []string
+	}{
+		{"GOMEMLIMIT=256MiB", nil, []string{"memoryLimited: true", "gcLimitBytes: 268435456", "cacheLimitBytes: 33554432"}},
+		{"GOMEMLIMIT=64MiB", nil, []string{"cacheLimitBytes: 8388608", "readers: 4"}},
+		{"GOMEMLIMIT=32MiB", nil, []string{"cacheLimitBytes: 8388608", "readers: 2"}},
+		{"GOMEMLIMIT=256MiB", []string{"--cache-size", "10MiB", "--readers", "3"}, []string{"cacheLimitBytes: 10485760", "readers: 3"}},
+		{"GOMEMLIMIT=256MiB", []string{"--cache-size", "off"}, []string{"cacheLimitBytes: 0"}},
+	} {
+		p := serveWith(t, t.TempDir(), []string{test.env}, test.args...)
+		res, err := http.Get(p.ready["admin"].(string) + "/readyz?verbose")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		b.ReadFrom(res.Body)
+		res.Body.Close()
+		for _, want := range test.want {
+			if !strings.Contains(b.String(), "\n"+want+"\n") {
+				t.Errorf("%s %q: no %q in\n%s", test.env, test.args, want, b.String())
+			}
+		}
+		p.end(t, syscall.SIGTERM)
 	}
 }
 

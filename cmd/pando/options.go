@@ -73,11 +73,21 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 	flags.String("config", "", "file of settings: YAML, TOML or JSON by its extension [PANDO_CONFIG]")
 }
 
+// Variables that make the first superuser of a new server, for machines that
+// nobody watches. They are no options: a password belongs neither into flags
+// nor into a file of settings.
+const (
+	superuserEmail    = "superuser-email"
+	superuserPassword = "superuser-password"
+)
+
 // settings are the values in force, and where each comes from.
 type settings struct {
 	values   *koanf.Koanf
 	origin   map[string]string // option → default, file …, environment …, flag
 	warnings []string
+
+	email, password string // of the first superuser; "" if not given
 }
 
 func (s *settings) String(name string) string { return s.values.String(name) }
@@ -103,7 +113,13 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
 	if f := flags.Lookup("config"); f != nil && f.Changed {
 		path = f.Value.String()
 	}
-	delete(env, "config")
+	s.email, s.password = env[superuserEmail], env[superuserPassword]
+	if (s.email == "") != (s.password == "") {
+		return nil, usageError{errors.New("PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD go together: set both or none")}
+	}
+	for _, name := range []string{"config", superuserEmail, superuserPassword} {
+		delete(env, name)
+	}
 	if path != "" {
 		values, err := readFile(path)
 		if err != nil {
@@ -138,7 +154,7 @@ func (s *settings) merge(values map[string]string, origin func(name string) stri
 // nothing is only a warning: Kubernetes makes some for every service of this
 // name.
 func (s *settings) readEnv(environ []string) (map[string]string, error) {
-	names := append(optionNames(), "config")
+	names := append(optionNames(), "config", superuserEmail, superuserPassword)
 	out := map[string]string{}
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")

@@ -27,7 +27,10 @@ func serveCommand() *cobra.Command {
 
 Each setting is taken from its flag, else from the environment (PANDO_NAME, or
 PANDO_NAME_FILE for a file that holds the value), else from the --config file,
-else from its default.`,
+else from its default.
+
+PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD (or …_FILE) make the first
+superuser of a new data directory.`,
 		Example: `  pando serve
   pando serve --http 0.0.0.0:8080 --dir /var/lib/pando
   PANDO_CACHE_SIZE=64MB pando serve --config pando.yaml`,
@@ -64,6 +67,15 @@ func serve(cmd *cobra.Command) error {
 	}
 	ctx, stop := untilSignal(cmd.Context(), cfg.Log)
 	defer stop()
+	if s.email != "" {
+		created, err := srv.FirstSuperuser(ctx, s.email, s.password)
+		if err != nil {
+			return errors.Join(fmt.Errorf("first superuser: %w", err), srv.Close())
+		}
+		if created {
+			cfg.Log.Info("first superuser created", "origin", "environment")
+		}
+	}
 	return srv.Run(ctx)
 }
 

@@ -182,6 +182,10 @@ func closing() error {
 }
 
 func (p *Passwords) worker() {
+	// The thread is never unlocked: it ends with the goroutine, and its low
+	// priority with it.
+	runtime.LockOSThread()
+	stepBack()
 	for {
 		select {
 		case <-p.quit:

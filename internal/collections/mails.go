@@ -6,64 +6,37 @@ import "github.com/pandobase/pando"
 // {ALERT_INFO} are filled in when one is sent.
 var (
 	verificationMail = pando.EmailTemplate{
-		Subject: "Verify your {APP_NAME} email",
-		Body: `<p>Hello,</p>
-<p>Thank you for joining us at {APP_NAME}.</p>
-<p>Click on the button below to verify your email address.</p>
-<p>
-  <a class="btn" href="{APP_URL}/_/#/auth/confirm-verification/{TOKEN}" target="_blank" rel="noopener">Verify</a>
-</p>
-<p>
-  Thanks,<br/>
-  {APP_NAME} team
-</p>`,
+		Subject: "{APP_NAME}: is this your address?",
+		Body: `<p>Welcome to {APP_NAME}.</p>
+<p>Please tell us that this address is yours:</p>
+<p><a class="btn" href="{APP_URL}/_/#/auth/confirm-verification/{TOKEN}" target="_blank" rel="noopener">Yes, it is mine</a></p>
+<p>The people of {APP_NAME}</p>`,
 	}
 	resetMail = pando.EmailTemplate{
-		Subject: "Reset your {APP_NAME} password",
-		Body: `<p>Hello,</p>
-<p>Click on the button below to reset your password.</p>
-<p>
-  <a class="btn" href="{APP_URL}/_/#/auth/confirm-password-reset/{TOKEN}" target="_blank" rel="noopener">Reset password</a>
-</p>
-<p><i>If you didn't ask to reset your password, you can ignore this email.</i></p>
-<p>
-  Thanks,<br/>
-  {APP_NAME} team
-</p>`,
+		Subject: "{APP_NAME}: choose a new password",
+		Body: `<p>Somebody, we hope you, wants a new password for your account at {APP_NAME}.</p>
+<p><a class="btn" href="{APP_URL}/_/#/auth/confirm-password-reset/{TOKEN}" target="_blank" rel="noopener">Choose a new password</a></p>
+<p>If it was not you, there is nothing to do: your password stays what it is.</p>
+<p>The people of {APP_NAME}</p>`,
 	}
 	changeMail = pando.EmailTemplate{
-		Subject: "Confirm your {APP_NAME} new email address",
-		Body: `<p>Hello,</p>
-<p>Click on the button below to confirm your new email address.</p>
-<p>
-  <a class="btn" href="{APP_URL}/_/#/auth/confirm-email-change/{TOKEN}" target="_blank" rel="noopener">Confirm new email</a>
-</p>
-<p><i>If you didn't ask to change your email address, you can ignore this email.</i></p>
-<p>
-  Thanks,<br/>
-  {APP_NAME} team
-</p>`,
+		Subject: "{APP_NAME}: use this address from now on?",
+		Body: `<p>Your account at {APP_NAME} is to use this address from now on.</p>
+<p><a class="btn" href="{APP_URL}/_/#/auth/confirm-email-change/{TOKEN}" target="_blank" rel="noopener">Use this address</a></p>
+<p>If you did not ask for that, there is nothing to do: the old address stays.</p>
+<p>The people of {APP_NAME}</p>`,
 	}
 	otpMail = pando.EmailTemplate{
-		Subject: "OTP for {APP_NAME}",
-		Body: `<p>Hello,</p>
-<p>Your one-time password is: <strong>{OTP}</strong></p>
-<p><i>If you didn't ask for the one-time password, you can ignore this email.</i></p>
-<p>
-  Thanks,<br/>
-  {APP_NAME} team
-</p>`,
+		Subject: "{APP_NAME}: your code",
+		Body: `<p>To log in, type this code: <strong>{OTP}</strong></p>
+<p>If you are not logging in, tell nobody the code.</p>
+<p>The people of {APP_NAME}</p>`,
 	}
 	alertMail = pando.EmailTemplate{
-		Subject: "Login from a new location",
-		Body: `<p>Hello,</p>
-<p>We noticed a login to your {APP_NAME} account from a new location:</p>
-<p><em>{ALERT_INFO}</em></p>
-<p><strong>If this wasn't you, you should immediately change your {APP_NAME} account password to revoke access from all other locations.</strong></p>
-<p>If this was you, you may disregard this email.</p>
-<p>
-  Thanks,<br/>
-  {APP_NAME} team
-</p>`,
+		Subject: "{APP_NAME}: a login from somewhere new",
+		Body: `<p>Your account at {APP_NAME} was used to log in from a place that we have not seen before:</p>
+<p>{ALERT_INFO}</p>
+<p>If that was you, all is well. If not, <strong>change your password now</strong>: it ends every session.</p>
+<p>The people of {APP_NAME}</p>`,
 	}
 )

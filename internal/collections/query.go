@@ -19,6 +19,7 @@ type query struct {
 	columns []column
 	tables  map[string]string // table by its alias or name, both as written in lower case
 	order   []string          // the keys of tables as they came
+	bad     string            // why nothing could be said about its columns
 }
 
 // parseQuery reads text; a text that is no SELECT has no columns.
@@ -38,6 +39,10 @@ func parseQuery(text string) query {
 	}
 	start := i
 	for ; ; i++ {
+		if i < len(toks) && toks[i].depth == 0 && toks[i].compound() {
+			q.bad = "invalid identifier parts [" + words(toks[start:i+1]) + "]"
+			return q
+		}
 		end := i == len(toks) || toks[i].depth == 0 && (toks[i].is("from") || toks[i].text == ";")
 		if end || toks[i].depth == 0 && toks[i].text == "," {
 			if i > start {
@@ -66,14 +71,7 @@ func parseColumn(toks []token) column {
 	case len(toks) == 3 && toks[0].ident && toks[1].text == "." && toks[2].ident:
 		return column{table: toks[0].name(), name: toks[2].name()}
 	}
-	var b strings.Builder
-	for i, t := range toks {
-		if i > 0 && t.space {
-			b.WriteByte(' ')
-		}
-		b.WriteString(strings.ToLower(t.text))
-	}
-	return column{expr: b.String()}
+	return column{expr: strings.ToLower(words(toks))}
 }
 
 // withoutAlias drops "AS x", or a lone x behind a complete expression.
@@ -89,9 +87,12 @@ func withoutAlias(toks []token) []token {
 }
 
 // parseFrom notes the tables and their aliases. Subqueries are left out: their
-// columns are expressions to us.
+// columns are expressions to us. A compound of several SELECTs is refused where
+// its next one follows a table: what its columns are, the first SELECT alone
+// does not tell.
 func (q *query) parseFrom(toks []token) {
 	expect := true // a table comes next
+	table := -1    // where the last one began, if nothing but its alias followed
 	for i := 0; i < len(toks); i++ {
 		t := toks[i]
 		if t.depth > 0 || t.text == ")" {
@@ -99,13 +100,22 @@ func (q *query) parseFrom(toks []token) {
 			continue
 		}
 		switch {
-		case t.is("where") || t.is("group") || t.is("order") || t.is("limit") || t.is("union") || t.is("intersect") || t.is("except"):
+		case t.is("where") || t.is("group") || t.is("order") || t.is("limit"):
 			return
+		case t.compound():
+			if table == i-1 {
+				q.bad = `invalid identifier part - expected "as", got ` + t.text
+			} else if table >= 0 {
+				q.bad = "invalid identifier parts [" + words(toks[table:i+1]) + "]"
+			}
+			return
+		case t.is("on") || t.is("using"):
+			table = -1
 		case t.is("join") || t.text == ",":
-			expect = true
+			expect, table = true, -1
 		case expect && t.ident:
-			expect = false
-			table, alias := t.name(), t.name()
+			expect, table = false, i
+			name, alias := t.name(), t.name()
 			j := i + 1
 			if j < len(toks) && toks[j].is("as") {
 				j++
@@ -114,7 +124,7 @@ func (q *query) parseFrom(toks []token) {
 				alias, i = toks[j].name(), j
 			}
 			alias = strings.ToLower(alias)
-			q.tables[alias] = table
+			q.tables[alias] = name
 			q.order = append(q.order, alias)
 		}
 	}

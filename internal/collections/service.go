@@ -23,6 +23,9 @@ type Config struct {
 	// files that nobody names any more. Truncate needs it for collections that
 	// others refer to, and refuses those if it is nil.
 	Clear func(ctx context.Context, tx store.Tx, c *pando.Collection) (files []string, err error)
+	// Watched tells whether somebody waits to hear of each deleted record of c;
+	// then Truncate uses Clear as well. May be nil.
+	Watched func(c *pando.Collection) bool
 }
 
 // Service implements [pando.Collections].
@@ -30,13 +33,15 @@ type Service struct {
 	store store.Store
 	blobs blob.Store
 	clear func(ctx context.Context, tx store.Tx, c *pando.Collection) ([]string, error)
+
+	watched func(c *pando.Collection) bool
 }
 
 var _ pando.Collections = (*Service)(nil)
 
 // New makes the service.
 func New(c Config) *Service {
-	return &Service{store: c.Store, blobs: c.Blobs, clear: c.Clear}
+	return &Service{store: c.Store, blobs: c.Blobs, clear: c.Clear, watched: c.Watched}
 }
 
 // View answers with one definition.

@@ -25,6 +25,21 @@ func (t token) name() string {
 	return t.text
 }
 
+// compound tells whether t joins two SELECTs into one.
+func (t token) compound() bool { return t.is("union") || t.is("intersect") || t.is("except") }
+
+// words is tokens as one text.
+func words(toks []token) string {
+	var b strings.Builder
+	for i, t := range toks {
+		if i > 0 && t.space {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t.text)
+	}
+	return b.String()
+}
+
 func (t token) literal() bool {
 	return t.text[0] == '\'' || t.text[0] >= '0' && t.text[0] <= '9'
 }

@@ -36,7 +36,8 @@ func (s *Service) empty(ctx context.Context, tx store.Tx, c *pando.Collection) (
 	if err != nil {
 		return nil, err
 	}
-	if !referred {
+	each := referred || s.clear != nil && s.watched != nil && s.watched(c)
+	if !each {
 		files, err := fileKeys(ctx, tx, c)
 		if err != nil {
 			return nil, err

@@ -163,7 +163,9 @@ func (v *validator) mfa(o *pando.AuthOptions) {
 		}
 	}
 	field.Put(errs, "duration", seconds(o.MFA.Duration, daySeconds))
-	field.Put(errs, "rule", v.compile(&o.MFA.Rule))
+	if len(errs) == 0 {
+		field.Put(errs, "rule", v.compile(&o.MFA.Rule))
+	}
 	field.PutNested(v.errs, "mfa", errs)
 }
 

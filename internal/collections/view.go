@@ -27,6 +27,9 @@ func viewFields(ctx context.Context, r store.Reader, c *pando.Collection) ([]*pa
 		return nil, nil, err
 	}
 	q := parseQuery(c.ViewQuery)
+	if q.bad != "" {
+		return nil, invalidQuery(q.bad), nil
+	}
 	for _, col := range q.columns {
 		if col.star {
 			return nil, invalidQuery("dynamic column names are not supported"), nil

@@ -6,14 +6,13 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/field"
-	"github.com/pandobase/pando/internal/store"
 )
 
 const tokenKeyAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 // complete gives rec what a record needs that its row did not say, and checks
 // that the records it relates to exist.
-func complete(ctx context.Context, tx store.Tx, rec *pando.Record, now string) error {
+func (w *writing) complete(ctx context.Context, rec *pando.Record) error {
 	for i, f := range rec.Collection.Fields {
 		switch o := f.Options.(type) {
 		case *pando.TextOptions:
@@ -26,10 +25,10 @@ func complete(ctx context.Context, tx store.Tx, rec *pando.Record, now string) e
 			}
 		case *pando.AutodateOptions:
 			if rec.Values[i] == "" {
-				rec.Values[i] = now
+				rec.Values[i] = w.now
 			}
 		case *pando.RelationOptions:
-			if err := related(ctx, tx, f, o, rec.Strings(f.Name)); err != nil {
+			if err := w.related(ctx, f, o, rec.Strings(f.Name)); err != nil {
 				return err
 			}
 		}
@@ -40,20 +39,23 @@ func complete(ctx context.Context, tx store.Tx, rec *pando.Record, now string) e
 	return nil
 }
 
-func related(ctx context.Context, tx store.Tx, f *pando.Field, o *pando.RelationOptions, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	target := tx.Catalog().Collection(o.CollectionID)
-	if target == nil {
-		return rowError{fmt.Errorf("%s: its collection is gone", f.Name)}
-	}
-	found, err := tx.Records(ctx, target, ids)
-	if err != nil {
-		return err
-	}
-	if len(found) != len(ids) {
-		return rowError{fmt.Errorf("%s: no %s with id %v", f.Name, target.Name, ids)}
+func (w *writing) related(ctx context.Context, f *pando.Field, o *pando.RelationOptions, ids []string) error {
+	for _, id := range ids {
+		if w.known[o.CollectionID+id] {
+			continue
+		}
+		target := w.tx.Catalog().Collection(o.CollectionID)
+		if target == nil {
+			return rowError{fmt.Errorf("%s: its collection is gone", f.Name)}
+		}
+		found, err := w.tx.Records(ctx, target, []string{id})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return rowError{fmt.Errorf("%s: %s has no record with the id %s", f.Name, target.Name, quoted(id))}
+		}
+		w.known[o.CollectionID+id] = true
 	}
 	return nil
 }

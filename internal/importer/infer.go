@@ -103,16 +103,20 @@ func dateLayout(v, want string) string {
 	return ""
 }
 
-// parseDate reads v as any of the layouts; a text that is none is returned as
-// it is, for the field's own cast.
-func parseDate(v string) string {
+// parseDate reads v as any of the layouts, likely first; "" if it is none.
+func parseDate(v, likely string) string {
 	v = strings.TrimSpace(v)
+	if likely != "" {
+		if t, err := time.Parse(likely, v); err == nil {
+			return pando.FormatTime(t)
+		}
+	}
 	if l := dateLayout(v, ""); l != "" {
 		if t, err := time.Parse(l, v); err == nil {
 			return pando.FormatTime(t)
 		}
 	}
-	return v
+	return ""
 }
 
 // newField is the field that fits everything seen in the column.
@@ -182,10 +186,14 @@ func definition(name string, columns []*column, matches map[string]*pando.Collec
 		c.ListRule, c.ViewRule = new(""), new("")
 	}
 	for _, col := range columns {
-		if col.field == "id" {
-			continue // every collection has one
-		}
 		f := col.newField()
+		if (col.key == "created" || col.key == "updated") && f.Type == pando.FieldDate {
+			col.field = col.key
+		}
+		switch col.field {
+		case "id", "created", "updated":
+			continue // every collection made here has them
+		}
 		if target := matches[col.key]; target != nil {
 			f.Type = pando.FieldRelation
 			f.Options = &pando.RelationOptions{CollectionID: target.ID, MaxSelect: 1}

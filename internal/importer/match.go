@@ -3,7 +3,6 @@ package importer
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/pandobase/pando"
@@ -45,26 +44,29 @@ func newMatchers(s *store.Catalog, match map[string]string, columns map[string]*
 }
 
 // find is the id of the record whose field is value, "" for an empty value.
-func (m *matcher) find(ctx context.Context, tx store.Tx, value any) (string, error) {
-	var text string
-	switch v := value.(type) {
-	case nil:
-	case string:
-		text = v
-	case float64:
-		text = strconv.FormatFloat(v, 'f', -1, 64)
-	default:
-		return "", rowError{fmt.Errorf("%v cannot be looked up in %s.%s", value, m.target.Name, m.field)}
-	}
-	if text == "" {
+// What an earlier transaction found is looked at again: it may have been
+// deleted or changed meanwhile.
+func (m *matcher) find(ctx context.Context, w *writing, value any) (any, error) {
+	if value == nil {
 		return "", nil
 	}
-	if id, ok := m.ids[text]; ok {
-		return id, nil
+	text, err := readText(value)
+	if err != nil {
+		return "", rowError{fmt.Errorf("%s cannot be looked up in %s.%s", quoted(value), m.target.Name, m.field)}
 	}
-	page, err := tx.Find(ctx, store.Query{
+	key, _ := text.(string)
+	if key == "" {
+		return "", nil
+	}
+	if id, ok := m.ids[key]; ok {
+		if holds, err := m.still(ctx, w, key, id); holds || err != nil {
+			return id, err
+		}
+		delete(m.ids, key)
+	}
+	page, err := w.tx.Find(ctx, store.Query{
 		Collection: m.target,
-		Match:      []store.Match{{Field: m.field, Value: text}},
+		Match:      []store.Match{{Field: m.field, Value: key}},
 		Limit:      2,
 		IDsOnly:    true,
 	})
@@ -73,13 +75,36 @@ func (m *matcher) find(ctx context.Context, tx store.Tx, value any) (string, err
 	}
 	switch len(page.Records) {
 	case 0:
-		return "", rowError{fmt.Errorf("no record of %s has %s = %q", m.target.Name, m.field, text)}
+		return "", rowError{fmt.Errorf("no record of %s has %s = %q", m.target.Name, m.field, key)}
 	case 1:
 	default:
-		return "", rowError{fmt.Errorf("more than one record of %s has %s = %q", m.target.Name, m.field, text)}
+		return "", rowError{fmt.Errorf("more than one record of %s has %s = %q", m.target.Name, m.field, key)}
 	}
+	id := page.Records[0].ID()
 	if len(m.ids) < knownIDs {
-		m.ids[text] = page.Records[0].ID()
+		m.ids[key] = id
 	}
-	return page.Records[0].ID(), nil
+	w.known[m.target.ID+id], w.known[m.found(key, id)] = true, true
+	return id, nil
+}
+
+// found names the finding that the record of id has the value key.
+func (m *matcher) found(key, id string) string {
+	return m.target.ID + id + "\x00" + m.field + "\x00" + key
+}
+
+// still tells whether the record of id has the value key.
+func (m *matcher) still(ctx context.Context, w *writing, key, id string) (bool, error) {
+	if w.known[m.found(key, id)] {
+		return true, nil
+	}
+	found, err := w.tx.Records(ctx, m.target, []string{id})
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	if text, err := readText(found[0].Get(m.field)); err != nil || text != key {
+		return false, nil
+	}
+	w.known[m.target.ID+id], w.known[m.found(key, id)] = true, true
+	return true, nil
 }

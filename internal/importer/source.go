@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -124,38 +125,6 @@ func (s *Source) openLines(r *bufio.Reader) {
 	}
 }
 
-// objectRow decodes one object, keeping the order of its keys.
-func objectRow(raw []byte) Row {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	tok, err := dec.Token()
-	if err != nil || tok != json.Delim('{') {
-		return Row{Err: errors.New("not a JSON object")}
-	}
-	row := Row{Values: map[string]any{}}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return Row{Err: fmt.Errorf("not JSON: %w", err)}
-		}
-		name, _ := key.(string)
-		var value any
-		if err := dec.Decode(&value); err != nil {
-			return Row{Err: fmt.Errorf("not JSON at %q: %w", name, err)}
-		}
-		if _, twice := row.Values[name]; !twice {
-			row.Keys = append(row.Keys, name)
-		}
-		row.Values[name] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return Row{Err: fmt.Errorf("not JSON: %w", err)}
-	}
-	if dec.InputOffset() != int64(len(raw)) {
-		return Row{Err: errors.New("more than one object")}
-	}
-	return row
-}
-
 func (s *Source) openCSV(r *bufio.Reader) error {
 	c := csv.NewReader(r)
 	c.FieldsPerRecord = -1
@@ -164,7 +133,12 @@ func (s *Source) openCSV(r *bufio.Reader) error {
 	if err != nil {
 		return pando.Invalid("%s has no first line that names its columns.", s.file.Name())
 	}
-	keys := append([]string(nil), head...)
+	keys := slices.Clone(head)
+	for i, key := range keys {
+		if slices.Contains(keys[:i], key) {
+			return pando.Invalid("The first line of %s names the column %q twice: give each a name of its own.", s.file.Name(), key)
+		}
+	}
 	s.next = func() (Row, error) {
 		record, err := c.Read()
 		if err != nil {

@@ -7,9 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pandobase/pando"
 )
@@ -22,10 +20,15 @@ type visit struct {
 	r      *http.Request
 	user   *pando.Record
 	params map[string]string
+	depth  int // of templates that are being executed
 }
 
 // data is the dot of the page.
-func (v *visit) data() map[string]any {
+func (v *visit) data() (map[string]any, error) {
+	user, err := shown(v.user)
+	if err != nil {
+		return nil, err
+	}
 	query := map[string]string{}
 	for k, values := range v.r.URL.Query() {
 		query[k] = values[0]
@@ -35,12 +38,13 @@ func (v *visit) data() map[string]any {
 		"URL":    v.r.URL.RequestURI(),
 		"Params": v.params,
 		"Query":  query,
-		"User":   shown(v.user),
-	}
+		"User":   user,
+	}, nil
 }
 
 // funcs are the functions that pages may call. None reaches files, the
-// environment or the network.
+// environment or the network. Those that html/template has too are replaced by
+// forms with bounds, and by comparisons that know numbers of any kind.
 func (v *visit) funcs() template.FuncMap {
 	return template.FuncMap{
 		"list":  v.list,
@@ -48,7 +52,6 @@ func (v *visit) funcs() template.FuncMap {
 		"param": func(name string) string { return v.params[name] },
 		"query": func(name string) string { return v.r.URL.Query().Get(name) },
 		"link":  v.link,
-		"tick":  v.tick,
 
 		"dict":  dict,
 		"quote": quote,
@@ -57,15 +60,23 @@ func (v *visit) funcs() template.FuncMap {
 		"sub":   func(a, b any) int { return whole(a) - whole(b) },
 		"date":  formatDate,
 		"num":   formatNumber,
+
+		"eq": equal, "ne": unequal, "lt": less, "le": atMost, "gt": greater, "ge": atLeast,
+
+		"print":    bounded(fmt.Sprint),
+		"println":  bounded(fmt.Sprintln),
+		"printf":   printf,
+		"html":     bounded(template.HTMLEscaper),
+		"js":       bounded(template.JSEscaper),
+		"urlquery": bounded(template.URLQueryEscaper),
+
+		"tick": v.tick, "enter": v.enter, "leave": v.leave,
 	}
 }
 
-// tick ends a template that runs too long.
-func (v *visit) tick() (string, error) { return "", v.ctx.Err() }
-
 // list is {{list "movies" "sort" "-year" "filter" "…" "page" 2 "perPage" 20
-// "expand" "…" "fields" "…"}}: the page of records as the web API answers it,
-// with items, page, perPage, totalItems and totalPages.
+// "expand" "…" "fields" "…" "skipTotal" true}}: the page of records as the web
+// API answers it, with items, page, perPage, totalItems and totalPages.
 func (v *visit) list(collection string, options ...any) (map[string]any, error) {
 	o, err := dict(options...)
 	if err != nil {
@@ -74,14 +85,19 @@ func (v *visit) list(collection string, options ...any) (map[string]any, error) 
 	q := pando.ListQuery{Page: whole(o["page"]), PerPage: whole(o["perPage"])}
 	q.Sort, q.Filter = str(o["sort"]), str(o["filter"])
 	q.Expand, q.Fields = str(o["expand"]), str(o["fields"])
+	q.SkipTotal, _ = o["skipTotal"].(bool)
 	for key := range o {
 		switch key {
-		case "page", "perPage", "sort", "filter", "expand", "fields":
+		case "page", "perPage", "sort", "filter", "expand", "fields", "skipTotal":
 		default:
 			return nil, fmt.Errorf("list has no option %q", key)
 		}
 	}
 	answer, err := v.pages.o.Records.List(v.ctx, v.request(), collection, q)
+	if pando.KindOf(err) == pando.KindNotFound {
+		// Not wrapped: the page is there, its author misspelt a name.
+		return nil, fmt.Errorf("there is no collection %q", collection)
+	}
 	return decode(answer, err)
 }
 
@@ -98,14 +114,17 @@ func decode(answer pando.Answer, err error) (map[string]any, error) {
 		return nil, err
 	}
 	var out map[string]any
-	err = json.Unmarshal(answer, &out)
-	return out, err
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return nil, err
+	}
+	withNumbers(out)
+	return out, nil
 }
 
 // request is what rules see of the visit.
 func (v *visit) request() *pando.Request {
-	req := &pando.Request{
-		Context: "default", Method: http.MethodGet, Auth: v.user,
+	return &pando.Request{
+		Context: "default", Method: http.MethodGet, Auth: v.user, RealIP: v.pages.realIP(v.r),
 		Query: func(name string) (string, bool) {
 			values, ok := v.r.URL.Query()[name]
 			if !ok {
@@ -118,10 +137,6 @@ func (v *visit) request() *pando.Request {
 			return value, value != ""
 		},
 	}
-	if v.pages.o.RealIP != nil {
-		req.RealIP = v.pages.o.RealIP(v.r)
-	}
-	return req
 }
 
 // link is this page's address with some query values replaced:
@@ -158,8 +173,15 @@ func dict(pairs ...any) (map[string]any, error) {
 		}
 		out[name] = pairs[i+1]
 	}
+	if weigh(out, maxDict) < 0 {
+		return nil, errTooMuch
+	}
 	return out, nil
 }
+
+// maxDict bounds what a dict may hold, what is in it twice counted twice: dicts
+// of dicts grow fast.
+const maxDict = 4 * maxOutput
 
 // quote makes a text into a literal of the filter language, so that what a
 // visitor typed stays a text: {{list "movies" "filter" (printf "title ~ %s"
@@ -170,10 +192,14 @@ func quote(v any) string {
 
 // fileURL is the address of a record's file: {{file . "poster" "100x100"}}.
 func fileURL(record map[string]any, field string, thumb ...string) string {
-	name := str(record[field])
-	if names, ok := record[field].([]any); ok && len(names) > 0 {
-		name = str(names[0])
+	value := record[field]
+	if names, ok := value.([]any); ok {
+		if len(names) == 0 {
+			return ""
+		}
+		value = names[0]
 	}
+	name := str(value)
 	if name == "" {
 		return ""
 	}
@@ -182,55 +208,4 @@ func fileURL(record map[string]any, field string, thumb ...string) string {
 		u += "?thumb=" + url.QueryEscape(thumb[0])
 	}
 	return u
-}
-
-// formatDate writes a stored date in one of Go's layouts.
-func formatDate(layout string, v any) string {
-	t, err := time.Parse(pando.TimeLayout, str(v))
-	if err != nil {
-		return str(v)
-	}
-	return t.Format(layout)
-}
-
-// formatNumber writes a number with thin groups of three digits.
-func formatNumber(v any) string {
-	f, ok := v.(float64)
-	if !ok {
-		return str(v)
-	}
-	text := strconv.FormatFloat(f, 'f', -1, 64)
-	whole, fraction, _ := strings.Cut(text, ".")
-	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if fraction != "" {
-		return whole + "." + fraction
-	}
-	return whole
-}
-
-func str(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
-
-func whole(v any) int {
-	switch v := v.(type) {
-	case int:
-		return v
-	case float64:
-		return int(v)
-	case string:
-		n, _ := strconv.Atoi(v)
-		return n
-	}
-	return 0
 }

@@ -1,15 +1,19 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
-	"text/template/parse"
 )
 
 // set is every page of a directory, parsed.
@@ -73,6 +77,9 @@ func load(dir string) (*set, error) {
 			s.notFound = p
 			continue
 		}
+		if other := s.same(p); other != nil {
+			return nil, fmt.Errorf("pages: %s and %s are both the page of /%s: rename one of them", other.name, name, strings.Join(p.segments, "/"))
+		}
 		s.pages = append(s.pages, p)
 	}
 	return s, nil
@@ -82,8 +89,8 @@ func load(dir string) (*set, error) {
 func parsePage(name, text string, partials map[string]string) (*page, error) {
 	p := &page{name: name, entry: name, segments: segments(name)}
 	t := template.New(name).Funcs(new(visit).funcs())
-	for n, partial := range partials {
-		if _, err := t.New(n).Parse(partial); err != nil {
+	for _, n := range slices.Sorted(maps.Keys(partials)) {
+		if _, err := t.New(n).Parse(partials[n]); err != nil {
 			return nil, err
 		}
 	}
@@ -97,7 +104,20 @@ func parsePage(name, text string, partials map[string]string) (*page, error) {
 		return nil, err
 	}
 	p.template = t
-	return p, nil
+	return p, p.try()
+}
+
+// try finds what only shows when a page is executed: templates that are not
+// there, and values in places where they cannot be escaped. It executes nothing
+// of the page, since the context has ended.
+func (p *page) try() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := p.execute(visit{ctx: ctx, r: &http.Request{URL: new(url.URL)}})
+	if e, ok := errors.AsType[*template.Error](err); ok {
+		return e
+	}
+	return nil
 }
 
 // segments is the path of a page, cut at its slashes.
@@ -107,18 +127,44 @@ func segments(name string) []string {
 	return strings.Split(strings.Trim(name, "/"), "/")
 }
 
-// find is the page of a path; one with fewer placeholders wins.
+// find is the page of a path. Where several match, the one wins that says more
+// at the first segment in which they differ.
 func (s *set) find(urlPath string) (*page, map[string]string) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+urlPath), "/"), "/")
 	var best *page
 	var bestParams map[string]string
 	for _, p := range s.pages {
 		params, ok := p.match(parts)
-		if ok && (best == nil || len(params) < len(bestParams)) {
+		if ok && (best == nil || p.before(best)) {
 			best, bestParams = p, params
 		}
 	}
 	return best, bestParams
+}
+
+// same is a page of the same paths as p.
+func (s *set) same(p *page) *page {
+	for _, other := range s.pages {
+		if len(other.segments) == len(p.segments) && !p.before(other) && !other.before(p) &&
+			slices.EqualFunc(p.segments, other.segments, func(a, b string) bool { return a == b || placeholder(a) && placeholder(b) }) {
+			return other
+		}
+	}
+	return nil
+}
+
+// before tells whether p is preferred to another page of as many segments.
+func (p *page) before(other *page) bool {
+	for i, seg := range p.segments {
+		if a, b := placeholder(seg), placeholder(other.segments[i]); a != b {
+			return b
+		}
+	}
+	return false
+}
+
+func placeholder(segment string) bool {
+	return len(segment) > 2 && strings.HasPrefix(segment, "[") && strings.HasSuffix(segment, "]")
 }
 
 func (p *page) match(parts []string) (map[string]string, bool) {
@@ -128,51 +174,13 @@ func (p *page) match(parts []string) (map[string]string, bool) {
 	params := map[string]string{}
 	for i, seg := range p.segments {
 		switch {
-		case strings.HasPrefix(seg, "[") && strings.HasSuffix(seg, "]") && parts[i] != "":
+		case placeholder(seg) && parts[i] != "":
 			params[seg[1:len(seg)-1]] = parts[i]
 		case seg != parts[i]:
 			return nil, false
 		}
 	}
 	return params, true
-}
-
-// meter puts a call of {{tick}} into each loop and each template, so that one
-// that prints nothing can be ended as well.
-func meter(t *template.Template) error {
-	probe, err := template.New("").Funcs(new(visit).funcs()).Parse("{{tick}}")
-	if err != nil {
-		return err
-	}
-	tick := probe.Tree.Root.Nodes[0]
-	for _, each := range t.Templates() {
-		if each.Tree == nil || each.Tree.Root == nil {
-			continue
-		}
-		meterList(each.Tree.Root, tick)
-		each.Tree.Root.Nodes = append([]parse.Node{tick.Copy()}, each.Tree.Root.Nodes...)
-	}
-	return nil
-}
-
-func meterList(l *parse.ListNode, tick parse.Node) {
-	if l == nil {
-		return
-	}
-	for _, n := range l.Nodes {
-		switch n := n.(type) {
-		case *parse.RangeNode:
-			meterList(n.List, tick)
-			meterList(n.ElseList, tick)
-			n.List.Nodes = append([]parse.Node{tick.Copy()}, n.List.Nodes...)
-		case *parse.IfNode:
-			meterList(n.List, tick)
-			meterList(n.ElseList, tick)
-		case *parse.WithNode:
-			meterList(n.List, tick)
-			meterList(n.ElseList, tick)
-		}
-	}
 }
 
 // signature changes when a page is added, changed or removed; "" if there is no

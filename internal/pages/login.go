@@ -28,13 +28,21 @@ func (p *Pages) visitor(ctx context.Context, r *http.Request) (*pando.Record, er
 	if err != nil || c.Value == "" {
 		return nil, nil
 	}
-	return p.o.Auth.Identify(ctx, c.Value)
+	user, err := p.o.Auth.Identify(ctx, c.Value)
+	if err != nil || user == nil {
+		return nil, err
+	}
+	if p.o.CheckIP != nil && p.o.CheckIP(user, p.realIP(r)) != nil {
+		return nil, nil
+	}
+	return user, nil
 }
 
-// shown is what a page sees of its visitor: no hidden field, no password.
-func shown(user *pando.Record) map[string]any {
+// shown is what a page sees of its visitor, in the form that records have in
+// lists: no hidden field, no password.
+func shown(user *pando.Record) (map[string]any, error) {
 	if user == nil {
-		return nil
+		return nil, nil
 	}
 	out := map[string]any{"collectionId": user.Collection.ID, "collectionName": user.Collection.Name}
 	for i, f := range user.Collection.Fields {
@@ -42,7 +50,8 @@ func shown(user *pando.Record) map[string]any {
 			out[f.Name] = user.Values[i]
 		}
 	}
-	return out
+	b, err := json.Marshal(out)
+	return decode(b, err)
 }
 
 func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
@@ -52,6 +61,12 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 	collection := r.PostForm.Get("collection")
 	if collection == "" {
 		collection = "users"
+	}
+	if p.o.LimitLogin != nil {
+		if err := p.o.LimitLogin(r, collection); err != nil {
+			p.loginFailed(w, r, err)
+			return
+		}
 	}
 	v := &visit{ctx: r.Context(), pages: p, r: r}
 	req := v.request().With("password")
@@ -76,13 +91,15 @@ func (p *Pages) login(w http.ResponseWriter, r *http.Request) {
 }
 
 // loginFailed sends the visitor back to the form, which can look at
-// {{query "login"}}.
+// {{query "login"}}: failed if the password was wrong or the login is not
+// allowed, busy if it could not be checked.
 func (p *Pages) loginFailed(w http.ResponseWriter, r *http.Request, err error) {
 	code := "failed"
 	switch pando.KindOf(err) {
 	case pando.KindTooMany, pando.KindUnavailable:
 		code = "busy"
 	case pando.KindInternal:
+		code = "busy"
 		p.o.Log.Error("login by form", "error", err)
 	}
 	back := "/"
@@ -105,7 +122,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 // formAllowed parses a posted form if it came from a page of this site.
 func (p *Pages) formAllowed(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodPost {
-		p.NotFound(w, r)
+		p.notFound(w, r)
 		return false
 	}
 	if !sameOrigin(r) {
@@ -135,7 +152,9 @@ func sameOrigin(r *http.Request) bool {
 func setCookie(w http.ResponseWriter, r *http.Request, token string) {
 	c := &http.Cookie{
 		Name: cookieName, Value: token, Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		// A proxy in front may have ended TLS; the browser says what it sees.
+		Secure: r.TLS != nil || strings.HasPrefix(r.Header.Get("Origin"), "https://"),
 	}
 	if token == "" {
 		c.MaxAge = -1

@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,22 @@ func (s *Realtime) audience(rec *pando.Record) []member {
 		}
 	}
 	return list
+}
+
+// Watches tells whether somebody is subscribed to c or one of its records.
+func (s *Realtime) Watches(c *pando.Collection) bool {
+	if s.connected.Load() == 0 {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for topic := range s.topics {
+		ref, _, _ := strings.Cut(topic, "/")
+		if ref == c.ID || ref == c.Name {
+			return true
+		}
+	}
+	return false
 }
 
 // answers judges one change for its audience, each group once.

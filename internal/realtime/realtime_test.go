@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -90,17 +89,15 @@ func (f *fixture) listen(t testing.TB, who *pando.Record, names ...string) *list
 func (l *listener) got() []pando.RealtimeEvent {
 	l.t.Helper()
 	l.f.Flush(l.t)
+	const end = "end of what has come"
 	var out []pando.RealtimeEvent
-	for {
-		select {
-		case e, open := <-l.Events():
-			if !open {
-				return out
-			}
-			out = append(out, e)
-		case <-time.After(30 * time.Millisecond): // the pump has nothing more
+	for asked := false; ; {
+		asked = asked || realtime.Push(l.RealtimeClient, pando.RealtimeEvent{Name: end}) // else the queue is full
+		e, open := <-l.Events()
+		if !open || e.Name == end {
 			return out
 		}
+		out = append(out, e)
 	}
 }
 
@@ -568,6 +565,23 @@ func TestRollbackTellsNobody(t *testing.T) {
 	l.want()
 }
 
+func TestWatches(t *testing.T) {
+	f := newFixture(t)
+	c := f.Store.Catalog().Collection("posts")
+	for topic, want := range map[string]bool{
+		"posts": true, "posts/*": true, "pbc_posts/x?options=y": true, "post": false, "users/posts": false, "": false,
+	} {
+		l := f.listen(t, nil, topic)
+		if got := f.rt.Watches(c); got != want {
+			t.Errorf("%q: %v", topic, got)
+		}
+		l.Close()
+		if f.rt.Watches(c) {
+			t.Errorf("%q: still, after it was closed", topic)
+		}
+	}
+}
+
 func TestSlowClientIsCutOff(t *testing.T) {
 	f := newFixture(t, func(c *realtime.Config) { c.QueueEvents = 20 })
 	slow, other := f.listen(t, nil, "posts/*"), f.listen(t, nil, "posts/*")
@@ -653,5 +667,29 @@ func BenchmarkFanOut(b *testing.B) {
 	for b.Loop() {
 		f.post(b, "hello")
 		f.Flush(b)
+	}
+}
+
+// Two people whose records differ only in what one part of the rule reads are
+// not one group, however another part looks at the same field.
+func TestGroupsAreTheWholeInput(t *testing.T) {
+	f := newFixture(t)
+	f.Change(t, "users", func(c *pando.Collection) {
+		c.Fields = append(c.Fields, &pando.Field{ID: "json30", Name: "meta", Type: pando.FieldJSON, Options: &pando.JSONOptions{}})
+	})
+	ada := f.Insert(t, "users", map[string]any{"name": "Ada", "meta": json.RawMessage(`{"team":1,"role":"boss"}`)})
+	eve := f.Insert(t, "users", map[string]any{"name": "ada", "meta": json.RawMessage(`{"team":1,"role":"guest"}`)})
+	for _, rule := range []string{
+		`@request.auth.name:lower = "ada" && @request.auth.name = "Ada"`,
+		`@request.auth.meta.team = 1 && @request.auth.meta.role = "boss"`,
+	} {
+		f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = &rule })
+		f.Flush(t)
+		a, e := f.listen(t, ada, "posts/*"), f.listen(t, eve, "posts/*")
+		f.post(t, rule)
+		a.want(rule)
+		e.want()
+		a.Close()
+		e.Close()
 	}
 }

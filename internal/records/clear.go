@@ -13,7 +13,10 @@ import (
 // caller's to note before the transaction commits, and to remove afterwards.
 func (s *Records) Clear(ctx context.Context, tx store.Tx, c *pando.Collection) ([]string, error) {
 	ps := s.plansOf(tx.Catalog())
-	p := ps.plan(c)
+	p := ps.collection(c.ID)
+	if p == nil {
+		return nil, noCollection()
+	}
 	run := cascade{s: s, tx: tx, plans: ps, deleting: map[[2]string]bool{}, now: s.now()}
 	for {
 		page, err := tx.Find(ctx, store.Query{Collection: c, Limit: cascadePage})

@@ -120,11 +120,15 @@ func (p *plan) access(k kind) *access {
 	return &p.delete
 }
 
-// see makes the request as rules see it, with the submitted body.
+// see makes the request as rules see it, with the submitted body if any rule
+// will be asked.
 func (o *op) see(rec *pando.Record) *pando.Request {
-	req := *o.req
-	req.Body = o.draft.body(rec)
-	o.seen = &req
+	o.seen = o.req
+	if !o.req.IsSuperuser() && (!o.p.access(o.kind).open() || o.p.coll.IsAuth() || len(o.expand) > 0) {
+		req := *o.req
+		req.Body = o.draft.body(rec)
+		o.seen = &req
+	}
 	return o.seen
 }
 

@@ -44,22 +44,8 @@ func (s *Records) applyDelete(ctx context.Context, tx store.Tx, o *op) error {
 			return pando.Invalid("You can't delete the only existing superuser.")
 		}
 	}
-	var err error
-	o.removed, err = s.DeleteRecord(ctx, tx, o.rec)
+	run := cascade{s: s, tx: tx, plans: o.p.of, deleting: map[[2]string]bool{}, now: s.now()}
+	err := run.remove(ctx, o.p, o.rec)
+	o.removed = run.files
 	return err
-}
-
-// DeleteRecord removes a record that was read in this transaction, and what
-// refers to it as its relations say, whoever asks. It answers with the keys of
-// the files that belong to no record any more once the transaction is committed,
-// and fails with KindInvalid if a required relation stands against it.
-func (s *Records) DeleteRecord(ctx context.Context, tx store.Tx, rec *pando.Record) ([]string, error) {
-	ps := s.plansOf(tx.Catalog())
-	p := ps.collection(rec.Collection.ID)
-	if p == nil {
-		return nil, noCollection()
-	}
-	c := cascade{s: s, tx: tx, plans: ps, deleting: map[[2]string]bool{}, now: s.now()}
-	err := c.remove(ctx, p, rec)
-	return c.files, err
 }

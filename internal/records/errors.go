@@ -31,7 +31,7 @@ func moved(r store.Reader, c *store.Catalog) error {
 // withCatalog runs f with the newest catalog, and again with a newer one as
 // long as f finds that it moved.
 func (s *Records) withCatalog(f func(*plans) error) error {
-	ps := s.plansOf(s.store.Catalog())
+	ps := s.published(s.store.Catalog())
 	var err error
 	for range maxRestarts {
 		if err = f(ps); err == nil {
@@ -41,7 +41,7 @@ func (s *Records) withCatalog(f func(*plans) error) error {
 		if !isMoved {
 			return err
 		}
-		ps = s.plansOf(m.catalog)
+		ps = s.published(m.catalog)
 	}
 	return &pando.Error{
 		Kind: pando.KindUnavailable, Err: err,

@@ -38,11 +38,14 @@ type expansion struct {
 // expandPath is one dot path of an expand parameter, cut to the allowed depth.
 type expandPath []string
 
-// parseExpand reads a comma list of dot paths.
+// parseExpand reads a comma list of dot paths. Dots at their ends mean nothing.
 func parseExpand(text string) []expandPath {
+	if text == "" {
+		return nil
+	}
 	var paths []expandPath
 	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
+		if item = strings.Trim(strings.TrimSpace(item), "."); item != "" {
 			path := strings.Split(item, ".")
 			paths = append(paths, path[:min(len(path), maxExpandDepth)])
 		}
@@ -63,12 +66,13 @@ type link struct {
 var errUnlinked = errors.New("records: expand: no such relation")
 
 // link finds what a segment means: a relation field, `collection_via_field`, or
-// the old form of the latter, `collection(field)`. Hidden relations are for
-// superusers, as their ids are.
-func (p *plan) link(segment string, superuser bool) (link, error) {
+// the old form of the latter, `collection(field)`. A relation field may be hidden:
+// who knows its name may follow it and the view rule of what
+// it leads to decides.
+func (p *plan) link(segment string) (link, error) {
 	if f := p.coll.Field(segment); f != nil {
 		o, ok := f.Options.(*pando.RelationOptions)
-		if !ok || f.Hidden && !superuser {
+		if !ok {
 			return link{}, errUnlinked
 		}
 		to := p.of.collection(o.CollectionID)
@@ -88,7 +92,7 @@ func (p *plan) link(segment string, superuser bool) (link, error) {
 		return link{}, errUnlinked
 	}
 	f := to.coll.Field(field)
-	if f == nil || f.Hidden && !superuser {
+	if f == nil {
 		return link{}, errUnlinked
 	}
 	if o, ok := f.Options.(*pando.RelationOptions); !ok || o.CollectionID != p.coll.ID {
@@ -155,7 +159,7 @@ func (x *expansion) read(n int) error {
 // follow expands nodes along one path. Nothing is attached unless the rest of
 // the path can be followed too.
 func (x *expansion) follow(ctx context.Context, p *plan, nodes []*wire.Node, path expandPath) error {
-	l, err := p.link(path[0], x.req.IsSuperuser())
+	l, err := p.link(path[0])
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/pandobase/pando/internal/servicetest"
 )
-
-var _ = servicetest.BaseJSON
 
 // blog is collections that refer to each other in every way.
 func blog(t testing.TB, w *world) {
@@ -83,6 +79,9 @@ func TestExpand(t *testing.T) {
 	blog(t, w)
 	for _, c := range []struct{ as, post, expand, want string }{
 		{"", "p1", "author", "p1{author:a1}"},
+		{"", "p1", "author.", "p1{author:a1}"},
+		{"", "p1", ".author", "p1{author:a1}"},
+		{"", "p1", ".", "p1"},
 		{"", "p1", "co", "p1{co:[a2 a1 a3]}"},
 		{"", "p1", " author , co ,", "p1{author:a1 co:[a2 a1 a3]}"},
 		{"", "p1", "author,author.profiles_via_who", "p1{author:a1{profiles_via_who:pr1}}"},
@@ -109,8 +108,9 @@ func TestExpand(t *testing.T) {
 		{"", "p1", "co,author.nope", "p1{co:[a2 a1 a3]}"},
 		{"", "p1", "profiles_via_who", "p1"},
 		{"", "p1", "posts_via_author", "p1"},
-		{"", "p1", "hid", "p1"},
-		{"", "p1", "author.posts_via_hid", "p1"},
+		{"", "p1", "hid", "p1{hid:a1}"},
+		{"", "p1", "author.posts_via_hid", "p1{author:a1{posts_via_hid:[p1]}}"},
+		{"", "p1", "author..posts_via_author", "p1"},
 		{"root", "p1", "sec,par", "p1{par:[no yes] sec:s1}"},
 		{"root", "p1", "hid.posts_via_hid", "p1{hid:a1{posts_via_hid:[p1]}}"},
 	} {

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/wire"
 )
@@ -76,7 +77,9 @@ func (s *Records) list(ctx context.Context, req *pando.Request, p *plan, q pando
 	}
 	k.number(int(p.of.catalog.Version))
 	k.text(p.coll.ID)
-	k.number(q.Page)
+	if !mutant.KeyWithoutPage {
+		k.number(q.Page)
+	}
 	k.number(q.PerPage)
 	k.bool(q.SkipTotal)
 	keyed := k.request(sh, req)
@@ -100,7 +103,7 @@ func badQuery(err error) error {
 func (s *Records) fillList(
 	ctx context.Context, r store.Reader, req *pando.Request, p *plan, sh *shape, q *pando.ListQuery,
 ) (*answer, error) {
-	find := store.Query{Collection: p.coll, Sort: sh.sort, Limit: q.PerPage, Total: !q.SkipTotal}
+	find := store.Query{Collection: p.coll, Sort: sh.sort, Request: req, Limit: q.PerPage, Total: !q.SkipTotal}
 	now := s.now()
 	if sh.rule != nil {
 		find.Where = append(find.Where, store.Condition{Rule: sh.rule, Request: req, Now: now})

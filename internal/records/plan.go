@@ -46,22 +46,31 @@ type referrer struct {
 	field *pando.Field
 }
 
-// plansOf is the plans of c. Those of the newest catalog are kept.
+// plansOf is the plans of c. Catalogs are told apart by identity: a version may
+// have been given to a change that was rolled back before, and its plans must
+// not be used for another.
 func (s *Records) plansOf(c *store.Catalog) *plans {
-	ps := s.plans.Load()
-	if ps != nil && ps.catalog.Version == c.Version {
+	if ps := s.plans.Load(); ps != nil && ps.catalog == c {
 		return ps
 	}
-	next := &plans{catalog: c}
-	for ps == nil || ps.catalog.Version < c.Version {
-		if s.plans.CompareAndSwap(ps, next) {
+	return &plans{catalog: c}
+}
+
+// published is the plans of c, a catalog that was committed; those of the newest
+// are kept.
+func (s *Records) published(c *store.Catalog) *plans {
+	for {
+		ps := s.plans.Load()
+		switch {
+		case ps != nil && ps.catalog == c:
+			return ps
+		case ps != nil && ps.catalog.Version > c.Version:
+			return &plans{catalog: c} // a snapshot of yesterday
+		}
+		if next := (&plans{catalog: c}); s.plans.CompareAndSwap(ps, next) {
 			return next
 		}
-		if ps = s.plans.Load(); ps.catalog.Version == c.Version {
-			return ps
-		}
 	}
-	return next // a snapshot of yesterday
 }
 
 // collection is the plan of the collection that ref names, nil if there is none.

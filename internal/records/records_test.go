@@ -2,6 +2,7 @@ package records_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -35,6 +36,10 @@ func newWorld(t testing.TB, edit ...func(*records.Config)) *world {
 	c := records.Config{
 		Store: w.env.Store, Facts: w.env.Facts, Blobs: w.env.Blobs, Passwords: passwords,
 		Now: func() time.Time { return w.clock },
+		Sleep: func(_ context.Context, d time.Duration) error {
+			w.slept = append(w.slept, d)
+			return nil
+		},
 	}
 	for _, e := range edit {
 		e(&c)

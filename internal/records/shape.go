@@ -100,6 +100,7 @@ func (p *plan) newShape(t *texts) *shape {
 			return sh
 		}
 		for _, k := range sh.sort {
+			sh.inputs = append(sh.inputs, k.Inputs()...)
 			sh.volatile = sh.volatile || k.Volatile()
 		}
 	}
@@ -165,7 +166,7 @@ func (sh *shape) hangOnPath(p *plan, path expandPath, superuser bool) {
 		return
 	}
 	for _, segment := range path {
-		l, err := p.link(segment, false)
+		l, err := p.link(segment)
 		if err != nil || l.to.view.closed() {
 			return
 		}

@@ -42,14 +42,18 @@ func (s *Records) nodes(
 			return nil, err
 		}
 		list[i] = wire.Node{Plan: p.wire, Record: rec, Show: shown}
+		if rec.Collection != p.coll { // a record of before the collection was changed
+			list[i].Plan = wire.NewPlan(rec.Collection)
+		}
 		out[i] = &list[i]
 	}
 	return out, nil
 }
 
 // Encode is rec as req's caller sees it, with what expand names, as JSON. What
-// else it reads comes from r, whose catalog rec's collection must be of. Whether
-// the caller may see the record at all has been decided before.
+// else it reads comes from r; rec itself may be older or newer than that.
+// Whether the caller may see the record at all has been decided before. It fails
+// with KindNotFound if the collection is gone.
 func (s *Records) Encode(
 	ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string,
 ) ([]byte, error) {

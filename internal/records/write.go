@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/pandobase/pando"
-	"github.com/pandobase/pando/internal/blob"
-	"github.com/pandobase/pando/internal/field"
 	"github.com/pandobase/pando/internal/hook"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/wire"
@@ -51,17 +49,6 @@ type plainText struct {
 	text  string
 }
 
-// need is what a try ends with that misses something that must not, or cannot,
-// be done inside a transaction.
-type need struct {
-	op     *op
-	hash   []plainText
-	verify string   // the stored hash to compare the old password with
-	note   []string // keys of files that are about to lose their record
-}
-
-func (*need) Error() string { return "records: something is to be done outside the transaction first" }
-
 // writing is one write on its way.
 type writing struct {
 	s     *Records
@@ -71,6 +58,7 @@ type writing struct {
 	noted map[string]bool // keys whose fate hangs on this write
 	put   []string        // keys of new files
 	done  bool            // committed
+	lost  bool            // failed in a way that does not tell whether it was committed
 }
 
 // errRehearsed ends the transaction of a rehearsal.
@@ -78,13 +66,9 @@ var errRehearsed = errors.New("records: rehearsal")
 
 // write carries out ops in one transaction. Unless a batch needs them sooner,
 // their answers are made by the caller, after it.
-func (s *Records) write(ctx context.Context, ps *plans, ops []*op, batch bool) (err error) {
+func (s *Records) write(ctx context.Context, ps *plans, ops []*op, batch bool) error {
 	w := &writing{s: s, ps: ps, ops: ops, batch: batch, noted: map[string]bool{}}
-	defer func() {
-		if settleErr := w.settle(context.WithoutCancel(ctx)); err == nil {
-			err = settleErr
-		}
-	}()
+	defer w.settle(context.WithoutCancel(ctx))
 	if err := w.rehearse(ctx); err != nil {
 		return err
 	}
@@ -201,87 +185,19 @@ func (w *writing) commit(ctx context.Context) error {
 		return err
 	})
 	w.done = err == nil
+	w.lost = isLost(err)
 	return err
 }
 
-// try runs f, and again as long as it ends with a need, which is met.
-func (w *writing) try(ctx context.Context, f func(context.Context) error) error {
-	var err error
-	for range maxRestarts + len(w.ops) {
-		if err = f(ctx); err == nil {
-			return nil
-		}
-		n, isNeed := errors.AsType[*need](err)
-		if !isNeed {
-			return err
-		}
-		if err := w.meet(ctx, n); err != nil {
-			return err
-		}
+// isLost tells whether err comes from the database itself, so that only the
+// database knows what became of the transaction.
+func isLost(err error) bool {
+	if err == nil || pando.KindOf(err) != pando.KindInternal {
+		return false
 	}
-	return &pando.Error{
-		Kind: pando.KindUnavailable, Err: err,
-		Message: "The record is being changed by others at this moment. Please try again.",
-	}
-}
-
-func (w *writing) meet(ctx context.Context, n *need) error {
-	for _, h := range n.hash {
-		if err := w.hash(ctx, n.op, h); err != nil {
-			return err
-		}
-	}
-	if n.verify != "" {
-		ok, err := w.s.passwords.Verify(ctx, n.verify, n.op.draft.form.old)
-		if err != nil {
-			return err
-		}
-		if n.op.verified == nil {
-			n.op.verified = map[string]bool{}
-		}
-		n.op.verified[n.verify] = ok
-	}
-	return w.note(ctx, n.note)
-}
-
-func (w *writing) hash(ctx context.Context, o *op, h plainText) error {
-	if _, done := o.hashes[h]; done {
-		return nil
-	}
-	options := o.p.coll.Fields[h.field].Options.(*pando.PasswordOptions)
-	hash, err := w.s.passwords.Hash(ctx, h.text, options.Cost)
-	if err != nil {
-		if pando.KindOf(err) == pando.KindInvalid {
-			return failed(o.kind, nil, err)
-		}
-		return err
-	}
-	if o.hashes == nil {
-		o.hashes = map[plainText]string{}
-	}
-	o.hashes[h] = hash
-	return nil
-}
-
-// hashAll hashes the submitted passwords of a batch before its transaction is
-// tried for the first time, so that not each of them ends one try.
-func (w *writing) hashAll(ctx context.Context) error {
-	for i, o := range w.ops {
-		if !w.batch || o.draft == nil {
-			continue
-		}
-		for _, c := range o.draft.changes {
-			f := o.p.coll.Fields[c.field]
-			plain, _ := c.value.(string)
-			if f.Type != pando.FieldPassword || plain == "" || field.Check(f, plain) != nil {
-				continue
-			}
-			if err := w.hash(ctx, o, plainText{c.field, plain}); err != nil {
-				return w.failure(i, err)
-			}
-		}
-	}
-	return nil
+	_, isNeed := errors.AsType[*need](err)
+	_, isMoved := errors.AsType[*errMoved](err)
+	return !isNeed && !isMoved && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // apply carries out all operations. It is what runs inside the transaction.
@@ -344,126 +260,4 @@ func (s *Records) check(ctx context.Context, r store.Reader, o *op) error {
 		return s.checkUpdate(ctx, r, o)
 	}
 	return s.checkDelete(ctx, r, o)
-}
-
-// note writes down, before anything happens to them, that the fate of files
-// hangs on this write.
-func (w *writing) note(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	if err := w.s.blobs.Undecided(ctx, keys); err != nil {
-		return err
-	}
-	for _, key := range keys {
-		w.noted[key] = true
-	}
-	return nil
-}
-
-// putFiles stores the new files of all operations.
-func (w *writing) putFiles(ctx context.Context) error {
-	var keys []string
-	for _, o := range w.ops {
-		keys = append(keys, o.newKeys()...)
-	}
-	if err := w.note(ctx, keys); err != nil {
-		return err
-	}
-	for i, o := range w.ops {
-		if o.draft == nil {
-			continue
-		}
-		for _, u := range o.draft.uploads {
-			if err := w.putFile(ctx, o, u); err != nil {
-				return w.failure(i, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (o *op) newKeys() []string {
-	if o.draft == nil {
-		return nil
-	}
-	var keys []string
-	for _, u := range o.draft.uploads {
-		keys = append(keys, blob.Key(o.p.coll.ID, o.id, u.name))
-	}
-	return keys
-}
-
-func (w *writing) putFile(ctx context.Context, o *op, u *upload) error {
-	if u.check() != nil {
-		return nil // the transaction will say so
-	}
-	r, err := u.open()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	key := blob.Key(o.p.coll.ID, o.id, u.name)
-	w.put = append(w.put, key)
-	return w.s.blobs.Put(ctx, key, r)
-}
-
-// settle ends what hung on the write: files that no record names go, and the
-// notes with them. A file that cannot be removed now keeps its note, and is
-// removed when the server starts the next time.
-func (w *writing) settle(ctx context.Context) error {
-	if len(w.noted) == 0 {
-		return nil
-	}
-	for _, key := range w.orphans() {
-		if w.s.blobs.Delete(ctx, key) != nil || w.s.blobs.DeleteAll(ctx, blob.Thumbs(key)) != nil {
-			delete(w.noted, key)
-		}
-	}
-	var settled []string
-	for key := range w.noted {
-		settled = append(settled, key)
-	}
-	slices.Sort(settled)
-	// The write itself is decided; a note too many only costs a look at the next start.
-	_ = w.s.blobs.Decided(ctx, settled)
-	return nil
-}
-
-// orphans lists the files that belong to no record after all: those removed by
-// a write that was committed, and new ones that nobody came to name.
-func (w *writing) orphans() []string {
-	if !w.done {
-		return w.put
-	}
-	var list []string
-	named := map[string]bool{}
-	for _, o := range w.ops {
-		list = append(list, o.removed...)
-		if o.kind != erase {
-			for _, key := range fileKeys(o.rec) {
-				named[key] = true
-			}
-		}
-	}
-	for _, key := range w.put {
-		if !named[key] {
-			list = append(list, key)
-		}
-	}
-	return list
-}
-
-// fileKeys lists where the files of rec lie.
-func fileKeys(rec *pando.Record) []string {
-	var keys []string
-	for _, f := range rec.Collection.Fields {
-		if f.Type != pando.FieldFile {
-			continue
-		}
-		for _, name := range rec.Strings(f.Name) {
-			keys = append(keys, blob.Key(rec.Collection.ID, rec.ID(), name))
-		}
-	}
-	return keys
 }

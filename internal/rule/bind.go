@@ -24,6 +24,9 @@ type Bound struct {
 // Collection is the collection that the rule was checked for.
 func (b *Bound) Collection() *pando.Collection { return b.own }
 
+// Now is what @now means.
+func (b *Bound) Now() time.Time { return b.now }
+
 // Bind puts a request's values into the rule. now is what @now means.
 func (r *Rule) Bind(req *pando.Request, now time.Time) *Bound {
 	p := r.planFor(req)

@@ -103,6 +103,9 @@ func (c *Compare) like(l, r arg) truth {
 // Pattern is the LIKE pattern of v as the right side of ~: literals may bring
 // wildcards of their own, other values are looked for anywhere as they are.
 func (o *Operand) Pattern(v Value) string {
+	if o.pattern != "" {
+		return o.pattern
+	}
 	if o.Literal && v.kind != kindInt {
 		return pattern(v)
 	}

@@ -37,7 +37,7 @@ type plan struct {
 	inputs   []*input
 	reads    []*pando.Collection
 	volatile bool
-	ownView  bool // reads a column of a view's own row
+	remote   bool // hangs on something that only the database knows exactly
 
 	key   *Operand // of a sort key
 	guard Node     // of a sort key, not grouped
@@ -158,7 +158,7 @@ func newPlan(scope Scope, auth *pando.Collection, build func(*resolver) (Node, e
 // A view's columns have the types that its query gives them, which only the
 // database knows.
 func (p *plan) local() bool {
-	if p.ownView {
+	if p.remote {
 		return false
 	}
 	for _, j := range p.joins {

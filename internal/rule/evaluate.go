@@ -30,10 +30,7 @@ func (r *Rule) Match(ctx context.Context, env Env, rec *pando.Record) (bool, err
 	if e.stored == nil {
 		e.stored = rec
 	}
-	var few [8]row
-	if len(p.joins) <= len(few) {
-		e.rows = few[:len(p.joins)]
-	} else {
+	if len(p.joins) > 0 {
 		e.rows = make([]row, len(p.joins))
 	}
 	ok := e.holds(p.cond)

@@ -66,12 +66,21 @@ func (r *resolver) strftime(args []fexpr.Token) (*Operand, error) {
 	at := o.Args[1]
 	o.Multi, o.Chain = at.Multi, at.Chain
 	o.visible = at.visible
-	// A column of free text may hold "now".
-	if f := at.Field; at.Kind == OperandValue && isNow(at.Value) || at.Kind == OperandInput ||
-		f != nil && f.Type != pando.FieldDate && f.Type != pando.FieldAutodate && f.Type != pando.FieldNumber {
+	if at.Kind == OperandValue && isNow(at.Value) || at.Kind == OperandInput || at.MayBeNow() {
 		r.plan.volatile = true
 	}
+	r.plan.remote = r.plan.remote || at.MayBeNow() // what a free text means as a time, only the database knows in full
 	return o, nil
+}
+
+// MayBeNow tells whether a row can make the operand the text "now": a column of
+// free text can.
+func (o *Operand) MayBeNow() bool {
+	f := o.Field
+	if o.Kind == OperandItem {
+		return true
+	}
+	return f != nil && f.Type != pando.FieldDate && f.Type != pando.FieldAutodate && f.Type != pando.FieldNumber
 }
 
 const earthRadius = 6371 // km

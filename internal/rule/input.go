@@ -327,8 +327,19 @@ func jsonText(x any) string {
 }
 
 // appendKey appends the input's value so that no two different ones look alike.
+// It is the whole value: another part of the rule may look at the same input
+// through another modifier or path, and inputs of one name are noted once.
 func (in *input) appendKey(to []byte, req *pando.Request) []byte {
-	v, missing := in.value(req)
+	whole := *in
+	whole.path, whole.jsonPath = nil, ""
+	if whole.source == fromBody {
+		_, there := whole.body(req)
+		to = Bool(there).appendKey(to)
+	}
+	if whole.source == fromBody || whole.modifier != modIsset {
+		whole.modifier = modNone
+	}
+	v, missing := whole.value(req)
 	if missing {
 		return append(to, '-')
 	}

@@ -120,8 +120,8 @@ func (r *resolver) changed(f *pando.Field) *Operand {
 func (r *resolver) items(in input, f *pando.Field) *Operand {
 	in.modifier = modNone
 	r.plan.note(&in)
-	many := f.Multiple()
-	j := r.join(nil, "@items."+in.name, Join{Kind: JoinItems, in: &in, Many: many, Multi: many})
+	// The one value of a single field is a list too: of one item, or of none.
+	j := r.join(nil, "@items."+in.name, Join{Kind: JoinItems, in: &in, Many: true, Multi: f.Multiple()})
 	o := &Operand{Kind: OperandItem, Join: j}
 	r.multi(o)
 	return o
@@ -138,17 +138,27 @@ func (r *resolver) through(in input, f *pando.Field, path []string, mod modifier
 	if target == nil {
 		return missing()
 	}
-	r.plan.note(&in)
 	many := f.Multiple()
-	j := r.join(nil, "@ids."+in.name, Join{
-		Kind: JoinIDs, in: &in, Collection: target, Many: many, Multi: many, depth: 1,
+	return r.attempt(func() (*Operand, error) {
+		j := r.join(nil, "@ids."+in.name, Join{
+			Kind: JoinIDs, in: &in, Collection: target, Many: many, Multi: many, depth: 1,
+		})
+		r.plan.note(&in)
+		r.plan.read(target)
+		return r.walk(j, target, path, mod)
 	})
-	r.plan.read(target)
-	operand, err := r.walk(j, target, path, mod)
+}
+
+// attempt gives what f finds; where it finds nothing, what it has noted on the
+// way is forgotten.
+func (r *resolver) attempt(f func() (*Operand, error)) *Operand {
+	joins, inputs, reads := len(r.plan.joins), len(r.plan.inputs), len(r.plan.reads)
+	o, err := f()
 	if err != nil {
+		r.plan.joins, r.plan.inputs, r.plan.reads = r.plan.joins[:joins], r.plan.inputs[:inputs], r.plan.reads[:reads]
 		return missing()
 	}
-	return operand
+	return o
 }
 
 // authPath resolves what follows "@request.auth.". Which fields there are hangs
@@ -212,21 +222,21 @@ func (r *resolver) authField(f *pando.Field, path []string, mod modifier) *Opera
 	o := r.input(in)
 	// It compares as the column that it is, not as a literal.
 	o.Literal, o.Exact = false, in.jsonPath != ""
-	if in.modifier == modNone && in.jsonPath == "" {
+	// A list is left out: its column would turn numbers in texts into numbers,
+	// which a bound text cannot, and nobody compares lists by size.
+	if in.modifier == modNone && in.jsonPath == "" && !f.Multiple() && f.Type != pando.FieldGeoPoint {
 		o.Affinity = AffinityOf(f)
 	}
 	return o
 }
 
-// authBack goes from the caller's record to those that point to it.
+// authBack goes from the caller's record to those that point to it. Of the
+// record itself only the id is read.
 func (r *resolver) authBack(path []string, mod modifier) *Operand {
 	in := input{source: fromAuth, name: "auth.id", key: "id"}
-	r.plan.note(&in)
-	self := r.join(nil, "@auth", Join{Kind: JoinIDs, in: &in, Collection: r.auth})
-	r.plan.read(r.auth)
-	o, err := r.walk(self, r.auth, path, mod)
-	if err != nil {
-		return missing()
-	}
-	return o
+	return r.attempt(func() (*Operand, error) {
+		self := r.join(nil, "@auth", Join{Kind: JoinIDs, in: &in, Collection: r.auth})
+		r.plan.note(&in)
+		return r.walk(self, r.auth, path, mod)
+	})
 }

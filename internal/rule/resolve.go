@@ -79,6 +79,9 @@ func (r *resolver) compare(e *comparison) (Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invalid right operand %q - %w", e.right.Literal, err)
 	}
+	if op := ops[e.op]; right.Kind == OperandValue && (op == Like || op == NotLike) {
+		right.pattern = right.Pattern(right.Value)
+	}
 	c := &Compare{Op: ops[e.op], Left: left, Right: right, All: !e.any && (left.Multi || right.Multi)}
 	n := And{c}
 	for _, o := range []*Operand{left, right} {
@@ -133,7 +136,7 @@ func (r *resolver) identifier(name string) (*Operand, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.plan.ownView = r.plan.ownView || r.own.IsView()
+	r.plan.remote = r.plan.remote || r.own.IsView()
 	return r.walk(r.base, r.own, path, mod)
 }
 

@@ -50,6 +50,9 @@ func (r *Rule) Local() bool { return r.local }
 // each once. Answers that hang on the rule hang on these values:
 // [Rule.AppendInputs] gives them for a request.
 func (r *Rule) Inputs() []string {
+	if len(r.inputs) == 0 {
+		return nil
+	}
 	out := make([]string, len(r.inputs))
 	for i, in := range r.inputs {
 		out[i] = in.name
@@ -93,6 +96,15 @@ func (k SortKey) Reads() []*pando.Collection {
 		return nil
 	}
 	return k.rule.reads
+}
+
+// Inputs is as [Rule.Inputs]: a client's key brings the list rules of the
+// collections along that it leads through, and those ask about the request.
+func (k SortKey) Inputs() []string {
+	if k.rule == nil {
+		return nil
+	}
+	return k.rule.Inputs()
 }
 
 // Volatile tells whether the order can change without any write.

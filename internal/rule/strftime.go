@@ -163,7 +163,7 @@ func parseZone(s string) (time.Duration, bool) {
 func (c *clock) modify(m string, first bool) bool {
 	switch m {
 	case "unixepoch", "auto", "julianday":
-		return first && c.number && c.reinterpret(m)
+		return first && (c.number && c.reinterpret(m) || !c.number && m == "auto")
 	case "subsec", "subsecond", "floor", "ceiling":
 		return m != "floor" && m != "ceiling" // overflow of months goes into the next, which is ceiling's default
 	case "utc":
@@ -370,7 +370,7 @@ func (c *clock) verb(v byte, t time.Time) (string, bool) {
 	case 'R':
 		return t.Format("15:04"), true
 	case 's':
-		return strconv.FormatInt((c.millis-unixEpoch)/1000, 10), true
+		return strconv.FormatInt(c.millis/1000-unixEpoch/1000, 10), true
 	case 'S':
 		return fmt.Sprintf("%02d", t.Second()), true
 	case 'T':

@@ -101,7 +101,8 @@ type Operand struct {
 	Multi bool
 	Chain []*Join
 
-	index   int // of Field in its collection
+	pattern string // of a literal behind ~
+	index   int    // of Field in its collection
 	in      *input
 	macro   macro
 	visible *Operand // emailVisibility beside an e-mail that a client compares

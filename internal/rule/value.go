@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -232,8 +233,13 @@ func compareIntReal(n int64, f float64) int {
 	return cmpOrdered(float64(n), f)
 }
 
-// formatReal writes a real number as the database does: 15 significant digits,
-// always with a decimal point.
+// realDigits is how many significant digits a real number has as a text.
+const realDigits = 17
+
+// formatReal writes a real number as SQLite does: 17 significant digits, fewer
+// where the 15th and 16th are zeros or nines that come of the binary form, and
+// always a decimal point. SQLite computes with a few guard bits, so the last of
+// 17 digits can differ by one; numbers that people write have fewer.
 func formatReal(f float64) string {
 	switch {
 	case math.IsInf(f, 1):
@@ -243,38 +249,68 @@ func formatReal(f float64) string {
 	case f == 0:
 		return "0.0"
 	}
-	var buf [32]byte
-	b := strconv.AppendFloat(buf[:0], f, 'e', 14, 64) // -d.dddddddddddddde±dd
 	sign := ""
-	if b[0] == '-' {
-		sign, b = "-", b[1:]
+	if f < 0 {
+		sign, f = "-", -f
 	}
-	e := strings.IndexByte(string(b), 'e')
-	exp, _ := strconv.Atoi(string(b[e+1:]))
-	digits := strings.TrimRight(string(b[0])+string(b[2:e]), "0")
-	if exp < -4 || exp > 14 {
+	digits, exp := shortened(f)
+	switch {
+	case exp < -4 || exp >= realDigits:
 		frac := digits[1:]
 		if frac == "" {
 			frac = "0"
 		}
-		out := sign + digits[:1] + "." + frac + "e"
-		if exp < 0 {
-			out, exp = out+"-", -exp
-		} else {
-			out += "+"
-		}
-		if exp < 10 {
-			out += "0"
-		}
-		return out + strconv.Itoa(exp)
-	}
-	if exp < 0 {
+		return fmt.Sprintf("%s%s.%se%+03d", sign, digits[:1], frac, exp)
+	case exp < 0:
 		return sign + "0." + strings.Repeat("0", -exp-1) + digits
-	}
-	if len(digits) <= exp+1 {
+	case len(digits) <= exp+1:
 		return sign + digits + strings.Repeat("0", exp+1-len(digits)) + ".0"
 	}
 	return sign + digits[:exp+1] + "." + digits[exp+1:]
+}
+
+// shortened gives the significant digits of f and the exponent of the first.
+func shortened(f float64) (string, int) {
+	digits, exp := decimal(f, realDigits+1) // which SQLite rounds once more
+	digits, exp = roundHalfUp(digits, exp)
+	short := -1
+	switch digits[14:16] {
+	case "00":
+		short = len(strings.TrimRight(digits[:15], "0"))
+	case "99":
+		short = len(strings.TrimRight(digits[:15], "9"))
+	}
+	if short > 0 {
+		s, e := decimal(f, short)
+		if g, err := strconv.ParseFloat(s[:1]+"."+s[1:]+"e"+strconv.Itoa(e), 64); err == nil && g == f {
+			digits, exp = s, e
+		}
+	}
+	digits = strings.TrimRight(digits, "0")
+	return digits, exp
+}
+
+// roundHalfUp takes the last digit off.
+func roundHalfUp(digits string, exp int) (string, int) {
+	b := []byte(digits[:len(digits)-1])
+	if digits[len(digits)-1] < '5' {
+		return string(b), exp
+	}
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i]++; b[i] <= '9' {
+			return string(b), exp
+		}
+		b[i] = '0'
+	}
+	return "1" + string(b[:len(b)-1]), exp + 1
+}
+
+// decimal writes f, which is above 0, with n significant digits.
+func decimal(f float64, n int) (string, int) {
+	s := strconv.FormatFloat(f, 'e', n-1, 64) // d.dddde±dd
+	mantissa, exponent, _ := strings.Cut(s, "e")
+	exp, _ := strconv.Atoi(exponent)
+	return mantissa[:1] + strings.TrimPrefix(mantissa[1:], "."), exp
 }
 
 // lower is the LOWER of SQL: ASCII letters only.

@@ -13,6 +13,7 @@ type Query struct {
 	Match      []Match
 	Where      []Condition
 	Sort       []rule.SortKey // none: insertion order
+	Request    *pando.Request // who asks for the order; nil: whoever Where asks for
 	Offset     int
 	Limit      int  // 0: no limit
 	Total      bool // also count all matching records

@@ -15,6 +15,9 @@ func authMethods(c *call) error {
 func authWithPassword(c *call) error {
 	var login pando.PasswordLogin
 	if def := c.h.cfg.Collection(c.path("c")); def != nil && def.IsAuth() {
+		if c.hasBody() && !isForm(c.contentType()) {
+			return pando.Invalid(messageUnsupported)
+		}
 		if err := c.decodeForm(&login); err != nil {
 			return err
 		}
@@ -23,8 +26,16 @@ func authWithPassword(c *call) error {
 }
 
 func authRefresh(c *call) error {
-	if c.h.cfg.Collection(c.path("c")) == nil { // even a guest is told so
+	def := c.h.cfg.Collection(c.path("c"))
+	if def == nil { // even a guest is told so
 		return &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+	}
+	if c.req.Auth != nil && c.req.Auth.Collection.ID == def.ID && c.hasBody() {
+		in, err := c.submission() // rules may look at it
+		if err != nil {
+			return err
+		}
+		c.req.Body = in.Body
 	}
 	return c.answer(c.h.cfg.Auth.Refresh(c.r.Context(), &c.req, c.path("c"), c.token, c.projection()))
 }

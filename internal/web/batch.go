@@ -191,8 +191,9 @@ func (c *call) batchOp(settings *pando.Settings, rq *batchRequest, number int) (
 
 // recordPath takes /api/collections/{c}/records and …/records/{id} apart.
 func recordPath(path string) (collection, id string, ok bool) {
-	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	if len(parts) < 4 || len(parts) > 5 || parts[0] != "api" || parts[1] != "collections" || parts[3] != "records" {
+	rest, absolute := strings.CutPrefix(path, "/")
+	parts := strings.Split(rest, "/")
+	if !absolute || len(parts) < 4 || len(parts) > 5 || parts[0] != "api" || parts[1] != "collections" || parts[3] != "records" {
 		return "", "", false
 	}
 	collection, err := url.PathUnescape(parts[2])

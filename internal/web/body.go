@@ -19,6 +19,7 @@ const (
 const (
 	messageUnsupported = "Unsupported Content-Type."
 	messageLoad        = "An error occurred while loading the submitted data."
+	messageFiles       = "Failed to read the submitted data."
 	messageValidate    = "An error occurred while validating the submitted data."
 )
 
@@ -75,6 +76,9 @@ func (c *call) readJSON() ([]byte, error) {
 // bodies. An absent body is an empty one.
 func (c *call) submission() (pando.Input, error) {
 	if !c.hasBody() {
+		if strings.HasPrefix(c.contentType(), "multipart/form-data") {
+			return pando.Input{}, pando.Invalid(messageFiles) // not even the closing boundary
+		}
 		return pando.Input{Body: map[string]any{}}, nil
 	}
 	switch contentType := c.contentType(); {
@@ -96,16 +100,11 @@ func (c *call) submission() (pando.Input, error) {
 		}
 		return pando.Input{Body: values, Files: f.files}, nil
 	}
-	return pando.Input{}, unsupportedType(c.contentType(), "")
-}
-
-// unsupportedType refuses a body of another type. XML counts as a type that is
-// known and a body that does not parse: no record ever fits it.
-func unsupportedType(contentType, message string) error {
-	if strings.HasPrefix(contentType, "application/xml") || strings.HasPrefix(contentType, "text/xml") {
-		return pando.Invalid("%s", message)
+	if t := c.contentType(); strings.HasPrefix(t, "application/xml") || strings.HasPrefix(t, "text/xml") {
+		// A type that is known, and a body that does not parse: no record fits it.
+		return pando.Input{}, &pando.Error{Kind: pando.KindInvalid}
 	}
-	return pando.Invalid(messageUnsupported)
+	return pando.Input{}, pando.Invalid(messageUnsupported)
 }
 
 func bodyErrorOrNil(message string, err error) error {
@@ -117,7 +116,7 @@ func bodyErrorOrNil(message string, err error) error {
 
 // object reads a body whose keys are fixed (a form in the sense of this API)
 // and returns it as one JSON object. message is what the client reads if the
-// body does not parse.
+// body does not parse or is of another type.
 func (c *call) object(message string) ([]byte, error) {
 	if !c.hasBody() {
 		return []byte("{}"), nil
@@ -138,7 +137,7 @@ func (c *call) object(message string) ([]byte, error) {
 		raw, err := f.json()
 		return raw, bodyErrorOrNil(message, err)
 	}
-	return nil, unsupportedType(c.contentType(), message)
+	return nil, pando.Invalid("%s", message)
 }
 
 func checkUTF8(raw []byte) error {
@@ -146,4 +145,14 @@ func checkUTF8(raw []byte) error {
 		return pando.Invalid("The submitted data is not valid UTF-8.")
 	}
 	return nil
+}
+
+// isForm tells whether a body of this type can hold a form.
+func isForm(contentType string) bool {
+	for _, t := range []string{"application/json", "multipart/form-data", "application/x-www-form-urlencoded"} {
+		if strings.HasPrefix(contentType, t) {
+			return true
+		}
+	}
+	return false
 }

@@ -184,12 +184,12 @@ func TestBodyLimits(t *testing.T) {
 func TestDefinitionBodies(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"name":"a"} x`:            "",
-		`{"name":`:                  messageCollection,
-		`[]`:                        messageCollection,
+		`{"name":`:                  messageNewCollection,
+		`[]`:                        messageNewCollection,
 		`{"a":{"b":1,"b":2}}`:       `The key "b" is given twice in one object.`,
 		`{"a":[{"b":1,"b":2}]}`:     `The key "b" is given twice in one object.`,
 		"{\"name\":\"\x80\"}":       "The submitted data is not valid UTF-8.",
-		`{"name":"` + "\x01" + `"}`: messageCollection,
+		`{"name":"` + "\x01" + `"}`: messageNewCollection,
 	} {
 		f := newFake()
 		w := request(f.handler(t), "POST", "/api/collections", body, jsonType, "Authorization: super")
@@ -203,8 +203,11 @@ func TestDefinitionBodies(t *testing.T) {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	if w := request(newFake().handler(t), "POST", "/api/collections", "x", "Content-Type: text/plain", "Authorization: super"); !strings.Contains(w.Body.String(), messageCollection) {
+	if w := request(newFake().handler(t), "POST", "/api/collections", "x", "Content-Type: text/plain", "Authorization: super"); !strings.Contains(w.Body.String(), messageNewCollection) {
 		t.Errorf("type: %s", w.Body)
+	}
+	if w := request(newFake().handler(t), "PATCH", "/api/collections/a", "{", jsonType, "Authorization: super"); !strings.Contains(w.Body.String(), messageCollection) {
+		t.Errorf("update: %s", w.Body)
 	}
 }
 

@@ -28,6 +28,7 @@ type call struct {
 // serve runs one route.
 func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	h.setCommonHeaders(w, r)
 	c := &call{h: h, w: w, r: r, route: rt}
 	h.metrics.inflight.Inc()
 	defer func() {
@@ -96,7 +97,7 @@ func (c *call) identify(settings *pando.Settings) error {
 		if err != nil {
 			return err
 		}
-		if who.IsSuperuser() && !mayBeSuperuser(settings, c.req.RealIP) {
+		if who.IsSuperuser() && !settings.TakesSuperuserFrom(c.req.RealIP) {
 			return &pando.Error{Kind: pando.KindForbidden}
 		}
 		c.req.Auth = who

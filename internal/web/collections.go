@@ -6,7 +6,10 @@ import (
 	"github.com/pandobase/pando"
 )
 
-const messageCollection = "Failed to load the collection type data due to invalid formatting."
+const (
+	messageNewCollection = "Failed to load the collection type data due to invalid formatting."
+	messageCollection    = "Failed to load the submitted data due to invalid formatting."
+)
 
 func listCollections(c *call) error {
 	q, err := c.listQuery()
@@ -17,7 +20,7 @@ func listCollections(c *call) error {
 }
 
 func createCollection(c *call) error {
-	body, err := c.definition()
+	body, err := c.object(messageNewCollection)
 	if err != nil {
 		return err
 	}
@@ -29,21 +32,11 @@ func viewCollection(c *call) error {
 }
 
 func updateCollection(c *call) error {
-	body, err := c.definition()
+	body, err := c.object(messageCollection)
 	if err != nil {
 		return err
 	}
 	return c.answer(c.h.cfg.Collections.Update(c.r.Context(), c.path("c"), body, c.fields()))
-}
-
-// definition reads a collection. Its endpoints call every body that they cannot
-// read badly formatted, one of an unknown type too.
-func (c *call) definition() ([]byte, error) {
-	body, err := c.object(messageCollection)
-	if e, ok := err.(*pando.Error); ok && e.Message == messageUnsupported {
-		e.Message = messageCollection
-	}
-	return body, err
 }
 
 func deleteCollection(c *call) error {
@@ -58,6 +51,9 @@ func importCollections(c *call) error {
 	var f struct {
 		Collections   []json.RawMessage `json:"collections"`
 		DeleteMissing bool              `json:"deleteMissing"`
+	}
+	if c.hasBody() && !isForm(c.contentType()) {
+		return pando.Invalid(messageUnsupported)
 	}
 	if err := c.decodeForm(&f); err != nil {
 		return err

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"net/netip"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +37,7 @@ const maxWindows = 200_000
 // check counts a request and fails if it is one too many. tags are the names of
 // what the route does to a collection.
 func (l *limiter) check(s *pando.Settings, c *call, route, ref string, tags []string) error {
-	if c.req.IsSuperuser() || excluded(s.RateLimits.ExcludedIPs, c.req.RealIP) {
+	if c.req.IsSuperuser() || s.RateLimits.Excludes(c.req.RealIP) {
 		return nil
 	}
 	collection := ""
@@ -60,12 +60,18 @@ func (l *limiter) check(s *pando.Settings, c *call, route, ref string, tags []st
 	return nil
 }
 
-func excluded(networks []string, ip string) bool {
-	if len(networks) == 0 {
-		return false
+// LimitLogin counts a login with a password that came another way than by the
+// API's route, and fails if it is one too many (KindTooMany).
+func (h *Handler) LimitLogin(r *http.Request, collection string) error {
+	settings := h.cfg.Settings.Current()
+	if !settings.RateLimits.Enabled {
+		return nil
 	}
-	addr, err := netip.ParseAddr(ip)
-	return err == nil && inNetworks(networks, addr)
+	c := &call{h: h, r: r}
+	if err := c.identify(settings); err != nil {
+		return err
+	}
+	return h.limits.check(settings, c, loginPattern, collection, loginTags)
 }
 
 // findRule is the one rule that counts for a request, -1 if none does: the most

@@ -137,7 +137,7 @@ func subscribeRealtime(c *call) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, &f); err != nil {
-		if one, ok := singleSubscription(raw); ok {
+		if one, ok := singleSubscription(raw); ok && c.parsed != nil {
 			f.ClientID, f.Subscriptions = one.ClientID, []string{one.Subscriptions}
 		} else {
 			return bodyError(genericMessage, err)
@@ -166,7 +166,8 @@ type oneSubscription struct {
 	Subscriptions string `json:"subscriptions"`
 }
 
-// singleSubscription reads what a form with one subscription looks like.
+// singleSubscription reads what a form with one subscription looks like; JSON
+// has to send a list.
 func singleSubscription(raw []byte) (one oneSubscription, ok bool) {
 	err := json.Unmarshal(raw, &one)
 	return one, err == nil

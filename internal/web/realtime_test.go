@@ -38,7 +38,10 @@ func realtimeServer(t *testing.T) (*fakeRealtime, *Handler, *http.Response, *buf
 	t.Helper()
 	f := &fakeRealtime{events: make(chan pando.RealtimeEvent, 10), closed: make(chan struct{})}
 	h := newFake().handler(t, func(c *Config) { c.Realtime = f })
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ReadTimeout = readTimeout
+	server.Config.WriteTimeout = readTimeout
+	server.Start()
 	t.Cleanup(server.Close)
 	res, err := server.Client().Get(server.URL + "/api/realtime")
 	if err != nil {
@@ -47,6 +50,10 @@ func realtimeServer(t *testing.T) (*fakeRealtime, *Handler, *http.Response, *buf
 	t.Cleanup(func() { res.Body.Close() })
 	return f, h, res, bufio.NewReader(res.Body)
 }
+
+// readTimeout stands for the real server's bounds of a request, which must not
+// bound its streams.
+const readTimeout = 50 * time.Millisecond
 
 func readFrame(t *testing.T, r *bufio.Reader) string {
 	t.Helper()
@@ -107,6 +114,19 @@ func TestStreamEnds(t *testing.T) {
 		readFrame(t, r)
 		close(f.events)
 		waitClosed(t, f)
+	})
+	t.Run("not with the time for the request", func(t *testing.T) {
+		f, _, _, r := realtimeServer(t)
+		readFrame(t, r)
+		select {
+		case <-f.closed:
+			t.Error("the stream was ended")
+		case <-time.After(4 * readTimeout):
+		}
+		f.events <- pando.RealtimeEvent{Name: "late", Data: []byte("1")}
+		if got := readFrame(t, r); !strings.Contains(got, "event:late") {
+			t.Errorf("got %q", got)
+		}
 	})
 	t.Run("after silence", func(t *testing.T) {
 		before := streamIdle

@@ -24,6 +24,11 @@ type route struct {
 	metrics *routeMetrics
 }
 
+// Logins by form count as logins by the API do: see [Handler.LimitLogin].
+const loginPattern = "POST /api/collections/{c}/auth-with-password"
+
+var loginTags = []string{"authWithPassword", "auth"}
+
 // routes is the whole web API. {c} is a collection's id or name.
 //
 // Not there yet, and so answered with 404: the mail, OAuth2, OTP and MFA flows,
@@ -59,7 +64,7 @@ func (h *Handler) routes() []*route {
 		{Pattern: "POST /api/batch", limit: batchLimit, handle: batch},
 
 		{Pattern: "GET " + coll + "/auth-methods", tags: tag("listAuthMethods"), handle: authMethods},
-		{Pattern: "POST " + coll + "/auth-with-password", tags: tag("authWithPassword", "auth"), handle: authWithPassword},
+		{Pattern: loginPattern, tags: loginTags, handle: authWithPassword},
 		{Pattern: "POST " + coll + "/auth-refresh", tags: tag("authRefresh"), handle: authRefresh},
 		{Pattern: "POST " + coll + "/impersonate/{id}", access: superuser, handle: impersonate},
 
@@ -94,8 +99,14 @@ func (h *Handler) register() (err error) {
 	}
 	for _, extra := range h.cfg.Extra {
 		h.handle(h.mux, &route{Pattern: extra.Pattern, handle: func(c *call) error {
-			c.foreign(extra.Handler)
-			return nil
+			if extra.Func == nil {
+				c.foreign(extra.Handler)
+				return nil
+			}
+			rec := &statusRecorder{ResponseWriter: c.w}
+			err := extra.Func(rec, c.r)
+			c.status, c.wrote = rec.status, rec.status != 0
+			return err
 		}})
 	}
 	return nil

@@ -67,6 +67,9 @@ type Pages interface {
 type Route struct {
 	Pattern string
 	Handler http.Handler
+	// Func takes Handler's place if it is set. Its error is answered as those of
+	// the API, unless it has answered by then.
+	Func func(http.ResponseWriter, *http.Request) error
 }
 
 // Handler serves the API, pages and static files of one server. Its methods may
@@ -119,7 +122,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.preflight(w, r)
 		return
 	}
-	h.setCommonHeaders(w, r)
 	h.mux.ServeHTTP(w, r)
 }
 

@@ -2,6 +2,8 @@ package web
 
 import (
 	"errors"
+	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,7 +71,7 @@ func TestRestrictedOrigins(t *testing.T) {
 }
 
 func TestSharedHeadersStayAsTheyAre(t *testing.T) {
-	extra := Route{"GET /own", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Add("Vary", "Cookie") })}
+	extra := Route{Pattern: "GET /own", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Add("Vary", "Cookie") })}
 	h := newFake().handler(t, func(c *Config) { c.Extra = []Route{extra} })
 	if got := request(h, "GET", "/own", "").Header()["Vary"]; !cmp.Equal(got, []string{"Origin", "Cookie"}) {
 		t.Errorf("Vary of the own route: %q", got)
@@ -259,6 +261,31 @@ func TestRealIP(t *testing.T) {
 	for addr, want := range map[string]string{"127.0.0.1:80": "127.0.0.1", "[::1]:80": "0000:0000:0000:0000:0000:0000:0000:0001", "[fe80::1%eth0]:1": "fe80:0000:0000:0000:0000:0000:0000:0001"} {
 		if got := remoteIP(addr); got != want {
 			t.Errorf("remoteIP(%s) = %s, want %s", addr, got, want)
+		}
+	}
+}
+
+func TestHeaderLimit(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(newFake().handler(t), slog.New(slog.DiscardHandler))
+	defer server.Close()
+	go server.Serve(l)
+	for size, want := range map[int]int{MaxHeaderBytes / 2: 200, 2 * MaxHeaderBytes: http.StatusRequestHeaderFieldsTooLarge} {
+		req, err := http.NewRequest("GET", "http://"+l.Addr().String()+"/api/health", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Long", strings.Repeat("a", size))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%d bytes of headers: %d, want %d", size, res.StatusCode, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -92,9 +93,37 @@ func (s *picking) value(i int, paths []path) (int, error) {
 func (s *picking) whole(i int) (int, error) {
 	end, err := skipValue(s.body, i)
 	if err == nil {
-		s.out = append(s.out, s.body[i:end]...)
+		s.out = appendNormal(s.out, s.body[i:end])
 	}
 	return end, err
+}
+
+// appendNormal appends a value with its fractions in their shortest form, as
+// decoding and encoding it would; whole numbers keep all their digits.
+func appendNormal(dst, value []byte) []byte {
+	start := 0
+	for i := 0; i < len(value); {
+		switch b := value[i]; {
+		case b == '"':
+			end, err := skipString(value, i)
+			if err != nil {
+				return append(dst, value[start:]...)
+			}
+			i = end
+		case b == '-' || b >= '0' && b <= '9':
+			end, _ := skipValue(value, i)
+			if number := value[i:end]; bytes.ContainsAny(number, ".eE") {
+				if f, err := strconv.ParseFloat(string(number), 64); err == nil {
+					dst = AppendNumber(append(dst, value[start:i]...), f)
+					start = end
+				}
+			}
+			i = end
+		default:
+			i++
+		}
+	}
+	return append(dst, value[start:]...)
 }
 
 // array picks from the objects of an array, unless it begins with something

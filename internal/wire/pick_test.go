@@ -80,6 +80,14 @@ func TestPickKeyBeforeStar(t *testing.T) {
 	}
 }
 
+func TestPickNumbers(t *testing.T) {
+	body := `{"a":[1.50,2.5e+06,-0.0,12345678901234567890,"1.50",{"b":1e-7}],"b":1E2}`
+	want := `{"a":[1.5,2500000,-0,12345678901234567890,"1.50",{"b":1e-7}],"b":100}`
+	if got, err := Pick([]byte(body), "*"); err != nil || string(got) != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+}
+
 func TestPickList(t *testing.T) {
 	list := func(items string) string {
 		return string(CloseList(append(OpenList(nil), items...), 2, 30, 61))

@@ -148,6 +148,30 @@ func FuzzScalars(f *testing.F) {
 	})
 }
 
+// FuzzRecord: a record is written as encoding/json writes the map of its keys.
+func FuzzRecord(f *testing.F) {
+	f.Add("a", "<b>", 1.5, []byte(`{"x": 1}`), true, false)
+	f.Add("\xff", "\u2028", -1e-7, []byte(`nope`), false, true)
+	f.Fuzz(func(t *testing.T, title, email string, n float64, raw []byte, visible, superuser bool) {
+		if !json.Valid(raw) || math.IsNaN(n) || math.IsInf(n, 0) {
+			return
+		}
+		r := pando.NewRecord(members())
+		r.Set("id", title)
+		r.Set("Title", title)
+		r.Set("email", email)
+		r.Set("emailVisibility", visible)
+		r.Set("num", n)
+		r.Set("geo", pando.GeoPoint{Lon: n, Lat: -n})
+		r.Set("sels", []string{email, title})
+		r.Set("js", json.RawMessage(raw))
+		show := Show{Hidden: superuser, Email: superuser}
+		if got, want := string(NewPlan(r.Collection).AppendRecord(nil, r, show)), reference(t, r, show, nil); got != want {
+			t.Fatalf("got %s\nwant %s", got, want)
+		}
+	})
+}
+
 func benchRecord() *pando.Record {
 	r := pando.NewRecord(members())
 	r.Set("id", "abcdefghijklmno")

@@ -8,18 +8,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando/test/node"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -28,10 +23,10 @@ import (
 const least = 28
 
 func TestSDKNode(t *testing.T)    { run(t, "node.mjs") }
-func TestSDKBrowser(t *testing.T) { needBrowser(t); run(t, "browser.mjs") }
+func TestSDKBrowser(t *testing.T) { node.NeedBrowser(t); run(t, "browser.mjs") }
 
 func run(t *testing.T, script string) {
-	install(t)
+	node.Install(t, ".")
 	for _, server := range []struct {
 		name  string
 		start func(testing.TB) *target.Server
@@ -78,60 +73,5 @@ func suite(t *testing.T, script string, s *target.Server) {
 	}
 	if taken < least {
 		t.Errorf("%s took only %d steps, want at least %d\n%s", script, taken, least, stderr.String())
-	}
-}
-
-// install puts the SDK into node_modules, exactly as package-lock.json has it,
-// unless it is there already.
-func install(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("npm"); err != nil {
-		t.Fatalf("the SDK tests need Node and npm: run test/install.sh (%v)", err)
-	}
-	lock, err := os.ReadFile("package-lock.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(lock)
-	want := hex.EncodeToString(sum[:])
-	stamp := filepath.Join("node_modules", ".installed")
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == want {
-		return
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput()
-	if err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	if err := os.WriteFile(stamp, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func needBrowser(t *testing.T) {
-	t.Helper()
-	path := os.Getenv("CHROMIUM")
-	if path == "" {
-		path = "/usr/bin/chromium"
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the browser test needs Chromium: run test/install.sh, or set CHROMIUM to its path (%v)", err)
-	}
-}
-
-// TestLockFileNamesNoHost keeps the lock file free of registries, which differ
-// between the machines that install from it.
-func TestLockFileNamesNoHost(t *testing.T) {
-	lock, err := os.ReadFile("package-lock.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, line := range strings.Split(string(lock), "\n") {
-		if strings.Contains(line, `"resolved"`) {
-			t.Errorf("package-lock.json:%d names a registry: %s", i+1, strings.TrimSpace(line))
-		}
 	}
 }

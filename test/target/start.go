@@ -67,6 +67,16 @@ func StartPandoIn(ctx context.Context, dir string, in Surroundings, flags ...str
 	if err != nil {
 		return nil, err
 	}
+	return startPando(ctx, bin, dir, in, flags...)
+}
+
+// StartPandoBin is StartPandoWith for a pando that was built before, with env on
+// top of this process's environment.
+func StartPandoBin(ctx context.Context, bin, dir string, env []string, flags ...string) (*Server, error) {
+	return startPando(ctx, bin, dir, Surroundings{Env: env}, flags...)
+}
+
+func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...string) (*Server, error) {
 	admin, err := freeAddr()
 	if err != nil {
 		return nil, err

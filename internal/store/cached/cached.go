@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pandobase/pando/internal/cache"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -91,7 +92,7 @@ func (f *Facts) miss(ctx context.Context, key string, fill store.Fill) (any, err
 			}
 			continue
 		}
-		if begunLater || f.index.Valid(c.fact.S, c.fact.Tags) {
+		if begunLater || mutant.JoinUnjudged || f.index.Valid(c.fact.S, c.fact.Tags) {
 			f.shared.Add(1)
 			return c.fact.Value, nil
 		}
@@ -112,10 +113,11 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, fill store.Fill) 
 		if err != nil {
 			return err
 		}
-		keep = size >= 0
+		keep = size >= 0 && !deps.moving
 		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Tags: deps.tags()}
 		return nil
 	})
+	mutant.Gap(mutant.JoinUnjudged)
 	c.fact, c.err = fact, err
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type recorder struct {
 	records map[string]map[string]bool // by collection id, then record id
 	count   int                        // of records
 	all     bool
+	moving  bool // a view changes by itself: the value must not be kept
 }
 
 func newRecorder(r store.Reader) *recorder {
@@ -49,6 +50,7 @@ func (d *recorder) tags() []position.Tag {
 func (d *recorder) table(c *pando.Collection) {
 	if c.IsView() {
 		d.all = true // a view changes with whatever tables its query reads
+		d.moving = d.moving || d.r.Catalog().VolatileView(c)
 		return
 	}
 	d.tables[c.ID] = true
@@ -108,7 +110,7 @@ func (d *recorder) DescribeView(ctx context.Context, query string) ([]store.View
 }
 
 func (d *recorder) SampleView(ctx context.Context, c *pando.Collection, query string, limit int) ([]*pando.Record, error) {
-	d.all = true
+	d.all, d.moving = true, true // queries that are being tried out: nobody knows what is in them
 	return d.r.SampleView(ctx, c, query, limit)
 }
 

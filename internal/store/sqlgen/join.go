@@ -56,9 +56,19 @@ func (g *generator) newAlias() string {
 }
 
 // joins writes the tables of an EXISTS. needed tells of which joins a row of
-// nulls cannot matter. The condition of the first table is returned, to stand
-// in the WHERE clause; all later ones have ON clauses.
+// nulls cannot matter; path walks one path, where only the case of no rows at
+// all cannot matter. The condition of the first table is returned, to stand in
+// the WHERE clause; all later ones have ON clauses.
 func (g *generator) joins(w *buffer, sc *scope, joins []*rule.Join, needed func(*rule.Join) bool) *buffer {
+	return g.tables(w, sc, joins, needed, " JOIN ")
+}
+
+func (g *generator) path(w *buffer, sc *scope, joins []*rule.Join) *buffer {
+	first := func(j *rule.Join) bool { return j == joins[0] }
+	return g.tables(w, sc, joins, first, " LEFT JOIN ") // an id whose record is gone is a row of nulls
+}
+
+func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func(*rule.Join) bool, record string) *buffer {
 	on := new(buffer)
 	if len(joins) == 0 {
 		w.text("(SELECT 1)")
@@ -81,7 +91,7 @@ func (g *generator) joins(w *buffer, sc *scope, joins []*rule.Join, needed func(
 		w.text(" AS " + items)
 	default:
 		g.items(w, first, parent)
-		w.text(" AS " + items + " JOIN " + quote(first.Collection.Name) + " AS " + alias + " ON ")
+		w.text(" AS " + items + record + quote(first.Collection.Name) + " AS " + alias + " ON ")
 		g.d.itemIs(w, alias+"."+quote("id"), items)
 	}
 	for _, j := range joins[1:] {

@@ -58,7 +58,7 @@ func (g *generator) exists(w *buffer, sc *scope, n *rule.Exists) {
 	needs := func(j *rule.Join) bool { return g.rejectsNull(n.Cond, j) }
 	on := g.joins(w, inner, n.Joins, needs)
 	w.text(" WHERE ")
-	if on.sql.Len() > 0 {
+	if !on.empty() {
 		w.add(on)
 		w.text(" AND ")
 	}
@@ -96,26 +96,22 @@ func (g *generator) counterexample(w *buffer, sc *scope, c *rule.Compare) {
 		g.leftJoins(w, left, many(c.Left.Chain))
 		g.leftJoins(w, right, many(c.Right.Chain))
 	case c.Left.Multi:
+		// A path without rows gives one null, which the comparison itself has
+		// tried: from here on only rows matter.
 		left, all = &scope{parent: sc}, many(c.Left.Chain)
-		on = g.joins(w, left, all, firstOf(all))
+		on = g.path(w, left, all)
 	default:
 		right, all = &scope{parent: sc}, many(c.Right.Chain)
-		on = g.joins(w, right, all, firstOf(all))
+		on = g.path(w, right, all)
 	}
 	w.text(" WHERE ")
-	if on != nil && on.sql.Len() > 0 {
+	if on != nil && !on.empty() {
 		w.add(on)
 		w.text(" AND ")
 	}
 	w.text("NOT (")
 	g.compare(w, left, right, c, true)
 	w.text("))")
-}
-
-// firstOf tells that the first join of a path need not give a row of nulls: if
-// it has no rows, the comparison itself has tried null already.
-func firstOf(chain []*rule.Join) func(*rule.Join) bool {
-	return func(j *rule.Join) bool { return len(chain) > 0 && j == chain[0] }
 }
 
 // many leaves the joins out that follow from the record: they stand outside.

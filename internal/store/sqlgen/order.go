@@ -20,8 +20,11 @@ func (g *generator) sortConditions() error {
 	return g.err
 }
 
-// request is who asks for the order: whoever asks for the records.
+// request is who asks for the order.
 func (g *generator) request() *pando.Request {
+	if g.q.Request != nil {
+		return g.q.Request
+	}
 	if len(g.q.Where) > 0 {
 		return g.q.Where[0].Request
 	}
@@ -98,13 +101,13 @@ func (g *generator) key(k rule.SortKey, next func() *buffer) bool {
 func (g *generator) firstValue(w *buffer, o *rule.Operand, joins []*rule.Join) {
 	sc := &scope{parent: &g.top}
 	var from buffer
-	on := g.joins(&from, sc, joins, firstOf(joins))
+	on := g.path(&from, sc, joins)
 	w.text("(SELECT ")
 	w.add(&g.term(sc, o).buffer)
 	w.text(" FROM ")
 	w.add(&from)
 	word := " WHERE "
-	if on.sql.Len() > 0 {
+	if !on.empty() {
 		w.text(word)
 		w.add(on)
 		word = " AND "

@@ -16,7 +16,6 @@ package sqlgen
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -47,7 +46,7 @@ func Select(d Dialect, q store.Query, now time.Time) (Statement, error) {
 	if err := g.order(); err != nil {
 		return Statement{}, err
 	}
-	var out buffer
+	out := buffer{sql: make([]byte, 0, 512)}
 	out.text("SELECT ")
 	g.columns(&out)
 	g.from(&out)
@@ -97,7 +96,7 @@ func newGenerator(d Dialect, q store.Query, now time.Time) *generator {
 }
 
 func (g *generator) statement(out *buffer) (Statement, error) {
-	return Statement{SQL: out.sql.String(), Args: out.args, Never: g.never}, g.err
+	return Statement{SQL: string(out.sql), Args: out.args, Never: g.never}, g.err
 }
 
 func (g *generator) columns(out *buffer) {
@@ -109,7 +108,8 @@ func (g *generator) columns(out *buffer) {
 		if i > 0 {
 			out.text(", ")
 		}
-		out.text("t." + quote(f.Name))
+		out.text("t.")
+		out.name(f.Name)
 	}
 }
 
@@ -118,11 +118,11 @@ func (g *generator) from(out *buffer) {
 	if g.q.Virtual != nil {
 		g.virtual(out, g.q.Virtual)
 	} else {
-		out.text(quote(g.q.Collection.Name))
+		out.name(g.q.Collection.Name)
 	}
 	out.text(" AS t")
 	out.add(&g.joined)
-	if g.conds.sql.Len() > 0 {
+	if !g.conds.empty() {
 		out.text(" WHERE ")
 		out.add(&g.conds)
 	}
@@ -186,7 +186,7 @@ func (g *generator) condition(n rule.Node) {
 
 // and begins one more condition.
 func (g *generator) and() *buffer {
-	if g.conds.sql.Len() > 0 {
+	if !g.conds.empty() {
 		g.conds.text(" AND ")
 	}
 	return &g.conds
@@ -194,21 +194,39 @@ func (g *generator) and() *buffer {
 
 // buffer is SQL text with the values of its placeholders, in order.
 type buffer struct {
-	sql  strings.Builder
+	sql  []byte
 	args []any
 }
 
-func (b *buffer) text(s string) { b.sql.WriteString(s) }
+func (b *buffer) text(s string) { b.sql = append(b.sql, s...) }
 
 func (b *buffer) bind(v any) {
-	b.sql.WriteByte('?')
+	b.sql = append(b.sql, '?')
 	b.args = append(b.args, v)
 }
 
 func (b *buffer) add(o *buffer) {
-	b.sql.WriteString(o.sql.String())
+	b.sql = append(b.sql, o.sql...)
 	b.args = append(b.args, o.args...)
 }
 
-// quote writes a name as an identifier.
-func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+func (b *buffer) empty() bool { return len(b.sql) == 0 }
+
+// name writes a name as an identifier.
+func (b *buffer) name(s string) {
+	b.sql = append(b.sql, '"')
+	for i := range len(s) {
+		if s[i] == '"' {
+			b.sql = append(b.sql, '"')
+		}
+		b.sql = append(b.sql, s[i])
+	}
+	b.sql = append(b.sql, '"')
+}
+
+// quote is a name as an identifier.
+func quote(name string) string {
+	b := buffer{sql: make([]byte, 0, len(name)+2)}
+	b.name(name)
+	return string(b.sql)
+}

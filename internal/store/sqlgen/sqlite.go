@@ -70,8 +70,8 @@ func (sqlite) virtualColumn(w *buffer, f *pando.Field, v any) {
 	case pando.GeoPoint:
 		w.bind(rule.PointText(v))
 	case float64:
-		w.text("CAST(")
-		w.bind(v)
+		w.text("CAST(") // which leaves 2.0 as it is; a column would make 2 of it
+		w.bind(rule.Number(v).Any())
 		w.text(" AS NUMERIC)")
 	case bool:
 		w.text("CAST(")

@@ -3,6 +3,7 @@ package sqlgen
 import (
 	"errors"
 
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule"
 )
 
@@ -94,7 +95,7 @@ func (g *generator) term(sc *scope, o *rule.Operand) *term {
 		}
 		w.text(g.column(sc, o))
 	case rule.OperandPath:
-		g.path(w, sc, o)
+		g.document(w, sc, o)
 	case rule.OperandItem:
 		g.d.item(w, g.aliasOf(sc, o.Join))
 	case rule.OperandLength:
@@ -123,10 +124,10 @@ func (g *generator) column(sc *scope, o *rule.Operand) string {
 	return g.aliasOf(sc, o.Join) + "." + quote(o.Field.Name)
 }
 
-// path writes a path into a JSON column: as the expression of an index where
+// document writes a path into a JSON column: as the expression of an index where
 // there is one, else in a form that copes with a column that holds no JSON. An
 // index vouches for the column, since it would have refused the row.
-func (g *generator) path(w *buffer, sc *scope, o *rule.Operand) {
+func (g *generator) document(w *buffer, sc *scope, o *rule.Operand) {
 	c := g.q.Collection
 	if o.Join != nil {
 		c = o.Join.Collection
@@ -139,13 +140,26 @@ func (g *generator) path(w *buffer, sc *scope, o *rule.Operand) {
 	g.d.path(w, g.column(sc, o), o.Path)
 }
 
+// strftime replaces a "now" that a column holds by the time of the request, so
+// that one statement knows one time.
 func (g *generator) strftime(w *buffer, sc *scope, args []*rule.Operand) {
 	w.text("strftime(")
 	for i, a := range args {
 		if i > 0 {
 			w.text(", ")
 		}
-		w.add(&g.term(sc, a).buffer)
+		t := g.term(sc, a)
+		if !a.MayBeNow() {
+			w.add(&t.buffer)
+			continue
+		}
+		w.text("CASE WHEN LOWER(")
+		w.add(&t.buffer)
+		w.text(") = 'now' THEN ")
+		w.bind(pando.FormatTime(g.bound.Now()))
+		w.text(" ELSE ")
+		w.add(&t.buffer)
+		w.text(" END")
 	}
 	w.text(")")
 }

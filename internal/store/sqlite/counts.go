@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -16,6 +17,8 @@ const countSteps = 1024
 // becomes visible, so a snapshot finds the count that is exact for it, whatever
 // is committed meanwhile.
 type counts struct {
+	counting chan struct{} // one token: somebody counts rows
+
 	mu     sync.Mutex
 	tables map[string]*tableCount // by collection id
 	floor  uint64                 // nothing is known of before this position
@@ -139,17 +142,28 @@ func (k *counts) learn(id string, csn uint64, n int64) {
 }
 
 // count is the number of records in a table, exact for the snapshot.
-func (r *reader) count(c *pando.Collection) (int, error) {
+func (r *reader) count(ctx context.Context, c *pando.Collection) (int, error) {
 	if r.inTx {
 		return r.countRows(c) // a transaction sees its own rows
 	}
-	csn := uint64(r.Stamp())
-	if n, ok := r.s.counts.get(c.ID, csn); ok {
+	k, csn := &r.s.counts, uint64(r.Stamp())
+	if n, ok := k.get(c.ID, csn); ok {
+		return int(n), nil
+	}
+	// A large table takes long to count: one reader does it, the others wait
+	// for what it learns.
+	select {
+	case k.counting <- struct{}{}:
+		defer func() { <-k.counting }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	if n, ok := k.get(c.ID, csn); ok {
 		return int(n), nil
 	}
 	n, err := r.countRows(c)
 	if err == nil {
-		r.s.counts.learn(c.ID, csn, int64(n))
+		k.learn(c.ID, csn, int64(n))
 	}
 	return n, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/wire"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -17,20 +18,20 @@ import (
 func (p *plan) decode(q *stmt) *pando.Record {
 	values := make([]any, len(p.forms))
 	// All texts of a row go into one string: one allocation instead of one each.
-	texts := q.c.scratch[:0]
+	texts, ends := q.c.texts[:0], q.c.ends[:0]
 	for i, f := range p.forms {
 		if f == formText {
 			texts = append(texts, q.raw(i)...)
+			ends = append(ends, len(texts))
 		}
 	}
-	q.c.scratch = texts
-	all, at := string(texts), 0
+	q.c.texts, q.c.ends = texts, ends
+	all, start := string(texts), 0
 	for i, f := range p.forms {
 		switch f {
 		case formText:
-			n := len(q.raw(i))
-			values[i] = all[at : at+n]
-			at += n
+			values[i] = all[start:ends[0]]
+			start, ends = ends[0], ends[1:]
 		case formNumber:
 			values[i] = number(q, i)
 		case formBool:
@@ -135,7 +136,7 @@ func decodeJSON(q *stmt, i int) json.RawMessage {
 	case lib.SQLITE_NULL:
 		return null
 	case lib.SQLITE_FLOAT:
-		return strconv.AppendFloat(nil, number(q, i), 'g', -1, 64)
+		return wire.AppendNumber(nil, number(q, i))
 	}
 	raw := q.raw(i)
 	if json.Valid(raw) {

@@ -10,7 +10,10 @@
 // answer means the write is on disk. Then, in this order, it publishes the
 // catalog, the positions and the changes, and answers its callers.
 //
-//	queue ─▶ BEGIN ─▶ job, job, job ─▶ Bump ─▶ COMMIT ─▶ Publish ─▶ sinks ─▶ answers
+//	queue ─▶ BEGIN ─▶ job, job, job ─▶ Bump ─▶ COMMIT ─▶ Publish ─▶ sinks ─▶ answers ─▶ checkpoint
+//
+// The log goes back into the file when the callers have their answers
+// (checkpoint.go). What a power loss leaves is tested by powerloss_test.go.
 //
 // # Readers
 //
@@ -23,6 +26,9 @@
 //
 // A collection is a table of its name with a column for each field, of the same
 // types that PocketBase gives them, so that view queries written for it work.
+// Each date that is set at creation has an index of the store's own, for lists of
+// the newest first (indexes.go).
+//
 // Insertion order is the rowid: SQLite hands out the greatest plus one, keeps it
 // through updates and schema changes, and copies tables in its order, so it
 // needs no column that would show up in a user's SELECT *. Names that begin

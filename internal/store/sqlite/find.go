@@ -19,7 +19,7 @@ func (r *reader) Find(ctx context.Context, q store.Query) (store.Page, error) {
 	}
 	now := time.Now()
 	if q.Total {
-		n, err := r.total(q, now)
+		n, err := r.total(ctx, q, now)
 		if err != nil {
 			return page, r.failed(q.Collection, err)
 		}
@@ -52,11 +52,11 @@ func (r *reader) find(q store.Query, now time.Time) ([]*pando.Record, error) {
 }
 
 // total counts all records that match. Without conditions, the answer is known.
-func (r *reader) total(q store.Query, now time.Time) (int, error) {
+func (r *reader) total(ctx context.Context, q store.Query, now time.Time) (int, error) {
 	whole := len(q.Match) == 0 && len(q.Where) == 0 && q.After == "" && q.Virtual == nil &&
 		!slices.ContainsFunc(q.Sort, rule.SortKey.Restricts)
 	if whole && !q.Collection.IsView() {
-		return r.count(q.Collection)
+		return r.count(ctx, q.Collection)
 	}
 	sql, args, err := countSQL(q, now)
 	if err != nil || sql == "" {

@@ -49,20 +49,15 @@ type meta struct {
 
 // prepareFile checks what the file is, and lays it out if it is empty. From
 // then on the connection writes through the log and syncs each commit.
-func (s *Store) prepareFile(c *conn) (meta, error) {
+func (s *Store) prepareFile(c *conn) error {
 	empty, err := s.checkFormat(c)
 	if err != nil {
-		return meta{}, err
+		return err
 	}
-	if err := c.pragmas("journal_mode=WAL", "synchronous=FULL"); err != nil {
-		return meta{}, err
+	if err := c.pragmas("journal_mode=WAL", "synchronous=FULL"); err != nil || !empty {
+		return err
 	}
-	if empty {
-		if err := s.create(c); err != nil {
-			return meta{}, err
-		}
-	}
-	return readMeta(c)
+	return s.create(c)
 }
 
 // checkFormat tells whether the file is empty; if it is not, it must be one that

@@ -2,11 +2,14 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -34,6 +37,12 @@ func (r *reader) begin() error {
 		r.end()
 		return unavailable(fmt.Errorf("open snapshot: %w", err))
 	}
+	// A catalog that this snapshot shows is committed, although the writer may
+	// not have come to publish it. Nobody who asks after our answer may be given
+	// an older one, so we do it.
+	if cat := r.s.coming.Load(); cat != nil && cat.Version == r.meta.catalog && !mutant.CatalogLate {
+		r.s.publish(cat)
+	}
 	return nil
 }
 
@@ -53,12 +62,19 @@ func (r *reader) use(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if r.inTx && !r.c.inTransaction() {
+		// A full disk has ended the transaction: what came now would be
+		// committed on its own.
+		return errEnded
+	}
 	r.c.ctx = ctx
 	if r.c.limits != nil {
 		r.c.began, r.c.stop = time.Now(), nil
 	}
 	return nil
 }
+
+var errEnded = errors.New("sqlite: the transaction was ended by an earlier failure")
 
 // Stamp is the position of the last commit in the snapshot. The frontier can be
 // ahead of it: when another program wrote, positions move on in memory only.
@@ -148,7 +164,7 @@ func (r *reader) viewRecords(p *plan, ids []string) ([]*pando.Record, error) {
 			found[id] = rec
 		}
 		return nil
-	}, encodeStrings(ids))
+	}, rule.ListText(ids))
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ func (t *tx) SaveCollection(ctx context.Context, old, c *pando.Collection) error
 		return err
 	}
 	c = c.Clone() // the catalog's own from now on
+	return t.whole(func() error { return t.saveCollection(old, c) })
+}
+
+func (t *tx) saveCollection(old, c *pando.Collection) error {
 	var err error
 	switch {
 	case old == nil && c.IsView():
@@ -129,6 +133,10 @@ func (t *tx) DeleteCollection(ctx context.Context, c *pando.Collection) error {
 	if err := t.write(ctx); err != nil {
 		return err
 	}
+	return t.whole(func() error { return t.deleteCollection(c) })
+}
+
+func (t *tx) deleteCollection(c *pando.Collection) error {
 	err := t.changeUnderViews(c, nil, func() error {
 		if c.IsView() {
 			return nil // it stepped aside with the others, and does not come back

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	lib "modernc.org/sqlite/lib"
 
@@ -190,19 +189,23 @@ func states(path string) (string, error) {
 	return b.String(), nil
 }
 
-// copyRegular copies a regular file; a link, pipe or device is refused.
+// copyRegular copies a regular file; a link, pipe or device is refused. What was
+// looked at must be what is opened: a pipe put in its place could hang us.
 func copyRegular(ctx context.Context, from, to string) error {
-	in, err := os.OpenFile(from, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	seen, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if !seen.Mode().IsRegular() {
+		return pando.Invalid("%s is not a regular file.", from)
+	}
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return pando.Invalid("%s is not a regular file.", from)
+	if opened, err := in.Stat(); err != nil || !os.SameFile(seen, opened) {
+		return errors.Join(err, pando.Invalid("%s changed while it was opened.", from))
 	}
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

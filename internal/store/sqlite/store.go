@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -61,11 +63,13 @@ type Store struct {
 	index *position.Index
 
 	catalog  atomic.Pointer[store.Catalog]
+	coming   atomic.Pointer[store.Catalog] // being committed, to be published then; else nil
 	catalogs catalogs
 	plans    plans
 	counts   counts
 	pool     *pool
 	writer   *writer
+	stats    statistics
 
 	closing sync.RWMutex // held for reading while a write is queued
 	closed  bool
@@ -99,6 +103,7 @@ func Open(opts Options) (*Store, error) {
 		opts.LongQuery = time.Second
 	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	s.counts.counting = make(chan struct{}, 1)
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -108,28 +113,33 @@ func Open(opts Options) (*Store, error) {
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	c, m, err := s.openWriter()
+	c, err := s.openWriter()
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", s.damaged(err))
 	}
 	s.pool = newPool(opts.Readers, s.openReader)
-	if err := s.start(c, m); err != nil {
+	if err := s.start(c); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", s.damaged(err)), c.close())
 	}
 	return s, nil
 }
 
-// start loads the catalog and lets the writer run.
-func (s *Store) start(c *conn, m meta) error {
-	cat, err := loadCatalog(c, m.catalog)
-	if err != nil {
-		return err
+// start loads what the file holds and lets the writer run. All of it is of one
+// snapshot, so that a write of another program that comes between cannot slip by.
+func (s *Store) start(c *conn) error {
+	if err := c.exec("BEGIN"); err != nil {
+		return unavailable(err)
 	}
-	s.catalogs.add(cat)
-	s.catalog.Store(cat)
-	s.index.Forget(position.N(m.csn))
-	s.writer, err = newWriter(s, c, m, cat)
-	return err
+	w, err := newWriter(s, c)
+	if err := errors.Join(err, c.exec("COMMIT")); err != nil {
+		return unavailable(err)
+	}
+	s.writer = w
+	s.catalogs.add(w.group.cat)
+	s.catalog.Store(w.group.cat)
+	s.index.Forget(position.N(w.csn))
+	go w.loop()
+	return nil
 }
 
 // openReader opens a connection for the pool.
@@ -149,29 +159,57 @@ func (s *Store) openReader() (*conn, error) {
 
 // openWriter opens the writer's connection, and makes sure that the file is one
 // of ours before anything in it is changed.
-func (s *Store) openWriter() (*conn, meta, error) {
+func (s *Store) openWriter() (*conn, error) {
+	if err := createPrivate(s.path); err != nil {
+		return nil, unavailable(err)
+	}
 	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
-		return nil, meta{}, unavailable(err)
+		return nil, unavailable(err)
 	}
-	m, err := s.prepareFile(c)
+	err = s.prepareFile(c)
 	if err == nil {
 		err = c.pragmas(append([]string{
 			fmt.Sprintf("cache_size=-%d", s.opts.WriterCache>>10),
-			fmt.Sprintf("wal_autocheckpoint=%d", s.opts.CheckpointPages),
+			"wal_autocheckpoint=0", // see checkpoint.go
 			"journal_size_limit=67108864",
 			// What a savepoint remembers is little: no file for it.
 			"temp_store=MEMORY",
 		}, s.opts.pragmas...)...)
 	}
 	if err != nil {
-		return nil, meta{}, errors.Join(err, c.close())
+		return nil, errors.Join(err, c.close())
 	}
-	return c, m, nil
+	return c, nil
+}
+
+// createPrivate makes the file that SQLite opens next, for its owner only: SQLite
+// itself would let everybody read it. The log and the index of the log take its
+// mode. A file that is there is not touched: its mode may be somebody's wish, and
+// to open and close it would drop the locks that this process has on it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Catalog is the newest published catalog.
 func (s *Store) Catalog() *store.Catalog { return s.catalog.Load() }
+
+// publish makes cat, which is committed, the newest catalog, unless there is a
+// newer one.
+func (s *Store) publish(cat *store.Catalog) {
+	for old := s.catalog.Load(); old.Version < cat.Version; old = s.catalog.Load() {
+		if s.catalog.CompareAndSwap(old, cat) {
+			return
+		}
+	}
+}
 
 // Path is where the database file lies.
 func (s *Store) Path() string { return s.path }
@@ -183,9 +221,14 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.pool.release(c)
+	s.stats.reads.Add(1)
 	r := reader{s: s, c: c, floor: uint64(s.index.Frontier())}
 	if err := r.begin(); err != nil {
 		return err
+	}
+	if mutant.StampAfterSnapshot {
+		mutant.Gap(true)
+		r.floor = uint64(s.index.Frontier())
 	}
 	defer r.end()
 	return fn(&r)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/pandobase/pando"
@@ -87,6 +88,24 @@ func (t *tx) undo() error {
 		return err
 	}
 	return t.c.exec("RELEASE job")
+}
+
+// whole runs a change of several statements, all of which are kept or none: fn
+// may go on with the transaction after an error.
+func (t *tx) whole(change func() error) error {
+	if err := t.c.exec("SAVEPOINT step"); err != nil {
+		return unavailable(err)
+	}
+	cat, catalog, remade, touched := t.cat, t.catalog, len(t.remade), t.touched
+	err := change()
+	if err == nil {
+		return unavailable(t.c.exec("RELEASE step"))
+	}
+	t.cat, t.catalog, t.remade, t.touched = cat, catalog, t.remade[:remade], touched
+	if t.c.inTransaction() {
+		t.broken = errors.Join(t.c.exec("ROLLBACK TO step"), t.c.exec("RELEASE step"))
+	}
+	return err
 }
 
 // touch notes that a record of c changed, and the number of records by delta.

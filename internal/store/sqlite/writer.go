@@ -11,6 +11,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -36,7 +37,9 @@ type writer struct {
 	csn         uint64 // position of the last commit, or beyond it
 	version     uint64 // the highest catalog version ever given out
 	dataVersion int64  // SQLite's count of others' commits
+	blind       bool   // it could not be read the last time
 	group       group
+	log         checkpointer
 }
 
 // group is what is about to be committed together.
@@ -58,19 +61,26 @@ type touched struct {
 	all  bool // more than can be named
 }
 
-func newWriter(s *Store, c *conn, m meta, cat *store.Catalog) (*writer, error) {
-	w := &writer{
-		s: s, c: c, queue: make(chan *job, 1024), stopped: make(chan struct{}),
-		csn: m.csn, version: m.catalog,
-	}
-	w.group.cat = cat
-	var err error
-	w.dataVersion, _, err = c.queryInt("PRAGMA data_version")
+// newWriter makes the writer, in a read transaction that c is in.
+func newWriter(s *Store, c *conn) (*writer, error) {
+	version, _, err := c.queryInt("PRAGMA data_version")
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	go w.loop()
-	return w, nil
+	m, err := readMeta(c)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := loadCatalog(c, m.catalog)
+	if err != nil {
+		return nil, err
+	}
+	c.watchLog()
+	return &writer{
+		s: s, c: c, queue: make(chan *job, 1024), stopped: make(chan struct{}),
+		csn: m.csn, version: m.catalog, dataVersion: version,
+		group: group{cat: cat}, log: checkpointer{pages: s.opts.CheckpointPages},
+	}, nil
 }
 
 // job is one call of Write.
@@ -257,7 +267,7 @@ func (w *writer) settle(j *job, t *tx, err error) {
 	if !w.c.inTransaction() {
 		// A full disk or a failing one ends the whole transaction.
 		if err == nil {
-			err = errors.New("sqlite: the transaction was ended by a failure")
+			err = errEnded
 		}
 		err = unavailable(err)
 		w.fail(err)
@@ -301,7 +311,7 @@ func (w *writer) commit() {
 	}
 	if err := w.commitSQL(); err != nil {
 		w.s.counts.retract(w.csn, g.deltas)
-		if g.cat != w.s.Catalog() {
+		if w.s.coming.Swap(nil) != nil {
 			w.s.catalogs.drop(g.cat.Version)
 		}
 		w.rollback()
@@ -312,8 +322,10 @@ func (w *writer) commit() {
 		w.fail(unavailable(fmt.Errorf("commit: %w", err)))
 		return
 	}
-	if g.cat != w.s.Catalog() {
-		w.s.catalog.Store(g.cat)
+	if w.s.coming.Load() != nil {
+		mutant.Gap(mutant.CatalogLate)
+		w.s.publish(g.cat)
+		w.s.coming.Store(nil)
 	}
 	w.s.index.Publish(position.N(w.csn))
 	for _, b := range g.batches {
@@ -321,10 +333,13 @@ func (w *writer) commit() {
 			sink.Publish(b)
 		}
 	}
+	w.s.stats.commits.Add(1)
+	w.s.stats.writes.Add(uint64(len(g.done)))
 	for _, j := range g.done {
 		j.answer(j.pos, nil)
 	}
 	w.reset()
+	w.checkpoint()
 }
 
 // commitSQL tells everybody who judges by positions what is about to become
@@ -340,7 +355,24 @@ func (w *writer) commitSQL() error {
 	}
 	if g.cat != w.s.Catalog() {
 		w.s.catalogs.add(g.cat)
+		w.s.coming.Store(g.cat)
 	}
+	if mutant.PublishBeforeCommit {
+		w.s.index.Publish(position.N(w.csn))
+		mutant.Gap(true)
+	}
+	if mutant.BumpAfterCommit {
+		defer w.bump()
+		defer mutant.Gap(true)
+	} else {
+		w.bump()
+	}
+	return w.c.exec("COMMIT")
+}
+
+// bump tells the index what the group changes.
+func (w *writer) bump() {
+	g := &w.group
 	w.s.index.Bump(position.N(w.csn), []position.Tag{position.AllTag})
 	for i, b := range g.batches {
 		if g.touched[i].all {
@@ -349,7 +381,6 @@ func (w *writer) commitSQL() error {
 			w.s.index.Bump(b.Position, g.touched[i].tags)
 		}
 	}
-	return w.c.exec("COMMIT")
 }
 
 // fail answers everybody in the group with err.

@@ -3,8 +3,10 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -112,6 +114,51 @@ var findTests = []test{
 						f.Errorf("%s, ids only %v: title is %q", tt.name, idsOnly, r.String("title"))
 					}
 				}
+			}
+		}
+	}},
+	{"Where, Sort and Virtual", func(f *fixture) {
+		c := f.save(notes())
+		for i, title := range []string{"b", "a", "c", "b"} {
+			r := note(c, fmt.Sprint(i), title)
+			r.Set("n", float64(i))
+			f.insert(r)
+		}
+		virtual := note(c, "v", "mine")
+		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		for _, tt := range []struct {
+			where, sort string
+			virtual     *pando.Record
+			want        string
+			total       int
+		}{
+			{"n > 0", "", nil, "[1 2]", 3},
+			{"n > 0 && title = 'b'", "", nil, "[3]", 1},
+			{"title = @request.auth.title", "", nil, "[]", 0},
+			{"", "title,-n", nil, "[1 3]", 4},
+			{"title != 'a'", "-n", nil, "[3 2]", 3},
+			{"@now = '2026-01-02 03:04:05.000Z'", "", nil, "[0 1]", 4},
+			{"title = 'mine'", "", virtual, "[v]", 1},
+			{"title = 'b'", "", virtual, "[]", 0},
+			{"@collection.notes.title ?= 'b' && title = 'mine'", "", virtual, "[v]", 1},
+		} {
+			q := store.Query{Collection: c, Virtual: tt.virtual, Limit: 2, Total: true}
+			if tt.where != "" {
+				r, err := rule.Compile(tt.where, rule.Scope{Schema: f.store.Catalog(), Collection: c})
+				if err != nil {
+					f.Fatal(err)
+				}
+				q.Where = []store.Condition{{Rule: r, Request: &pando.Request{Context: "default", Method: "GET"}, Now: now}}
+			}
+			if tt.sort != "" {
+				var err error
+				if q.Sort, err = rule.CompileSort(tt.sort, rule.Scope{Schema: f.store.Catalog(), Collection: c}); err != nil {
+					f.Fatal(err)
+				}
+			}
+			page := f.page(q)
+			if got := fmt.Sprint(ids(page.Records)); got != tt.want || page.Total != tt.total {
+				f.Errorf("%q sorted by %q: %s of %d, want %s of %d", tt.where, tt.sort, got, page.Total, tt.want, tt.total)
 			}
 		}
 	}},

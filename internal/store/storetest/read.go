@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/position"
@@ -224,20 +225,30 @@ var readTests = []test{
 	}},
 	{"a context that is done stops a long query", func(f *fixture) {
 		c := f.save(notes(), view("endless", `WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT 'x' AS id FROM r WHERE n < 0`))
-		ctx, cancel := context.WithCancel(f.ctx)
-		done := make(chan error)
-		started := make(chan struct{})
-		go func() {
-			done <- f.store.Read(ctx, func(r store.Reader) error {
-				close(started)
-				_, err := r.Find(ctx, store.Query{Collection: c})
-				return err
-			})
-		}()
-		<-started
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
+		ctx, cancel := context.WithTimeout(f.ctx, 50*time.Millisecond)
+		defer cancel()
+		err := f.store.Read(ctx, func(r store.Reader) error {
+			_, err := r.Find(ctx, store.Query{Collection: c})
+			return err
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
 			f.Errorf("error is %v", err)
+		}
+		// In a transaction it takes nothing else with it.
+		ctx, cancel = context.WithTimeout(f.ctx, 50*time.Millisecond)
+		defer cancel()
+		own := f.collection("notes")
+		f.write(func(tx store.Tx) error {
+			if err := tx.Insert(f.ctx, note(own, "a", "")); err != nil {
+				return err
+			}
+			if _, err := tx.Find(ctx, store.Query{Collection: c}); !errors.Is(err, context.DeadlineExceeded) {
+				f.Errorf("error is %v", err)
+			}
+			return tx.Insert(f.ctx, note(own, "b", ""))
+		})
+		if got := f.find(store.Query{Collection: own}); len(got) != 2 {
+			f.Errorf("records are %v", got)
 		}
 	}},
 	{"more readers than connections", func(f *fixture) {

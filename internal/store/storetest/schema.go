@@ -177,6 +177,41 @@ var schemaTests = []test{
 			f.Errorf("indexes are %v", got)
 		}
 	}},
+	{"a change that fails leaves nothing, and the transaction usable", func(f *fixture) {
+		c := f.save(notes())
+		f.save(view("lookout", "SELECT id, title FROM notes", text("title")))
+		f.insert(note(c, "a", "1"))
+		version := f.store.Catalog().Version
+		f.write(func(tx store.Tx) error {
+			fresh := base("fresh", text("title"))
+			fresh.Indexes = []string{"CREATE INDEX one ON fresh (title)", "CREATE INDEX two ON fresh (nothing)"}
+			if tx.SaveCollection(f.ctx, nil, fresh) == nil {
+				f.Error("a bad index was made")
+			}
+			next := c.Clone()
+			next.Name, next.Field("n").Name = "papers", "number"
+			next.Field("tags").Options = &pando.SelectOptions{MaxSelect: 1}
+			next.Indexes = []string{"CREATE INDEX two ON x (nothing)"}
+			if tx.SaveCollection(f.ctx, c, next) == nil {
+				f.Error("a bad index was made")
+			}
+			if tx.DeleteCollection(f.ctx, c) == nil {
+				f.Error("a collection was deleted from under a view")
+			}
+			if tx.Catalog().Version != version {
+				f.Error("the transaction has another catalog")
+			}
+			return tx.Insert(f.ctx, note(c, "b", "2"))
+		})
+		if f.store.Catalog().Version != version {
+			f.Error("the catalog has changed")
+		}
+		f.expect(f.collection("lookout"), "a", map[string]any{"title": "1"})
+		f.expect(c, "b", map[string]any{"title": "2", "n": 0.0, "tags": []string(nil)})
+		fresh := base("fresh", text("title"))
+		fresh.Indexes = []string{"CREATE INDEX one ON fresh (title)"}
+		f.save(fresh) // nothing of it is in the way
+	}},
 	{"DeleteCollection drops everything in it", func(f *fixture) {
 		c := notes()
 		c.Indexes = []string{"CREATE INDEX idx ON notes (title)"}

@@ -32,7 +32,7 @@ func Run(t *testing.T, b Backend) {
 		tests []test
 	}{
 		{"Write", writeTests}, {"Read", readTests}, {"Records", recordTests}, {"Find", findTests},
-		{"Catalog", catalogTests}, {"Schema", schemaTests}, {"Views", viewTests},
+		{"Catalog", catalogTests}, {"Schema", append(schemaTests, evolveTest)}, {"Views", viewTests},
 		{"Changes", changeTests}, {"Facts", factTests}, {"Backup", backupTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
@@ -41,6 +41,7 @@ func Run(t *testing.T, b Backend) {
 			}
 		})
 	}
+	t.Run("Rules", func(t *testing.T) { runRules(t, b) })
 }
 
 type test struct {

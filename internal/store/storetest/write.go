@@ -283,6 +283,20 @@ var writeTests = []test{
 			f.Error("the record is there")
 		}
 	}},
+	{"a context that is done at its end decides nothing by halves", func(f *fixture) {
+		c := f.save(notes())
+		for i := range 20 {
+			ctx, cancel := context.WithCancel(f.ctx)
+			id := fmt.Sprint(i)
+			_, err := f.store.Write(ctx, func(tx store.Tx) error {
+				defer cancel()
+				return tx.Insert(ctx, note(c, id, ""))
+			})
+			if there := f.get(c, id) != nil; there != (err == nil) {
+				f.Errorf("error is %v, and the record is there: %v", err, there)
+			}
+		}
+	}},
 	{"without a change is fine", func(f *fixture) {
 		c := f.save(notes())
 		n := f.insert(note(c, "a", ""))

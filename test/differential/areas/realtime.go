@@ -12,7 +12,7 @@ import (
 func realtime() []req {
 	return flat(
 		[]req{
-			collection(with(rules(""), row{"name": "live_open", "fields": []row{field("text", "t"), field("number", "n"), field("text", "hush", row{"hidden": true}), field("relation", "tag", row{"collectionId": "{{tags}}"})}})),
+			collection(with(rules(""), row{"name": "live_open", "fields": []row{field("text", "t"), field("number", "n"), field("relation", "tag", row{"collectionId": "{{tags}}"})}})),
 			collection(with(rules(""), row{"name": "live_own", "listRule": "owner = @request.auth.id", "viewRule": "owner = @request.auth.id || t = 'shared'", "fields": []row{field("text", "t"), field("relation", "owner", row{"collectionId": usersCollection})}})),
 			collection(with(rules(""), row{"name": "live_null", "listRule": nil, "viewRule": nil, "fields": []row{field("text", "t")}})),
 			{Name: "connect", Stream: differential.Stream{Connect: "sse.errors"}},
@@ -75,15 +75,15 @@ func events() []req {
 	one, two := id("live", 1), id("live", 2)
 
 	everywhere("all topics", "live_own/*", "live_null/*", "live_own/"+one, "live_own", "live_null/"+one)
-	hear("creates", write("POST", "live_own", one, `{"t":"a","owner":"`+ownerID+`"}`), write("POST", "live_own", two, `{"t":"shared","owner":"`+userID+`"}`), write("POST", "live_null", one, `{"t":"n"}`), write("POST", "live_open", one, `{"t":"o","hush":"h"}`))
+	hear("creates", write("POST", "live_own", one, `{"t":"a","owner":"`+ownerID+`"}`), write("POST", "live_own", two, `{"t":"shared","owner":"`+userID+`"}`), write("POST", "live_null", one, `{"t":"n"}`), write("POST", "live_open", one, `{"t":"o"}`))
 	hear("updates", write("PATCH", "live_own", one, `{"t":"shared"}`), write("PATCH", "live_own", two, `{"owner":"`+ownerID+`"}`), write("PATCH", "live_null", one, `{"t":"m"}`))
 	hear("rolled back", req{Name: "write: a batch that fails", As: superuser, Path: "/api/batch", Body: `{"requests":[{"method":"POST","url":"/api/collections/live_open/records","body":{"id":"liveb0000000001","t":"b"}},{"method":"POST","url":"/api/collections/live_open/records","body":{"id":"x"}}]}`},
 		req{Name: "write: a batch", As: superuser, Path: "/api/batch", Body: `{"requests":[{"method":"POST","url":"/api/collections/live_open/records","body":{"id":"liveb0000000002","t":"b"}},{"method":"PATCH","url":"/api/collections/live_open/records/liveb0000000002","body":{"t":"c"}},{"method":"DELETE","url":"/api/collections/live_open/records/liveb0000000002"}]}`})
 	hear("deletes", write("DELETE", "live_own", one, ``), write("DELETE", "live_own", two, ``), write("DELETE", "live_null", one, ``))
 
 	options := func(json string) string { return "live_open/*?options=" + differential.Q("", json).Encode()[1:] }
-	everywhere("options", options(`{"query":{"filter":"n > 5"}}`), options(`{"query":{"fields":"id,t"}}`), options(`{"query":{"expand":"tag","fields":"t,expand.tag.title"}}`), options(`{"query":{"filter":"@request.headers.x_a = 'b'"},"headers":{"X-A":"b"}}`), options(`{"query":{"filter":"nope = 1"}}`), options(`{"query":{"filter":"hush = 'h'"}}`), options(`{"query":{"filter":"@request.auth.id != ''"}}`), options(`{"query":{"n":5}}`), options(`{bad`), options(`{"query":{"filter":"tag.title = 'red'"}}`))
-	hear("options", write("POST", "live_open", two, `{"t":"o","n":9,"hush":"h","tag":"tag000000000001"}`), write("PATCH", "live_open", two, `{"n":1}`))
+	everywhere("options", options(`{"query":{"filter":"n > 5"}}`), options(`{"query":{"fields":"id,t"}}`), options(`{"query":{"expand":"tag","fields":"t,expand.tag.title"}}`), options(`{"query":{"filter":"@request.headers.x_a = 'b'"},"headers":{"X-A":"b"}}`), options(`{"query":{"filter":"nope = 1"}}`), options(`{"query":{"filter":"@request.auth.id != ''"}}`), options(`{"query":{"n":5}}`), options(`{bad`), options(`{"query":{"filter":"tag.title = 'red'"}}`))
+	hear("options", write("POST", "live_open", two, `{"t":"o","n":9,"tag":"tag000000000001"}`), write("PATCH", "live_open", two, `{"n":1}`))
 
 	everywhere("auth", "users/*", "users/"+ownerID, "_pb_users_auth_/*", "LIVE_OPEN/*", "nope/*")
 	hear("auth", req{Name: "write: rename the owner", As: owner, Method: "PATCH", Path: at("users", ownerID), Query: q("fields", "name"), Body: `{"name":"Olga Owner"}`})

@@ -1,0 +1,11 @@
+package auth
+
+import "syscall"
+
+// background is how far a worker's thread steps back: Linux gives it about a
+// tenth of a processor that others want, and all of one that nobody does.
+const background = 10
+
+// stepBack lowers the priority of the calling thread, to which the goroutine
+// must be locked. If the system does not let it, the thread stays as it is.
+func stepBack() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), background) }

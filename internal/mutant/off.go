@@ -1,0 +1,17 @@
+//go:build !mutants
+
+package mutant
+
+const (
+	BumpAfterCommit     = false // the index learns of a commit after readers can see it
+	PublishBeforeCommit = false // stamps promise a commit that snapshots do not hold yet
+	StampAfterSnapshot  = false // the stamp is newer than the snapshot
+	JoinUnjudged        = false // a waiter takes a fill from before its own request
+	ForeignKept         = false // facts outlive another program's write
+	KeyWithoutPage      = false // two pages of a list share a key
+	KeyWithoutAuth      = false // people who differ for a rule share a key
+	CatalogLate         = false // whoever finds a new catalog in a snapshot keeps it to himself
+)
+
+// Gap is where a mutant waits, so that others come in between.
+func Gap(bool) {}

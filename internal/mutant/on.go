@@ -1,0 +1,28 @@
+//go:build mutants
+
+package mutant
+
+import (
+	"os"
+	"time"
+)
+
+var (
+	name = os.Getenv("PANDO_MUTANT")
+
+	BumpAfterCommit     = name == "bump-after-commit"
+	PublishBeforeCommit = name == "publish-before-commit"
+	StampAfterSnapshot  = name == "stamp-after-snapshot"
+	JoinUnjudged        = name == "join-unjudged"
+	ForeignKept         = name == "foreign-kept"
+	KeyWithoutPage      = name == "key-without-page"
+	KeyWithoutAuth      = name == "key-without-auth"
+	CatalogLate         = name == "catalog-late"
+)
+
+// Gap waits if the mutant is on.
+func Gap(on bool) {
+	if on {
+		time.Sleep(2 * time.Millisecond)
+	}
+}

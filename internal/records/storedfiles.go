@@ -1,0 +1,130 @@
+package records
+
+import (
+	"context"
+	"slices"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/blob"
+)
+
+// note writes down, before anything happens to them, that the fate of files
+// hangs on this write.
+func (w *writing) note(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := w.s.blobs.Undecided(ctx, keys); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		w.noted[key] = true
+	}
+	return nil
+}
+
+// putFiles stores the new files of all operations.
+func (w *writing) putFiles(ctx context.Context) error {
+	var keys []string
+	for _, o := range w.ops {
+		keys = append(keys, o.newKeys()...)
+	}
+	if err := w.note(ctx, keys); err != nil {
+		return err
+	}
+	for i, o := range w.ops {
+		if o.draft == nil {
+			continue
+		}
+		for _, u := range o.draft.uploads {
+			if err := w.putFile(ctx, o, u); err != nil {
+				return w.failure(i, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *op) newKeys() []string {
+	if o.draft == nil {
+		return nil
+	}
+	var keys []string
+	for _, u := range o.draft.uploads {
+		keys = append(keys, blob.Key(o.p.coll.ID, o.id, u.name))
+	}
+	return keys
+}
+
+func (w *writing) putFile(ctx context.Context, o *op, u *upload) error {
+	if u.check() != nil {
+		return nil // the transaction will say so
+	}
+	r, err := u.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	key := blob.Key(o.p.coll.ID, o.id, u.name)
+	w.put = append(w.put, key)
+	return w.s.blobs.Put(ctx, key, r)
+}
+
+// settle ends what hung on the write: files that no record names go, and the
+// notes with them. A file that cannot be removed now keeps its note, and is
+// removed when the server starts the next time.
+func (w *writing) settle(ctx context.Context) {
+	if len(w.noted) == 0 || w.lost {
+		return // the notes stay: the next start asks the database
+	}
+	for _, key := range w.orphans() {
+		if w.s.blobs.Delete(ctx, key) != nil || w.s.blobs.DeleteAll(ctx, blob.Thumbs(key)) != nil {
+			delete(w.noted, key)
+		}
+	}
+	var settled []string
+	for key := range w.noted {
+		settled = append(settled, key)
+	}
+	slices.Sort(settled)
+	// The write itself is decided; a note too many only costs a look at the next start.
+	_ = w.s.blobs.Decided(ctx, settled)
+}
+
+// orphans lists the files that belong to no record after all: those removed by
+// a write that was committed, and new ones that nobody came to name.
+func (w *writing) orphans() []string {
+	if !w.done {
+		return w.put
+	}
+	var list []string
+	named := map[string]bool{}
+	for _, o := range w.ops {
+		list = append(list, o.removed...)
+		if o.kind != erase {
+			for _, key := range fileKeys(o.rec) {
+				named[key] = true
+			}
+		}
+	}
+	for _, key := range w.put {
+		if !named[key] {
+			list = append(list, key)
+		}
+	}
+	return list
+}
+
+// fileKeys lists where the files of rec lie.
+func fileKeys(rec *pando.Record) []string {
+	var keys []string
+	for _, f := range rec.Collection.Fields {
+		if f.Type != pando.FieldFile {
+			continue
+		}
+		for _, name := range rec.Strings(f.Name) {
+			keys = append(keys, blob.Key(rec.Collection.ID, rec.ID(), name))
+		}
+	}
+	return keys
+}

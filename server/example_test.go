@@ -1,0 +1,206 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/server"
+)
+
+// scratch is a directory for an example, and its end.
+func scratch() (dir string, remove func()) {
+	dir, err := os.MkdirTemp("", "pando-example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return dir, func() { os.RemoveAll(dir) }
+}
+
+// A server with every setting that a program may want to make; the zero Config
+// does for most.
+func ExampleNew() {
+	dir, remove := scratch()
+	defer remove()
+	ctx, stop := context.WithCancel(context.Background())
+	cfg := server.Config{
+		Dir:         filepath.Join(dir, server.DefaultDir),
+		HTTP:        "127.0.0.1:0", // any free port; the default is server.DefaultHTTP
+		Admin:       server.Off,
+		PublicDir:   filepath.Join(dir, server.DefaultPublicDir),
+		PagesDir:    filepath.Join(dir, server.DefaultPagesDir),
+		CacheSize:   64 << 20,
+		StopTimeout: server.DefaultStop / 2,
+		Log:         slog.New(slog.DiscardHandler),
+		OnReady: func(i server.Info) {
+			res, err := http.Get(i.URL + "/readyz")
+			if err != nil {
+				log.Fatal(err)
+			}
+			defer res.Body.Close()
+			word, _ := io.ReadAll(res.Body)
+			fmt.Print(string(word))
+			stop() // usually a signal does
+		},
+	}
+	if os.Getenv("METRICS") != "" {
+		cfg.Admin = server.DefaultAdmin
+	}
+	if err := cfg.Check(); err != nil {
+		log.Fatal(err)
+	}
+	s, err := server.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := s.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("stopped")
+	// Output:
+	// ok
+	// stopped
+}
+
+// A hook is a function that wraps the operation.
+func ExampleHook() {
+	var timed server.Hook[*server.RecordEvent] = func(ctx context.Context, e *server.RecordEvent, next func(context.Context) error) error {
+		began := time.Now()
+		err := next(ctx)
+		slog.Info("record written", "collection", e.Collection.Name, "took", time.Since(began), "error", err)
+		return err
+	}
+	var s *server.Server // of server.New
+	if s != nil {
+		s.OnRecordCreate(timed)
+		s.OnRecordUpdate(timed, "posts", "comments")
+	}
+}
+
+// A program that has a listener of its own takes the handler.
+func ExampleServer_Handler() {
+	dir, remove := scratch()
+	defer remove()
+	s, err := server.New(server.Config{Dir: dir, PublicDir: server.Off, PagesDir: server.Off})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	s.Handle("GET /hello", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") }))
+	s.HandleFunc("GET /api/teapot", func(http.ResponseWriter, *http.Request) error {
+		return pando.Invalid("There is coffee only.")
+	})
+	h, err := s.Handler()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, path := range []string{"/hello", "/api/teapot"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		fmt.Print(w.Code, " ", w.Body)
+	}
+	// Output:
+	// 200 hello
+	// 400 {"data":{},"message":"There is coffee only.","status":400}
+}
+
+// A file of rows becomes a collection.
+func ExampleData_Import() {
+	dir, remove := scratch()
+	defer remove()
+	path := filepath.Join(dir, "cities.csv")
+	if err := os.WriteFile(path, []byte("name,people\nRome,2800000\nOslo,many\nParis,2100000\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	var data *server.Data
+	data, err := server.OpenData(filepath.Join(dir, "data")) // a server may use it meanwhile
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer data.Close()
+	var sum server.ImportSummary
+	sum, err = data.Import(context.Background(), path, server.ImportOptions{
+		Collection: "cities",
+		Public:     true,
+		Progress:   func(p server.ImportProgress) { fmt.Println(p.Rows, "rows dealt with") },
+		Report:     func(r server.ImportRowError) { fmt.Println("row", r.Number, "not taken:", r.Err) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sum.Rows, "rows in", sum.Collection.Name)
+	fmt.Println(sum.Collection.Field("people").Type)
+	// Output:
+	// 3 rows dealt with
+	// 3 rows in cities
+	// text
+}
+
+// Backups are made while a server serves.
+func ExampleBackup() {
+	dir, remove := scratch()
+	defer remove()
+	source, archive, target := filepath.Join(dir, "data"), filepath.Join(dir, "monday.zip"), filepath.Join(dir, "restored")
+	users, err := server.OpenSuperusers(source) // makes the directory
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := users.Close(); err != nil {
+		log.Fatal(err)
+	}
+	made, err := server.Backup(context.Background(), source, archive, "v1", func(entries int, bytes int64) {})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var restored *server.BackupInfo
+	if restored, err = server.Restore(context.Background(), archive, target); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(restored.Entries == made.Entries, len(restored.Missing))
+	// Output: true 0
+}
+
+// Superusers can be looked after without a server, or beside one.
+func ExampleOpenSuperusers() {
+	dir, remove := scratch()
+	defer remove()
+	ctx := context.Background()
+	var users *server.Superusers
+	users, err := server.OpenSuperusers(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer users.Close()
+	fmt.Println(users.Create(ctx, "ada@example.com", "a long password"))
+	fmt.Println(users.Upsert(ctx, "bob@example.com", "another password"))
+	fmt.Println(users.Update(ctx, "bob@example.com", "a third password"))
+	fmt.Println(users.Delete(ctx, "bob@example.com"))
+	fmt.Println(pando.KindOf(users.Delete(ctx, "ada@example.com")) == pando.KindInvalid) // the last one stays
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil>
+	// <nil>
+	// true
+}
+
+// A PocketBase data directory becomes one of Pando; it is not changed.
+func ExampleTakeOverPocketBase() {
+	var sum server.TakeOverSummary
+	sum, err := server.TakeOverPocketBase(context.Background(), "pb_data", server.DefaultDir, server.TakeOverOptions{
+		Progress: func(p server.TakeOverProgress) { fmt.Println(p.Collection, p.Rows, "of", p.Total) },
+		Report:   func(text string) { fmt.Println("not taken over:", text) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sum.Records, "records,", sum.Files, "files,", sum.NotTaken, "things not taken")
+}
