@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/pandobase/pando"
 )
@@ -67,7 +68,7 @@ func (document) check(f *pando.Field, v any) *pando.FieldError {
 		limit = DefaultJSONSize
 	}
 	switch {
-	case !json.Valid(data):
+	case !json.Valid(data) || beyondRange(string(data)):
 		return &pando.FieldError{Code: "validation_invalid_json", Message: "Must be a valid json value."}
 	case int64(len(data)) > limit && string(data) != "null":
 		return &pando.FieldError{
@@ -79,6 +80,16 @@ func (document) check(f *pando.Field, v any) *pando.FieldError {
 		return required(f)
 	}
 	return nil
+}
+
+// beyondRange tells whether a JSON value is a number that no database column can
+// keep: it would be another one when it is read again.
+func beyondRange(s string) bool {
+	if s[0] != '-' && (s[0] < '0' || s[0] > '9') {
+		return false
+	}
+	_, err := strconv.ParseFloat(s, 64)
+	return err != nil
 }
 
 func emptyJSON(v any) bool {

@@ -158,11 +158,14 @@ func records(collection string) string { return "/api/collections/" + collection
 // str is the text under one key of a JSON object.
 func str(t *testing.T, body []byte, key string) string {
 	t.Helper()
-	var m map[string]any
+	var m map[string]json.RawMessage
+	var s string
 	if err := json.Unmarshal(body, &m); err != nil {
 		t.Fatalf("%v: %.300s", err, body)
 	}
-	s, _ := m[key].(string)
+	if err := json.Unmarshal(m[key], &s); err != nil {
+		t.Fatalf("%s: %v: %.300s", key, err, body)
+	}
 	return s
 }
 
