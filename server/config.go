@@ -23,6 +23,10 @@ const (
 	DefaultStop      = 10 * time.Second
 )
 
+// maxReaders is far beyond what any machine has use for: each reader keeps some
+// megabytes.
+const maxReaders = 1024
+
 // Off switches a listener or a directory of [Config] off.
 const Off = "off"
 
@@ -95,12 +99,16 @@ func (c Config) Check() error {
 		if addr == "" || name == "admin" && addr == Off {
 			continue
 		}
-		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
-			return pando.Invalid("%s: %q is no address to listen on: write HOST:PORT, for example %s, or :8090 for all interfaces.", name, addr, DefaultHTTP)
+		_, port, err := net.SplitHostPort(addr)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil || port == "" {
+			return pando.Invalid("--%s: %q is no address to listen on: write HOST:PORT with a port up to 65535, for example %s, or :8090 for all interfaces.", name, addr, DefaultHTTP)
 		}
 	}
-	if c.Readers < 0 {
-		return pando.Invalid("readers: %d is below 0: leave it out, or give how many reads may run at once.", c.Readers)
+	if c.Readers < 0 || c.Readers > maxReaders {
+		return pando.Invalid("--readers: %d is not between 1 and %d: leave it out, or give how many reads may run at once.", c.Readers, maxReaders)
 	}
 	return nil
 }

@@ -120,8 +120,8 @@ func (r *resolver) changed(f *pando.Field) *Operand {
 func (r *resolver) items(in input, f *pando.Field) *Operand {
 	in.modifier = modNone
 	r.plan.note(&in)
-	many := f.Multiple()
-	j := r.join(nil, "@items."+in.name, Join{Kind: JoinItems, in: &in, Many: many, Multi: many})
+	// The one value of a single field is a list too: of one item, or of none.
+	j := r.join(nil, "@items."+in.name, Join{Kind: JoinItems, in: &in, Many: true, Multi: f.Multiple()})
 	o := &Operand{Kind: OperandItem, Join: j}
 	r.multi(o)
 	return o

@@ -28,6 +28,18 @@ func unavailable(err error) error {
 	return &pando.Error{Kind: pando.KindUnavailable, Message: message, Err: err}
 }
 
+// damaged says what to do about a file whose pages do not fit together; other
+// errors pass as they are.
+func (s *Store) damaged(err error) error {
+	if codeOf(err)&0xff != lib.SQLITE_CORRUPT {
+		return err
+	}
+	return &pando.Error{
+		Kind: pando.KindInvalid, Err: err,
+		Message: "The database " + s.path + " is damaged. Restore a backup into a new directory with `pando backup restore`.",
+	}
+}
+
 // words is what SQLite says about a text that came from a user, as a
 // KindInvalid error; failures of the machine keep their kind.
 func words(err error) error {

@@ -1,0 +1,283 @@
+package consistency
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+// run lets everybody loose until ctx ends.
+func (w *world) run(ctx context.Context) {
+	var all sync.WaitGroup
+	for g := range counters / 2 {
+		all.Go(func() { w.count(ctx, g) })
+	}
+	all.Go(func() { w.grow(ctx) })
+	all.Go(func() { w.writeBeside(ctx) })
+	for _, g := range w.gates {
+		all.Go(func() { g.keep(ctx, w) })
+	}
+	for _, t := range w.tokens {
+		all.Go(func() { t.keep(ctx, w) })
+	}
+	for range clients {
+		all.Go(func() { w.listen(ctx) })
+	}
+	for range readers {
+		all.Go(func() { w.read(ctx) })
+	}
+	for _, g := range w.gates {
+		if g.burst {
+			all.Go(func() { w.knock(ctx, g) })
+		}
+	}
+	all.Wait()
+}
+
+// count is a writer, who counts two records up.
+func (w *world) count(ctx context.Context, g int) {
+	c := newClient(w.server.URL, w.root.token)
+	defer c.close()
+	for ctx.Err() == nil {
+		i := 2*g + rand.IntN(2)
+		r := &w.records[i]
+		v := r.sent.Add(1)
+		begun := w.sample.now()
+		w.quiet.RLock()
+		err := c.must(ctx, "PATCH", "/api/collections/counters/records/"+counterID(i), object{"n": v, "odd": v%2 == 1}, nil)
+		w.quiet.RUnlock()
+		if err != nil {
+			w.report.failure(ctx, err)
+			return
+		}
+		w.sample.wrote(i, begun, v)
+		r.answered(v)
+		w.report.writes.Add(1)
+		pause(ctx, time.Duration(rand.IntN(8))*time.Millisecond)
+	}
+}
+
+// grow makes records.
+func (w *world) grow(ctx context.Context) {
+	for ctx.Err() == nil {
+		v := w.created.sent.Add(1)
+		w.quiet.RLock()
+		err := w.insert(ctx, "growing", object{"n": v})
+		w.quiet.RUnlock()
+		if err != nil {
+			w.report.failure(ctx, err)
+			return
+		}
+		w.created.answered(v)
+		w.report.writes.Add(1)
+		pause(ctx, time.Duration(rand.IntN(20))*time.Millisecond)
+	}
+}
+
+// read is one connection that asks for this and that.
+func (w *world) read(ctx context.Context) {
+	c := newClient(w.server.URL, "")
+	defer c.close()
+	kinds := []func(context.Context, *client) error{
+		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.total, w.own, w.viewBeside,
+		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
+		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
+		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },
+	}
+	for ctx.Err() == nil {
+		if err := kinds[rand.IntN(len(kinds))](ctx, c); err != nil {
+			w.report.failure(ctx, err)
+			if ctx.Err() == nil {
+				return
+			}
+		}
+		w.report.reads.Add(1)
+	}
+}
+
+// knock tries one gate again and again.
+func (w *world) knock(ctx context.Context, g *gate) {
+	c := newClient(w.server.URL, "")
+	defer c.close()
+	for ctx.Err() == nil {
+		if err := g.try(ctx, c, w); err != nil {
+			w.report.failure(ctx, err)
+			return
+		}
+		w.report.reads.Add(1)
+		pause(ctx, time.Duration(rand.IntN(1000))*time.Microsecond)
+	}
+}
+
+// item is a record as it comes.
+type item struct {
+	ID     string
+	N      int64
+	Owner  string
+	Expand struct{ To *item }
+}
+
+type page struct {
+	Items      []item
+	TotalItems int64
+}
+
+func get(ctx context.Context, c *client, path string, out any) error {
+	status, err := c.do(ctx, "GET", path, nil, out)
+	if err == nil && status != 200 {
+		err = fmt.Errorf("GET %s: status %d", path, status)
+	}
+	return err
+}
+
+func (w *world) view(ctx context.Context, c *client) error { return w.viewOne(ctx, c, "") }
+
+// freshView asks in words that nobody used before, so that it cannot be
+// answered from the cache.
+func (w *world) freshView(ctx context.Context, c *client) error {
+	return w.viewOne(ctx, c, fmt.Sprintf("?fields=id,n,x%d", rand.Uint64()))
+}
+
+func (w *world) viewOne(ctx context.Context, c *client, query string) error {
+	i := rand.IntN(counters)
+	var got item
+	least, begun := w.records[i].floor.Load(), w.sample.now()
+	if err := get(ctx, c, "/api/collections/counters/records/"+counterID(i)+query, &got); err != nil {
+		return err
+	}
+	w.sample.read(i, begun, got.N)
+	w.check("view"+query, i, least, got)
+	return nil
+}
+
+func (w *world) check(how string, i int, least int64, got item) {
+	if got.ID != counterID(i) {
+		w.report.violation("%s of %s answered with %s", how, counterID(i), got.ID)
+	} else if !w.records[i].saw(least, got.N) {
+		w.report.violation("%s of %s: %d, after somebody was answered %d (sent: %d)", how, got.ID, got.N, least, w.records[i].sent.Load())
+	}
+}
+
+func (w *world) expand(ctx context.Context, c *client) error {
+	i := rand.IntN(counters)
+	var got item
+	least := w.records[i].floor.Load()
+	if err := get(ctx, c, "/api/collections/links/records/"+linkID(i)+"?expand=to", &got); err != nil {
+		return err
+	}
+	if got.Expand.To == nil {
+		w.report.violation("expand of %s: nothing", linkID(i))
+		return nil
+	}
+	w.check("expand", i, least, *got.Expand.To)
+	return nil
+}
+
+// floors is what everybody was answered by now, of every record.
+func (w *world) floors() (f [counters]int64) {
+	for i := range f {
+		f[i] = w.records[i].floor.Load()
+	}
+	return f
+}
+
+// list reads all records at once: besides being new enough, two such answers
+// must be snapshots of one history.
+func (w *world) list(ctx context.Context, c *client) error {
+	path := "/api/collections/counters/records?sort=pos"
+	if rand.IntN(4) == 0 {
+		path += fmt.Sprintf("&fields=id,n,x%d", rand.Uint64())
+	}
+	var got page
+	least := w.floors()
+	if err := get(ctx, c, path, &got); err != nil {
+		return err
+	}
+	if len(got.Items) != counters {
+		w.report.violation("list: %d records", len(got.Items))
+		return nil
+	}
+	var state [counters]int64
+	for i, it := range got.Items {
+		w.check("list", i, least[i], it)
+		state[i] = it.N
+	}
+	w.lists.add(state)
+	return nil
+}
+
+func (w *world) page(ctx context.Context, c *client) error {
+	number := rand.IntN(counters / perPage)
+	var got page
+	least := w.floors()
+	err := get(ctx, c, fmt.Sprintf("/api/collections/counters/records?sort=pos&perPage=%d&page=%d", perPage, number+1), &got)
+	if err != nil {
+		return err
+	}
+	if len(got.Items) != perPage {
+		w.report.violation("page %d: %d records", number, len(got.Items))
+		return nil
+	}
+	for k, it := range got.Items {
+		i := number*perPage + k
+		w.check(fmt.Sprintf("page %d", number), i, least[i], it)
+	}
+	return nil
+}
+
+// filtered lists the records with an odd value: one that is missing was even.
+func (w *world) filtered(ctx context.Context, c *client) error {
+	var got page
+	least := w.floors()
+	if err := get(ctx, c, "/api/collections/counters/records?filter=odd=true&skipTotal=1", &got); err != nil {
+		return err
+	}
+	there := map[string]item{}
+	for _, it := range got.Items {
+		there[it.ID] = it
+		if it.N%2 == 0 {
+			w.report.violation("the list of odd records has %s with %d", it.ID, it.N)
+		}
+	}
+	for i := range counters {
+		if it, found := there[counterID(i)]; found {
+			w.check("filtered list", i, least[i], it)
+		} else if !w.records[i].sawParity(least[i], false) {
+			w.report.violation("the list of odd records lacks %s, after somebody was answered %d", counterID(i), least[i])
+		}
+	}
+	return nil
+}
+
+func (w *world) total(ctx context.Context, c *client) error {
+	var got page
+	least := w.created.floor.Load()
+	if err := get(ctx, c, "/api/collections/growing/records?perPage=1", &got); err != nil {
+		return err
+	}
+	if !w.created.saw(least, got.TotalItems) {
+		w.report.violation("total: %d, after somebody was answered %d", got.TotalItems, least)
+	}
+	return nil
+}
+
+// own lists what belongs to one of the mates.
+func (w *world) own(ctx context.Context, c *client) error {
+	p := w.people[rand.IntN(len(w.people))]
+	var got page
+	if _, err := c.as(ctx, p.token, "GET", "/api/collections/owned/records", nil, &got); err != nil {
+		return err
+	}
+	for _, it := range got.Items {
+		if it.Owner != p.id {
+			w.report.violation("%s is shown a record of %s", strings.TrimRight(p.id, "0"), it.Owner)
+		}
+	}
+	if len(got.Items) != owned {
+		w.report.violation("%s is shown %d of %d records", p.id, len(got.Items), owned)
+	}
+	return nil
+}

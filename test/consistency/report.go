@@ -1,0 +1,62 @@
+package consistency
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// report counts what was done and found in one run.
+type report struct {
+	writes, reads, events, revocations, outside atomic.Int64
+
+	mu         sync.Mutex
+	violations []string
+	count      int
+	failures   []string
+	stop       context.CancelFunc // ends the run at the first violation; may be nil
+	begun      time.Time
+	found      time.Duration // until the first violation
+
+	second    []porcupine.CheckResult // of each sampled record
+	secondOps int
+}
+
+const maxKept = 10
+
+// violation is an answer that must not have been given.
+func (r *report) violation(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count++; r.count == 1 {
+		r.found = time.Since(r.begun)
+	}
+	if len(r.violations) < maxKept {
+		r.violations = append(r.violations, fmt.Sprintf(format, args...))
+	}
+	if r.stop != nil {
+		r.stop()
+	}
+}
+
+// failure is something that went wrong with the run itself, so that its counts
+// mean nothing.
+func (r *report) failure(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return // the end of the run cut it short
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.failures) < maxKept {
+		r.failures = append(r.failures, err.Error())
+	}
+}
+
+func (r *report) String() string {
+	return fmt.Sprintf("%d reads, %d writes, %d revocations, %d events, %d writes by sqlite3: %d violations",
+		r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.count)
+}

@@ -1,0 +1,174 @@
+package consistency
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/pandobase/pando/test/target"
+)
+
+// How much there is to read and write. Few records make much contention.
+const (
+	counters = 8  // records that count up
+	perPage  = 4  // of the paged list
+	mates    = 2  // people with records of their own
+	owned    = 3  // records of each
+	gates    = 2  // of each kind
+	clients  = 3  // that listen to realtime
+	readers  = 10 // connections that read
+)
+
+// world is a server with its data, and what is known of it.
+type world struct {
+	server *target.Server
+	root   *client
+	people []person
+	report *report
+
+	records [counters]register
+	created register // how many records the growing collection has
+	outside register // written by the sqlite3 program
+	// quiet is held for reading by whoever writes through the server, so that
+	// sqlite3 gets the lock: it asks ten times a second and can be unlucky for
+	// long beside a server that writes all the time.
+	quiet  sync.RWMutex
+	lists  chain
+	sample *sample
+	gates  []*gate
+	tokens []*tokens
+}
+
+// person is somebody with a token that stays valid.
+type person struct{ id, token string }
+
+func counterID(i int) string { return fmt.Sprintf("counter%08d", i) }
+func linkID(i int) string    { return fmt.Sprintf("link%011d", i) }
+
+// newWorld fills an empty server.
+func newWorld(ctx context.Context, s *target.Server, r *report) (*world, error) {
+	w := &world{server: s, report: r, sample: newSample()}
+	guest := newClient(s.URL, "")
+	defer guest.close()
+	var login struct{ Token string }
+	err := guest.must(ctx, "POST", "/api/collections/_superusers/auth-with-password",
+		map[string]string{"identity": s.Email, "password": s.Password}, &login)
+	if err != nil {
+		return nil, err
+	}
+	w.root = newClient(s.URL, login.Token)
+	for _, build := range []func(context.Context) error{w.collections, w.persons, w.data} {
+		if err := build(ctx); err != nil {
+			w.root.close()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+type object = map[string]any
+
+func field(name, kind string, more ...any) object {
+	f := object{"name": name, "type": kind}
+	for i := 0; i < len(more); i += 2 {
+		f[more[i].(string)] = more[i+1]
+	}
+	return f
+}
+
+func (w *world) collections(ctx context.Context) error {
+	open := func(c object) object {
+		c["listRule"], c["viewRule"] = "", ""
+		return c
+	}
+	for _, c := range []object{
+		{"name": "people", "type": "auth", "fields": []object{field("role", "text")}},
+		open(object{"name": "counters", "type": "base", "fields": []object{
+			field("n", "number"), field("odd", "bool"), field("pos", "number")}}),
+		open(object{"name": "growing", "type": "base", "fields": []object{field("n", "number")}}),
+		open(object{"name": "beside", "type": "base", "fields": []object{field("n", "number")}}),
+		{"name": "owned", "type": "base", "listRule": "owner = @request.auth.id", "viewRule": "owner = @request.auth.id",
+			"fields": []object{field("owner", "text"), field("n", "number")}},
+		{"name": "ruled", "type": "base", "fields": []object{field("n", "number")}, "viewRule": `@request.auth.role = "in"`},
+		{"name": "tokened", "type": "base", "fields": []object{field("n", "number")}, "viewRule": `@request.auth.id != ""`},
+		open(object{"name": "present", "type": "base", "fields": []object{field("n", "number")}}),
+	} {
+		if err := w.root.must(ctx, "POST", "/api/collections", c, nil); err != nil {
+			return err
+		}
+	}
+	for g := range gates {
+		c := object{"name": fmt.Sprint("door", g), "type": "base", "fields": []object{field("n", "number")}}
+		if err := w.root.must(ctx, "POST", "/api/collections", c, nil); err != nil {
+			return err
+		}
+	}
+	var c struct{ ID string }
+	if err := w.root.must(ctx, "GET", "/api/collections/counters", nil, &c); err != nil {
+		return err
+	}
+	return w.root.must(ctx, "POST", "/api/collections", open(object{"name": "links", "type": "base", "fields": []object{
+		field("to", "relation", "collectionId", c.ID, "maxSelect", 1)}}), nil)
+}
+
+func (w *world) insert(ctx context.Context, collection string, record object) error {
+	return w.root.must(ctx, "POST", "/api/collections/"+collection+"/records", record, nil)
+}
+
+// newPerson makes somebody with a role and gives his id.
+func (w *world) newPerson(ctx context.Context, name, role string) (string, error) {
+	id := fmt.Sprintf("%-15s", name)[:15]
+	b := []byte(id)
+	for i := range b {
+		if b[i] == ' ' {
+			b[i] = '0'
+		}
+	}
+	return string(b), w.insert(ctx, "people", object{
+		"id": string(b), "email": name + "@example.com", "password": "12345678", "passwordConfirm": "12345678", "role": role,
+	})
+}
+
+// newToken is a new token of a person.
+func (w *world) newToken(ctx context.Context, id string) (string, error) {
+	var out struct{ Token string }
+	err := w.root.must(ctx, "POST", "/api/collections/people/impersonate/"+id, object{"duration": 3600}, &out)
+	return out.Token, err
+}
+
+func (w *world) persons(ctx context.Context) error {
+	for i := range mates {
+		id, err := w.newPerson(ctx, fmt.Sprint("mate", i), "")
+		if err != nil {
+			return err
+		}
+		token, err := w.newToken(ctx, id)
+		if err != nil {
+			return err
+		}
+		w.people = append(w.people, person{id, token})
+	}
+	return nil
+}
+
+func (w *world) data(ctx context.Context) error {
+	for i := range counters {
+		if err := w.insert(ctx, "counters", object{"id": counterID(i), "n": 0, "odd": false, "pos": i}); err != nil {
+			return err
+		}
+		if err := w.insert(ctx, "links", object{"id": linkID(i), "to": counterID(i)}); err != nil {
+			return err
+		}
+	}
+	for i, p := range w.people {
+		for k := range owned {
+			if err := w.insert(ctx, "owned", object{"id": fmt.Sprintf("owned%05d%05d", i, k), "owner": p.id}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.insert(ctx, "beside", object{"id": counterID(0), "n": 0}); err != nil {
+		return err
+	}
+	return w.openGates(ctx)
+}
