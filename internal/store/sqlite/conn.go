@@ -39,7 +39,7 @@ type conn struct {
 	allow authorizer // asked about every statement being prepared, if set
 
 	stmts map[string]*stmt
-	keys  int    // bytes of the keys of stmts
+	kept  int    // bytes of the texts of stmts
 	clock uint64 // counts uses, for the statement cache
 	arena arena  // holds what is bound
 	busy  int    // statements bound or running
@@ -55,7 +55,6 @@ type conn struct {
 	began  time.Time    // of the query that runs; zero: it is not limited
 	long   bool         // stepped aside from its pool
 	stop   error        // why the query was stopped
-
 }
 
 // conns finds a connection in a callback from SQLite, which can hand over one
@@ -161,14 +160,14 @@ func (c *conn) prepare(query string) (*stmt, error) {
 		s.finalize()
 		return nil, &sqlError{code: lib.SQLITE_ERROR, message: "not exactly one statement"}
 	}
-	for len(c.stmts) >= statementCacheSize || c.keys+len(query) > statementCacheText {
+	for len(c.stmts) >= statementCacheSize || c.kept+len(query) > statementCacheText {
 		if !c.dropOldest() {
 			break
 		}
 	}
 	s.used = c.clock
 	c.stmts[query] = s
-	c.keys += len(query)
+	c.kept += len(query)
 	return s, nil
 }
 
@@ -186,7 +185,7 @@ func (c *conn) dropOldest() bool {
 		return false
 	}
 	delete(c.stmts, oldest.query)
-	c.keys -= len(oldest.query)
+	c.kept -= len(oldest.query)
 	oldest.finalize()
 	return true
 }
