@@ -150,12 +150,18 @@ func TestNoInit(t *testing.T) {
 	}
 }
 
+// sleeps are the files that may, and for what.
+var sleeps = map[string]string{
+	"test/faults/kill_test.go":       "the moment of a crash, which must be any",
+	"bench/internal/server/limit.go": "the kernel, which tells nobody when it lets go of a group",
+}
+
 // TestNoSleep: a test waits for what it waits for. A sleep is allowed where
 // time is the test's own (testing/synctest), and between two looks of a loop
 // that polls (for …; !done; time.Sleep(…)).
 func TestNoSleep(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.product() || s.in("bench/internal/server") { // bench waits for the kernel
+		if s.product() || sleeps[s.path] != "" {
 			continue
 		}
 		var look func(n ast.Node) bool
