@@ -36,7 +36,7 @@ func OpenData(dir string) (*Data, error) {
 	if err != nil {
 		return nil, unusableDir(dir, err)
 	}
-	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 2}, nil, nil)
+	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 2, writer: importPages}, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,9 @@ const megabyte = 1 << 20
 const (
 	readerPages = 2 * megabyte
 	writerPages = 8 * megabyte
+	// An import inserts all over the index of random ids: one that does not fit
+	// is read from the disk for each row.
+	importPages = 256 * megabyte
 )
 
 // limits are the sizes that follow the machine.
@@ -25,6 +28,7 @@ type limits struct {
 	cache   int64  // bytes; 0 means no cache
 	bodies  int64  // bytes that submitted bodies may take, all together
 	readers int
+	writer  int64 // page cache of the writer, bytes; 0 means writerPages
 }
 
 // measure decides the sizes: those of the configuration first, else a share of

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,8 @@ func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
 	p.closers = append(p.closers, p.passwords.Close)
 	p.connect(cfg)
-	if err := p.files.Recover(context.Background()); err != nil {
+	// The directory is locked: nobody else writes files to it.
+	if err := errors.Join(p.blobs.RemoveTemps(), p.files.Recover(context.Background())); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
 	}
 	return p, nil
@@ -134,7 +136,7 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
 	db, err := sqlite.Open(sqlite.Options{
 		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: writerPages,
+		Readers: l.readers, ReaderCache: readerPages, WriterCache: cmp.Or(l.writer, writerPages),
 		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
 	})
 	if err != nil {
@@ -169,7 +171,7 @@ func (p *parts) connect(cfg Config) {
 	})
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
-		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, Log: cfg.Log,
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP, Log: cfg.Log,
 	})
 }
 

@@ -17,6 +17,7 @@ need node nodejs
 need npm npm
 need gcc gcc libc6-dev
 need sqlite3 sqlite3
+need curl curl
 need strace strace
 
 [ -z "$missing" ] && exit 0

@@ -13,8 +13,6 @@ package auth
 
 import (
 	"context"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -105,35 +103,13 @@ func guestError() error {
 	}
 }
 
-func superuserIPError() error {
+// CheckIP refuses a superuser who asks from an address that the settings do not
+// list, with a KindForbidden error.
+func (a *Auth) CheckIP(rec *pando.Record, realIP string) error {
+	if !rec.IsSuperuser() || a.store.Catalog().Settings.TakesSuperuserFrom(realIP) {
+		return nil
+	}
 	return &pando.Error{
 		Kind: pando.KindForbidden, Message: "You are not allowed to perform this request.",
 	}
-}
-
-// CheckIP refuses a superuser who asks from an address that the settings do not
-// list, with a KindForbidden error. The web edge asks it for every request that
-// somebody is identified in.
-func (a *Auth) CheckIP(rec *pando.Record, realIP string) error {
-	if !rec.IsSuperuser() {
-		return nil
-	}
-	list := a.store.Catalog().Settings.SuperuserIPs
-	if len(list) == 0 {
-		return nil
-	}
-	ip, err := netip.ParseAddr(strings.TrimSpace(realIP))
-	if err != nil {
-		return superuserIPError()
-	}
-	ip = ip.Unmap().WithZone("")
-	for _, entry := range list {
-		if one, err := netip.ParseAddr(entry); err == nil && one.Unmap() == ip {
-			return nil
-		}
-		if network, err := netip.ParsePrefix(entry); err == nil && network.Contains(ip) {
-			return nil
-		}
-	}
-	return superuserIPError()
 }

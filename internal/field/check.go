@@ -13,23 +13,6 @@ import (
 // content of a file is not checked here.
 func Check(f *pando.Field, v any) *pando.FieldError { return kindOf(f.Type).check(f, v) }
 
-// Empty tells whether v counts as missing in a required field.
-func Empty(f *pando.Field, v any) bool {
-	switch v := v.(type) {
-	case string:
-		return v == ""
-	case []string:
-		return len(v) == 0
-	case float64:
-		return v == 0
-	case bool:
-		return !v
-	case pando.GeoPoint:
-		return v == pando.GeoPoint{}
-	}
-	return emptyJSON(v)
-}
-
 // required is the error of an empty value of f, nil if f may be empty.
 func required(f *pando.Field) *pando.FieldError {
 	if f.Required {

@@ -23,6 +23,7 @@ type Files struct {
 	facts    store.Facts
 	blobs    blob.Store
 	identify func(ctx context.Context, token string) (*pando.Record, error)
+	checkIP  func(rec *pando.Record, ip string) error
 	thumbs   *thumbs
 	log      *slog.Logger
 }
@@ -36,6 +37,8 @@ type Config struct {
 	Blobs blob.Store
 	// Identify is who a file token stands for, nil if nobody.
 	Identify func(ctx context.Context, token string) (*pando.Record, error)
+	// CheckIP fails if who is identified may not ask from an address; nil: all may.
+	CheckIP func(rec *pando.Record, ip string) error
 	// MaxPixels bounds the images that thumbs are made of; of larger ones the
 	// original is served. 0 means 40 million, which take about 160 MB.
 	MaxPixels int
@@ -48,7 +51,7 @@ func New(c Config) *Files {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Files{
-		store: c.Store, facts: c.Facts, blobs: c.Blobs, identify: c.Identify,
+		store: c.Store, facts: c.Facts, blobs: c.Blobs, identify: c.Identify, checkIP: c.CheckIP,
 		thumbs: newThumbs(c.Blobs, c.MaxPixels), log: c.Log,
 	}
 }
@@ -117,6 +120,11 @@ func (f *Files) allow(
 	user, err := f.identify(ctx, token)
 	if err != nil {
 		return err
+	}
+	if f.checkIP != nil {
+		if err := f.checkIP(user, req.RealIP); err != nil {
+			return err
+		}
 	}
 	if user.IsSuperuser() {
 		return nil

@@ -3,6 +3,7 @@ package files_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -93,6 +94,19 @@ func (f *fixture) open(t *testing.T, collection, id, name string, q pando.FileQu
 		t.Errorf("%s: size %d, %d bytes", name, file.Size, len(data))
 	}
 	return opened{file.Name, file.ContentType, data}, nil
+}
+
+// webpBomb is a webp that claims to be 1 by 1 in front, and holds a picture of
+// 2048 by 1024 in a few bytes: of one colour, a pixel takes no bits at all.
+func webpBomb() []byte {
+	chunk := func(name string, data []byte) []byte {
+		b := binary.LittleEndian.AppendUint32([]byte(name), uint32(len(data)))
+		return append(append(b, data...), make([]byte, len(data)%2)...)
+	}
+	picture := []byte{0x2f, 0xff, 0xc7, 0xff, 0}      // 14 bits for each side less one; no alpha, version 0
+	picture = append(picture, 0x88, 0x88, 0x08, 0, 0) // no transform, no cache, one group; five codes of one symbol
+	body := append(chunk("VP8X", make([]byte, 10)), chunk("VP8L", picture)...)
+	return chunk("RIFF", append([]byte("WEBP"), body...))
 }
 
 // picture is 300 by 200, with a gradient.
@@ -260,6 +274,7 @@ func TestThumbs(t *testing.T) {
 		"fake.png":  []byte("not a png at all"),
 		"bad.png":   pngBytes(t)[:200],
 		"bomb.png":  bomb(t),
+		"bomb.webp": webpBomb(),
 		"large.png": encoded(t, func(w io.Writer) error { return png.Encode(w, image.NewGray(image.Rect(0, 0, 1001, 1000))) }),
 		"t.txt":     []byte("hello"),
 	}
@@ -282,6 +297,7 @@ func TestThumbs(t *testing.T) {
 		{"fake.png", "100x50", "", 0, 0},
 		{"bad.png", "100x50", "", 0, 0},
 		{"bomb.png", "100x50", "", 0, 0},
+		{"bomb.webp", "100x50", "", 0, 0},
 		{"large.png", "100x50", "", 0, 0},
 		{"t.txt", "100x50", "", 0, 0},
 	} {

@@ -13,7 +13,6 @@ import (
 	"io"
 	"runtime"
 
-	_ "golang.org/x/image/webp" // decoder
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
@@ -107,6 +106,11 @@ func (t *thumbs) decode(ctx context.Context, key string) (image.Image, orientati
 	}
 	defer file.Close()
 	config, format, err := image.DecodeConfig(bufio.NewReader(file))
+	if err == nil && format == "webp" {
+		if _, err = file.Seek(0, io.SeekStart); err == nil {
+			config, err = webpConfig(bufio.NewReader(file), config)
+		}
+	}
 	if err != nil || config.Width <= 0 || config.Height <= 0 {
 		return fail(errNoImage)
 	}

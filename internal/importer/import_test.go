@@ -215,10 +215,12 @@ func TestRefusedRows(t *testing.T) {
 	if sum.Created || sum.Rows != taken || sum.Failed != len(want) {
 		t.Errorf("%+v, want %d taken and %d failed", sum, taken, len(want))
 	}
-	prefix := cmp.FilterPath(func(cmp.Path) bool { return true }, cmp.Comparer(func(a, b string) bool {
-		return a == b || strings.HasSuffix(a, "not JSON") && strings.HasPrefix(b, a)
-	}))
-	if diff := cmp.Diff(want, f.failed, prefix); diff != "" {
+	for i, reason := range f.failed { // what the decoder says after that is its own
+		if before, _, broken := strings.Cut(reason, "not JSON"); broken {
+			f.failed[i] = before + "not JSON"
+		}
+	}
+	if diff := cmp.Diff(want, f.failed); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
 	recs := f.records(t, "things")
@@ -278,250 +280,21 @@ func TestWrongFiles(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
-	f := newFixture(t)
-	f.imports(t, file(t, "airports.csv", "iata,zip,name\nAAA,1,first\nBBB,2,second\nCCC,3,twin\nCCC,4,twin\n"), importer.Options{Collection: "airports"})
-	airports := f.records(t, "airports")
-	path := file(t, "flights.csv", "from,to,n\nAAA,1,one\nBBB,,two\nXXX,2,three\nCCC,2,four\nAAA,9,five\n,2,six\n")
-	match := map[string]string{"from": "airports.iata", "to": "airports.zip"}
-	sum := f.imports(t, path, importer.Options{Collection: "flights", Match: match})
-	if sum.Rows != 3 || sum.Failed != 3 {
-		t.Errorf("%+v", sum)
-	}
-	if diff := cmp.Diff([]string{
-		`3: no record of airports has iata = "XXX"`, `4: more than one record of airports has iata = "CCC"`, `5: no record of airports has zip = "9"`,
-	}, f.failed); diff != "" {
-		t.Errorf("refused (-want +got):\n%s", diff)
-	}
-	flights := f.records(t, "flights")
-	for i, want := range [][3]string{
-		{airports[0].ID(), airports[0].ID(), "one"}, {airports[1].ID(), "", "two"}, {"", airports[1].ID(), "six"},
-	} {
-		if got := [3]string{flights[i].String("from"), flights[i].String("to"), flights[i].String("n")}; got != want {
-			t.Errorf("flight %d: %v, want %v", i, got, want)
-		}
-	}
-	o, ok := f.Store.Catalog().Collection("flights").Field("from").Options.(*pando.RelationOptions)
-	if !ok || o.CollectionID != airports[0].Collection.ID || o.MaxSelect != 1 {
-		t.Errorf("from is %+v", o)
-	}
-}
-
-// TestMatchLooksAgain: what was found for one batch is not believed for the
-// next.
-func TestMatchLooksAgain(t *testing.T) {
-	f := newFixture(t)
-	f.Save(t, servicetest.BaseJSON("people", `{"id":"f1","name":"name","type":"text"}`))
-	ada := f.Insert(t, "people", map[string]any{"name": "ada"})
-	var text strings.Builder
-	for i := range 5000 {
-		fmt.Fprintf(&text, "{\"n\":%d,\"by\":\"ada\"}\n", i)
-	}
-	changed := 0
-	_, err := f.im.Run(t.Context(), file(t, "posts.ndjson", text.String()), importer.Options{
-		Collection: "posts", Match: map[string]string{"by": "people.name"},
-		Progress: func(p importer.Progress) {
-			if changed == 0 {
-				changed = p.Rows
-				f.Update(t, ada, map[string]any{"name": "grace"})
-			}
-		},
-		Report: func(r importer.RowError) {
-			if want := `no record of people has name = "ada"`; r.Number <= changed || r.Err.Error() != want {
-				t.Errorf("row %d: %v, want row above %d: %s", r.Number, r.Err, changed, want)
-			}
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(f.records(t, "posts")); n != changed || changed == 0 || changed == 5000 {
-		t.Errorf("%d rows went in, want %d", n, changed)
-	}
-}
-
-func numbered(n int) string {
-	var text strings.Builder
-	for i := range n {
-		if i%1000 == 999 {
-			text.WriteString("{\"n\":\"bad\"}\n")
-		} else {
-			fmt.Fprintf(&text, "{\"n\":%d}\n", i)
-		}
-	}
-	return text.String()
-}
-
-// numbers checks that each n is there once, in order.
-func (f *fixture) numbers(t *testing.T, collection string, rows, times int) {
-	t.Helper()
-	recs := f.records(t, collection)
-	i := 0
-	for range times {
-		for n := range rows {
-			if n%1000 == 999 {
-				continue
-			}
-			if i >= len(recs) || recs[i].Get("n") != float64(n) {
-				t.Fatalf("%s: record %d of %d is not row %d", collection, i, len(recs), n)
-			}
-			i++
-		}
-	}
-	if i != len(recs) {
-		t.Errorf("%s has %d records, want %d", collection, len(recs), i)
-	}
-}
-
-func TestResumeAndAgain(t *testing.T) {
-	f := newFixture(t)
-	f.Save(t, servicetest.BaseJSON("nums", `{"id":"f1","name":"n","type":"number"}`))
-	path := file(t, "nums.ndjson", numbered(10_000))
-	ctx, cancel := context.WithCancel(t.Context())
-	first, err := f.run(t, ctx, path, importer.Options{Collection: "nums", Progress: func(importer.Progress) { cancel() }})
-	if !errors.Is(err, context.Canceled) || first.Rows == 0 || first.Rows >= 9990 {
-		t.Fatalf("stopped: %+v %v", first, err)
-	}
-	var progress importer.Progress
-	second := f.imports(t, path, importer.Options{Collection: "nums", Progress: func(p importer.Progress) { progress = p }})
-	if second.Resumed != first.Rows+first.Failed || first.Rows+second.Rows != 9990 || first.Failed+second.Failed != 10 {
-		t.Errorf("first %+v, second %+v", first, second)
-	}
-	if progress.Rows != 10_000 || progress.Resumed != second.Resumed || progress.Bytes != progress.Size {
-		t.Errorf("progress %+v", progress)
-	}
-	f.numbers(t, "nums", 10_000, 1)
-
-	_, err = f.run(t, t.Context(), path, importer.Options{Collection: "NUMS"})
-	if pando.KindOf(err) != pando.KindInvalid || !strings.Contains(err.Error(), "imported into nums before (9990 rows)") || !strings.Contains(err.Error(), "--again") {
-		t.Errorf("a second time: %v", err)
-	}
-
-	// Again, and stopped: the same command goes on.
-	ctx, cancel = context.WithCancel(t.Context())
-	if _, err := f.run(t, ctx, path, importer.Options{Collection: "nums", Again: true, Progress: func(importer.Progress) { cancel() }}); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	if sum := f.imports(t, path, importer.Options{Collection: "nums", Again: true}); sum.Resumed == 0 {
-		t.Errorf("%+v", sum)
-	}
-	f.numbers(t, "nums", 10_000, 2)
-
-	// Another collection of the same name is another target.
-	if err := f.im.Collections.Delete(t.Context(), "nums"); err != nil {
-		t.Fatal(err)
-	}
-	if sum := f.imports(t, path, importer.Options{Collection: "nums"}); !sum.Created && sum.Rows != 9990 {
-		t.Errorf("%+v", sum)
-	}
-}
-
-// TestTwoAtOnce: of two imports of one file at once, one stops before a row is
-// in twice.
-func TestTwoAtOnce(t *testing.T) {
-	f := newFixture(t)
-	f.Save(t, servicetest.BaseJSON("nums", `{"id":"f1","name":"n","type":"number"}`))
-	path := file(t, "nums.ndjson", numbered(10_000))
-	var second importer.Summary
-	started := false
-	_, err := f.run(t, t.Context(), path, importer.Options{Collection: "nums", Progress: func(importer.Progress) {
-		if !started { // and finished, between two batches of the first
-			started = true
-			var err error
-			if second, err = f.im.Run(t.Context(), path, importer.Options{Collection: "nums"}); err != nil {
-				t.Error(err)
-			}
-		}
-	}})
-	if pando.KindOf(err) != pando.KindInvalid || !strings.Contains(err.Error(), "Another import of the same file") {
-		t.Errorf("the first: %v", err)
-	}
-	if second.Resumed == 0 {
-		t.Errorf("the second: %+v", second)
-	}
-	f.numbers(t, "nums", 10_000, 1)
-}
-
-func TestAuthRows(t *testing.T) {
-	f := newFixture(t)
-	hash, err := f.passwords.Hash(t.Context(), "bobs-password", 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := []string{
-		`{"email":"ada@example.com","password":"adas-password","name":"Ada","verified":true}`,
-		fmt.Sprintf(`{"email":"bob@example.com","passwordHash":%q,"tokenKey":%q}`, hash, strings.Repeat("b", 50)),
-		`{"email":"cy@example.com"}`,
-		`{"email":"di@example.com","password":"short"}`,
-		`{"email":"ed@example.com","passwordHash":"5f4dcc3b5aa765d61d8327deb882cf99"}`,
-		fmt.Sprintf(`{"email":"flo@example.com","password":"flos-password","passwordHash":%q}`, hash),
-		`{"email":"gil@example.com","password":` + `"` + strings.Repeat("x", 80) + `"}`,
-		`{"email":"ada@example.com","password":"adas-password"}`,
-		`{"email":"hal@example.com","password":12345678}`,
-		`{"password":"some-password"}`,
-	}
-	sum := f.imports(t, file(t, "users.ndjson", strings.Join(rows, "\n")), importer.Options{Collection: "users"})
-	if sum.Rows != 3 || sum.Failed != 7 || sum.Locked != 1 || sum.Created {
-		t.Errorf("%+v", sum)
-	}
-	if diff := cmp.Diff([]string{
-		"4: password: Must be at least 8 character(s).",
-		"5: passwordHash is not a bcrypt hash",
-		"6: has both password and passwordHash",
-		"7: password: Must be less than 71 character(s).",
-		"8: email: another record has the same value",
-		"9: password is not a text",
-		"10: email: Cannot be blank.",
-	}, f.failed); diff != "" {
-		t.Errorf("refused (-want +got):\n%s", diff)
-	}
-	if len(f.notes) != 1 || !strings.Contains(f.notes[0], "slow") {
-		t.Errorf("notes: %q", f.notes)
-	}
-	login := auth.New(auth.Config{Store: f.Store, Facts: f.Facts, Passwords: f.passwords, Encode: servicetest.Encode})
-	for _, tt := range []struct {
-		identity, password string
-		ok                 bool
-	}{
-		{"ada@example.com", "adas-password", true}, {"ada@example.com", "bobs-password", false},
-		{"bob@example.com", "bobs-password", true}, {"bob@example.com", hash, false},
-		{"cy@example.com", "", false}, {"cy@example.com", "cys-password", false},
-	} {
-		_, err := login.WithPassword(t.Context(), &pando.Request{}, "users", pando.PasswordLogin{Identity: tt.identity, Password: tt.password}, pando.Projection{})
-		if (err == nil) != tt.ok {
-			t.Errorf("login of %s with %q: %v", tt.identity, tt.password, err)
-		}
-	}
-	recs := f.records(t, "users")
-	if recs[1].String("password") != hash || recs[1].String("tokenKey") != strings.Repeat("b", 50) || len(recs[0].String("tokenKey")) != 50 || !recs[0].Bool("verified") {
-		t.Errorf("%v\n%v", recs[0].Values, recs[1].Values)
-	}
-	if recs[2].String("password") == "" || recs[2].String("password") == recs[0].String("password") {
-		t.Error("a record without a password has none that nobody knows")
-	}
-
-	// Hashes alone are quick, and nothing has to be said.
-	f.imports(t, file(t, "more.ndjson", fmt.Sprintf(`{"email":"x@example.com","passwordHash":%q}`, hash)), importer.Options{Collection: "users"})
-	if len(f.notes) != 0 {
-		t.Errorf("notes: %q", f.notes)
-	}
-}
-
 // TestLateKeys: a key that the sample did not show is a field of an existing
 // collection all the same.
 func TestLateKeys(t *testing.T) {
 	f := newFixture(t)
 	f.Save(t, servicetest.BaseJSON("things", `{"id":"f1","name":"n","type":"number"}`, `{"id":"f2","name":"late","type":"text"}`))
 	var text strings.Builder
-	for i := range 20_001 {
-		fmt.Fprintf(&text, "{\"n\":%d}\n", i)
+	for range 20_001 {
+		text.WriteString("{\"n\":\"x\"}\n") // refused, which is quick
 	}
 	text.WriteString(`{"n":1,"late":"here"}` + "\n" + `{"n":1,"never":"x"}` + "\n")
 	sum := f.imports(t, file(t, "late.ndjson", text.String()), importer.Options{Collection: "things"})
-	if sum.Rows != 20_002 || len(f.failed) != 1 || f.failed[0] != "20003: never is no field of things" {
-		t.Errorf("%+v %q", sum, f.failed)
+	if last := f.failed[len(f.failed)-1]; sum.Rows != 1 || len(f.failed) != 20_002 || last != "20003: never is no field of things" {
+		t.Errorf("%+v, %d failed, the last: %s", sum, len(f.failed), last)
 	}
-	if recs := f.records(t, "things"); recs[len(recs)-1].String("late") != "here" {
+	if recs := f.records(t, "things"); len(recs) != 1 || recs[0].String("late") != "here" {
 		t.Error("the late key is lost")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -22,41 +23,77 @@ const (
 	secretRows = 100 // of a batch with passwords to hash, which takes much longer
 )
 
-// rows imports all rows that no earlier run has dealt with.
+// chunk is what the reader of a file hands to the writer.
+type chunk struct {
+	rows []Row
+	done int64 // bytes of the file read by then
+	last bool
+	err  error // the rest of the file cannot be read
+}
+
+// rows imports all rows that no earlier run has dealt with. One goroutine reads
+// ahead while this one writes.
 func (r *run) rows(ctx context.Context, path string) error {
 	src, err := Open(path)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	_, size := src.Progress()
+	reading, stop := context.WithCancel(ctx)
+	chunks := make(chan chunk, 2)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		defer close(chunks)
+		r.read(reading, src, chunks)
+	})
+	defer reader.Wait()
+	defer stop()
+	for c := range chunks {
+		if err := r.flush(ctx, c.rows, c.last); err != nil {
+			return err
+		}
+		if c.err != nil {
+			return pando.Invalid("Cannot read %s: %v. The rows before are in; mend the file and run the import again.", path, c.err)
+		}
+		if r.o.Progress != nil {
+			r.o.Progress(Progress{Rows: r.state.Dealt, Resumed: r.sum.Resumed, Failed: r.sum.Failed, Bytes: c.done, Size: size})
+		}
+		if c.last {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// read sends the rows of src, in chunks of the size of a batch, until they end
+// or ctx does.
+func (r *run) read(ctx context.Context, src *Source, chunks chan<- chunk) {
 	size := batchRows
 	if r.hashes() {
 		size = secretRows
 	}
-	var batch []Row
 	for {
-		row, err := src.Next()
-		last := errors.Is(err, io.EOF)
-		if err != nil && !last {
-			err = pando.Invalid("Cannot read %s: %v. The rows before are in; mend the file and run the import again.", path, err)
-			return errors.Join(r.flush(ctx, batch, false), err)
+		var c chunk
+		for len(c.rows) < size && !c.last && c.err == nil {
+			row, err := src.Next()
+			switch {
+			case errors.Is(err, io.EOF):
+				c.last = true
+			case err != nil:
+				c.err = err
+			case row.Number > r.sum.Resumed:
+				c.rows = append(c.rows, row)
+			}
 		}
-		if !last && row.Number > r.sum.Resumed {
-			batch = append(batch, row)
+		c.done, _ = src.Progress()
+		select {
+		case chunks <- c:
+		case <-ctx.Done():
+			return
 		}
-		if len(batch) < size && !last {
-			continue
-		}
-		if err := r.flush(ctx, batch, last); err != nil {
-			return err
-		}
-		batch = batch[:0]
-		if r.o.Progress != nil {
-			done, total := src.Progress()
-			r.o.Progress(Progress{Rows: r.state.Dealt, Resumed: r.sum.Resumed, Failed: r.sum.Failed, Bytes: done, Size: total})
-		}
-		if last {
-			return nil
+		if c.last || c.err != nil {
+			return
 		}
 	}
 }

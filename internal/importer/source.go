@@ -125,42 +125,6 @@ func (s *Source) openLines(r *bufio.Reader) {
 	}
 }
 
-// objectRow decodes one object, keeping the order of its keys.
-func objectRow(raw []byte) Row {
-	if !utf8.Valid(raw) {
-		return Row{Err: errors.New("is not UTF-8")}
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	tok, err := dec.Token()
-	if err != nil || tok != json.Delim('{') {
-		return Row{Err: errors.New("not a JSON object")}
-	}
-	row := Row{Values: map[string]any{}}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return Row{Err: fmt.Errorf("not JSON: %w", err)}
-		}
-		name, _ := key.(string)
-		var value any
-		if err := dec.Decode(&value); err != nil {
-			return Row{Err: fmt.Errorf("not JSON at %q: %w", name, err)}
-		}
-		if _, twice := row.Values[name]; twice {
-			return Row{Err: fmt.Errorf("has %q twice", name)}
-		}
-		row.Keys = append(row.Keys, name)
-		row.Values[name] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return Row{Err: fmt.Errorf("not JSON: %w", err)}
-	}
-	if dec.InputOffset() != int64(len(raw)) {
-		return Row{Err: errors.New("more than one object")}
-	}
-	return row
-}
-
 func (s *Source) openCSV(r *bufio.Reader) error {
 	c := csv.NewReader(r)
 	c.FieldsPerRecord = -1

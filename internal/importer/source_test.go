@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -55,12 +56,14 @@ func TestSource(t *testing.T) {
 		{"json that is no array", "a.json", `{"a":1}`, nil, "does not begin with a JSON array", ""},
 		{"empty array", "a.json", `[]`, nil, "", ""},
 		{"ndjson", "a.ndjson", "{\"a\":1}\n\n  {\"a\":2}  \r\n{\"a\":3}", []any{obj{"a": 1.0}, obj{"a": 2.0}, obj{"a": 3.0}}, "", ""},
-		{"ndjson with bad lines", "a.jsonl", "{\"a\":1}\n{\"a\"\n{\"a\":2} {\"a\":3}\n", []any{obj{"a": 1.0}, "not JSON at \"a\": EOF", "more than one object"}, "", ""},
+		{"ndjson with bad lines", "a.jsonl", "{\"a\":1}\n{\"a\"\n{\"a\":2} {\"a\":3}\n", []any{obj{"a": 1.0}, `not JSON: ":" expected: unexpected EOF`, "more than one object"}, "", ""},
 		{"csv", "a.csv", "a,b\n1,\"x,y\"\n2,\n", []any{obj{"a": "1", "b": "x,y"}, obj{"a": "2", "b": ""}}, "", ""},
 		{"csv with a short row", "a.csv", "a,b\n1\n2,3\n", []any{"has 1 values, the heading has 2", obj{"a": "2", "b": "3"}}, "", ""},
 		{"csv that is not UTF-8", "a.csv", "a\n\xff\n", []any{"a is not UTF-8"}, "", ""},
 		{"csv with a broken quote", "a.csv", "a,b\n1,\"x\"y\n2,3\n", []any{`parse error on line 2, column 5: extraneous or missing " in quoted-field`, obj{"a": "2", "b": "3"}}, "", ""},
 		{"csv with a column twice", "a.csv", "a,b,a\n1,2,3\n", nil, `names the column "a" twice`, ""},
+		{"ndjson with more on a line", "a.ndjson", "{\"a\":1}x\n{\"a\":1}{\n{\"a\":{\"b\":1,\"b\":2}}\n{\"a\":tru}\n", []any{
+			"more than one object", "more than one object", `has "b" twice`, `not JSON at or after "a": unexpected byte 125 '}' at 8`}, "", ""},
 		{"ndjson with a key twice", "a.ndjson", `{"a":1,"a":2}`, []any{`has "a" twice`}, "", ""},
 		{"ndjson that is not UTF-8", "a.ndjson", "{\"a\":\"\xff\"}\n{\"a\":1}", []any{"is not UTF-8", obj{"a": 1.0}}, "", ""},
 		{"empty csv", "a.csv", "", nil, "no first line", ""},
@@ -151,8 +154,18 @@ func FuzzObjectRow(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		row := objectRow(data)
-		if row.Err == nil && len(row.Keys) != len(row.Values) {
+		if row.Err != nil {
+			return
+		}
+		if len(row.Keys) != len(row.Values) {
 			t.Errorf("%d keys, %d values", len(row.Keys), len(row.Values))
+		}
+		var want map[string]any
+		if err := json.Unmarshal(data, &want); err != nil {
+			t.Fatalf("taken, though it is not JSON: %v", err)
+		}
+		if diff := cmp.Diff(want, row.Values); diff != "" {
+			t.Errorf("values (-encoding/json +ours):\n%s", diff)
 		}
 	})
 }

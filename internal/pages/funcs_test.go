@@ -2,7 +2,10 @@ package pages
 
 import (
 	"maps"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,6 +31,20 @@ func TestFunctionSet(t *testing.T) {
 	got := slices.Sorted(maps.Keys(new(visit).funcs()))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+
+	docs, err := os.ReadFile("../../docs/pages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(docs), "| function | gives |")
+	for _, name := range got {
+		if name == "enter" || name == "leave" || name == "tick" {
+			continue // of no use to pages
+		}
+		if !regexp.MustCompile("`" + name + "[` ]").MatchString(table) {
+			t.Errorf("docs/pages.md does not explain %s", name)
+		}
 	}
 }
 

@@ -122,7 +122,7 @@ func (p *Pages) logout(w http.ResponseWriter, r *http.Request) {
 // formAllowed parses a posted form if it came from a page of this site.
 func (p *Pages) formAllowed(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodPost {
-		p.NotFound(w, r)
+		p.notFound(w, r)
 		return false
 	}
 	if !sameOrigin(r) {

@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/pandobase/pando"
 )
@@ -58,8 +60,10 @@ type Options struct {
 
 // Pages serves the pages of one directory.
 type Pages struct {
-	o   Options
-	set atomic.Pointer[set]
+	o    Options
+	set  atomic.Pointer[set]
+	page http.Handler // serve, compressed
+	none http.Handler // notFound, compressed
 
 	mu    sync.Mutex // guards wrong
 	wrong string     // the signature of a directory that does not parse
@@ -68,6 +72,11 @@ type Pages struct {
 // New parses every page. The error names the file and the line.
 func New(o Options) (*Pages, error) {
 	p := &Pages{o: o}
+	wrap, err := gzhttp.NewWrapper(gzhttp.SuffixETag(compressedETag))
+	if err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	p.page, p.none = wrap(http.HandlerFunc(p.serve)), wrap(http.HandlerFunc(p.notFound))
 	s, err := load(o.Dir)
 	if err != nil {
 		return nil, err
@@ -87,7 +96,12 @@ func (p *Pages) Serves(r *http.Request) bool {
 }
 
 // ServeHTTP answers with the page of r's path, or carries out a form's action.
-func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.page.ServeHTTP(w, r) }
+
+// NotFound answers with 404.html, or plainly if there is none.
+func (p *Pages) NotFound(w http.ResponseWriter, r *http.Request) { p.none.ServeHTTP(w, r) }
+
+func (p *Pages) serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case loginPath:
 		p.login(w, r)
@@ -98,14 +112,13 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	page, params := p.current().find(r.URL.Path)
 	if page == nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-		p.NotFound(w, r)
+		p.notFound(w, r)
 		return
 	}
 	p.render(w, r, page, params, http.StatusOK)
 }
 
-// NotFound answers with 404.html, or plainly if there is none.
-func (p *Pages) NotFound(w http.ResponseWriter, r *http.Request) {
+func (p *Pages) notFound(w http.ResponseWriter, r *http.Request) {
 	if page := p.current().notFound; page != nil {
 		p.render(w, r, page, nil, http.StatusNotFound)
 		return
@@ -157,7 +170,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page *page, param
 	out, err := page.execute(visit{ctx: ctx, pages: p, r: r, user: user, params: params})
 	switch {
 	case pando.KindOf(err) == pando.KindNotFound && status == http.StatusOK:
-		p.NotFound(w, r)
+		p.notFound(w, r)
 		return
 	case err != nil:
 		p.fail(w, r, page, err)
@@ -168,6 +181,9 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page *page, param
 	h.Add("Vary", "Cookie")
 	if user != nil {
 		h.Set("Cache-Control", "private, no-store")
+		// What is secret must not be compressed together with what a stranger
+		// can put into the address: the length would tell of it.
+		h.Set(gzhttp.HeaderNoCompression, "1")
 	} else {
 		h.Set("Cache-Control", "no-cache")
 		if status == http.StatusOK {
@@ -186,11 +202,15 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, page *page, param
 	}
 }
 
-// names tells whether an If-None-Match header names etag. A proxy that
-// compresses makes it a weak one.
+// compressedETag tells the compressed form of a page from the plain one.
+const compressedETag = "-gzip"
+
+// names tells whether an If-None-Match header names etag, in either form. A
+// proxy that compresses makes it a weak one.
 func names(header, etag string) bool {
 	for item := range strings.SplitSeq(header, ",") {
-		if item = strings.TrimSpace(item); item == "*" || strings.TrimPrefix(item, "W/") == etag {
+		item = strings.Replace(strings.TrimPrefix(strings.TrimSpace(item), "W/"), compressedETag+`"`, `"`, 1)
+		if item == "*" || item == etag {
 			return true
 		}
 	}

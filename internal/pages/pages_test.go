@@ -152,6 +152,26 @@ func TestCacheHeaders(t *testing.T) {
 	}
 }
 
+func TestCompression(t *testing.T) {
+	s := newSite(t, map[string]string{"index.html": `{{range 1000}}again and {{end}}{{if .User}}{{.User.id}}{{end}}`})
+	guest, ada := s.browser(t), s.login(t, "ada")
+	get := func(c *http.Client, headers ...string) response {
+		return s.get(t, c, "/", append(headers, "Accept-Encoding", "gzip")...) // said by ourselves, it is not undone
+	}
+	res := get(guest)
+	etag := res.Header.Get("ETag")
+	if res.Header.Get("Content-Encoding") != "gzip" || len(res.body) > 1000 || !strings.HasSuffix(etag, `-gzip"`) ||
+		!strings.Contains(strings.Join(res.Header.Values("Vary"), ","), "Accept-Encoding") {
+		t.Errorf("%d bytes, %v", len(res.body), res.Header)
+	}
+	if res := get(guest, "If-None-Match", etag); res.StatusCode != 304 {
+		t.Errorf("If-None-Match %s: %d", etag, res.StatusCode)
+	}
+	if res := get(ada); res.Header.Get("Content-Encoding") != "" || !strings.HasSuffix(res.body, s.ada.ID()) || res.Header.Get("No-Gzip-Compression") != "" {
+		t.Errorf("with an identity: %v", res.Header)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	s := newSite(t, map[string]string{
 		"endless.html":   `{{range 1000000000}}{{range 1000000000}}{{end}}{{end}}`,

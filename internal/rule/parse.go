@@ -15,7 +15,7 @@ const (
 )
 
 // expr is a parsed rule: a comparison, or a list joined by && and ||.
-type expr interface{ print(b *strings.Builder) }
+type expr interface{ expr() }
 
 type comparison struct {
 	left, right fexpr.Token
@@ -26,6 +26,9 @@ type comparison struct {
 // list is a flat list of expressions: alternatives of conjunctions, since &&
 // binds tighter than ||.
 type list [][]expr
+
+func (*comparison) expr() {}
+func (list) expr()        {}
 
 // parse reads the grammar and nothing else: no name is looked up.
 func parse(text string) (expr, error) {
@@ -141,67 +144,4 @@ func isOperand(t fexpr.Token, side string) error {
 		return nil
 	}
 	return fmt.Errorf("expected %s operand (identifier, function, text or number), got %q", side, t.Literal)
-}
-
-func (l list) print(b *strings.Builder) {
-	for i, all := range l {
-		if i > 0 {
-			b.WriteString(" || ")
-		}
-		for j, e := range all {
-			if j > 0 {
-				b.WriteString(" && ")
-			}
-			if _, group := e.(list); group {
-				b.WriteByte('(')
-				e.print(b)
-				b.WriteByte(')')
-				continue
-			}
-			e.print(b)
-		}
-	}
-}
-
-func (c *comparison) print(b *strings.Builder) {
-	printToken(b, c.left)
-	b.WriteByte(' ')
-	if c.any {
-		b.WriteByte('?')
-	}
-	b.WriteString(c.op)
-	b.WriteByte(' ')
-	printToken(b, c.right)
-}
-
-func printToken(b *strings.Builder, t fexpr.Token) {
-	switch t.Type {
-	case fexpr.TokenText:
-		b.WriteByte('"')
-		for i := 0; i < len(t.Literal); i++ {
-			switch c := t.Literal[i]; c {
-			case '\\', '"':
-				b.WriteByte('\\')
-				b.WriteByte(c)
-			case '\r': // a bare one is no blank between tokens
-				b.WriteString(`\r`)
-			default:
-				b.WriteByte(c)
-			}
-		}
-		b.WriteByte('"')
-	case fexpr.TokenFunction:
-		b.WriteString(t.Literal)
-		b.WriteByte('(')
-		args, _ := t.Meta.([]fexpr.Token)
-		for i, a := range args {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			printToken(b, a)
-		}
-		b.WriteByte(')')
-	default:
-		b.WriteString(t.Literal)
-	}
 }

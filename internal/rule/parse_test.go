@@ -5,12 +5,6 @@ import (
 	"testing"
 )
 
-func printed(e expr) string {
-	var b strings.Builder
-	e.print(&b)
-	return b.String()
-}
-
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                   "empty filter expression",

@@ -72,28 +72,3 @@ func proxyHeader(r *http.Request, trusted *pando.TrustedProxySettings) string {
 	}
 	return ""
 }
-
-// mayBeSuperuser tells whether superuser tokens are taken from this address.
-func mayBeSuperuser(s *pando.Settings, ip string) bool {
-	if len(s.SuperuserIPs) == 0 {
-		return true
-	}
-	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return false
-	}
-	return inNetworks(s.SuperuserIPs, addr)
-}
-
-func inNetworks(networks []string, addr netip.Addr) bool {
-	addr = addr.Unmap()
-	for _, n := range networks {
-		if p, err := netip.ParsePrefix(n); err == nil && p.Contains(addr) {
-			return true
-		}
-		if a, err := netip.ParseAddr(n); err == nil && a.Unmap() == addr {
-			return true
-		}
-	}
-	return false
-}

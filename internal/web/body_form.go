@@ -23,6 +23,10 @@ const (
 	payloadKey   = "@jsonPayload"
 	maxFormParts = 5000 // values and files of one form
 
+	// What comes before the content of a part, in bytes: the standard library
+	// would keep ten megabytes of it.
+	maxPartHeader = 16 << 10
+
 	// Files up to memoryFile bytes stay in memory, until a form has memoryFiles
 	// bytes of them.
 	memoryFile  = 64 << 10
@@ -115,7 +119,9 @@ func (f *form) readMultipart(c *call) error {
 	ending := &endWatcher{r: body, mark: []byte("--" + params["boundary"] + "--")}
 	reader := multipart.NewReader(ending, params["boundary"])
 	for n := 0; ; n++ {
+		ending.inHeader, ending.header = true, 0
 		part, err := reader.NextPart()
+		ending.inHeader = false
 		if err == io.EOF && !ending.seen {
 			return io.ErrUnexpectedEOF // the reader takes an end among headers for the end of the form
 		}
@@ -134,16 +140,24 @@ func (f *form) readMultipart(c *call) error {
 	}
 }
 
-// endWatcher notices the final boundary of a form on its way.
+// endWatcher notices the final boundary of a form on its way, and ends a form whose
+// parts have overlong headers.
 type endWatcher struct {
 	r    io.Reader
 	mark []byte
 	tail []byte // the last bytes, shorter than mark
 	seen bool
+
+	inHeader bool // what is read now is no content
+	header   int  // bytes of it so far
 }
 
 func (w *endWatcher) Read(p []byte) (int, error) {
+	if w.inHeader && w.header >= maxPartHeader {
+		return 0, pando.Invalid("The header of a part of the form has more than %d bytes.", maxPartHeader)
+	}
 	n, err := w.r.Read(p)
+	w.header += n
 	if w.seen || n == 0 {
 		return n, err
 	}
@@ -160,7 +174,11 @@ func (w *endWatcher) Read(p []byte) (int, error) {
 func (f *form) readPart(c *call, part *multipart.Part) error {
 	key := part.FormName()
 	if key == "" {
-		return nil
+		_, err := io.Copy(io.Discard, part) // or it would count as the next one's header
+		return err
+	}
+	if err := c.charge(costOfByte * int64(len(key)+len(part.FileName()))); err != nil {
+		return err
 	}
 	if part.FileName() == "" {
 		value, err := f.readValue(c, key, part)

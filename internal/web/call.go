@@ -97,7 +97,7 @@ func (c *call) identify(settings *pando.Settings) error {
 		if err != nil {
 			return err
 		}
-		if who.IsSuperuser() && !mayBeSuperuser(settings, c.req.RealIP) {
+		if who.IsSuperuser() && !settings.TakesSuperuserFrom(c.req.RealIP) {
 			return &pando.Error{Kind: pando.KindForbidden}
 		}
 		c.req.Auth = who

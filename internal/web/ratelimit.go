@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -38,7 +37,7 @@ const maxWindows = 200_000
 // check counts a request and fails if it is one too many. tags are the names of
 // what the route does to a collection.
 func (l *limiter) check(s *pando.Settings, c *call, route, ref string, tags []string) error {
-	if c.req.IsSuperuser() || excluded(s.RateLimits.ExcludedIPs, c.req.RealIP) {
+	if c.req.IsSuperuser() || s.RateLimits.Excludes(c.req.RealIP) {
 		return nil
 	}
 	collection := ""
@@ -73,14 +72,6 @@ func (h *Handler) LimitLogin(r *http.Request, collection string) error {
 		return err
 	}
 	return h.limits.check(settings, c, loginPattern, collection, loginTags)
-}
-
-func excluded(networks []string, ip string) bool {
-	if len(networks) == 0 {
-		return false
-	}
-	addr, err := netip.ParseAddr(ip)
-	return err == nil && inNetworks(networks, addr)
 }
 
 // findRule is the one rule that counts for a request, -1 if none does: the most

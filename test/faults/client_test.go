@@ -43,13 +43,19 @@ func start(t *testing.T, flags ...string) *api {
 	return startIn(t, filepath.Join(t.TempDir(), "data"), nil, flags...)
 }
 
-// startIn starts a server on dir, with more environment, and logs its superuser
-// in. It is stopped when the test ends.
+// startIn starts a server on dir with more environment.
 func startIn(t *testing.T, dir string, env []string, flags ...string) *api {
+	t.Helper()
+	return startAmong(t, dir, target.Surroundings{Env: env}, flags...)
+}
+
+// startAmong starts a server on dir and logs its superuser in. It is stopped when
+// the test ends.
+func startAmong(t *testing.T, dir string, in target.Surroundings, flags ...string) *api {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // the first one is built
 	defer cancel()
-	s, err := target.StartPandoEnv(ctx, dir, env, flags...)
+	s, err := target.StartPandoIn(ctx, dir, in, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,3 +194,60 @@ func TestQueryBomb(t *testing.T) {
 	t.Logf("all answered after %s", time.Since(began).Round(time.Millisecond))
 	a.healthy(t)
 }
+
+// TestQueryMemory asks ever different questions, each as long as may be: what
+// the server remembers of them must not grow with their number.
+func TestQueryMemory(t *testing.T) {
+	a := startIn(t, t.TempDir()+"/data", []string{"GOMEMLIMIT=256MiB"})
+	a.collection(t, "things", everyField()...)
+	for range 5 {
+		a.create(t, "things", map[string]any{"text": "x"})
+	}
+	ask := func(worker, i int) error {
+		// Other names each time: statements differ by their shape, not by values.
+		var b strings.Builder
+		names := []string{"text", "number", "bool", "email", "url", "date", "choice", "id", "json.a", "point.lon", "files:length"}
+		for k := range 160 {
+			n := (i*31 + worker*7 + k*(1+i%13)) % len(names)
+			op := []string{"=", "!=", "~", ">", "!~", "?="}[(k+i/3+worker)%6]
+			fmt.Fprintf(&b, "%s%s%d||", names[n], op, k)
+		}
+		filter := b.String() + "id=1"
+		got, err := a.try("GET", records("things")+query("filter", filter, "sort", []string{"text", "-date", "number"}[i%3],
+			"fields", fmt.Sprintf("id,text:excerpt(%d,true)", i), "expand", strings.Repeat("nobody.", i%9)), "", "", nil)
+		if err == nil && got.status != 200 && got.status != 400 {
+			err = fmt.Errorf("%d %s", got.status, got.body)
+		}
+		return err
+	}
+	rounds := 60
+	if long() {
+		rounds = 2_000
+	}
+	var last int64
+	for _, part := range []int{1, 2, 3} {
+		done := make(chan error)
+		for w := range 8 {
+			go func() {
+				for i := range rounds / 3 {
+					if err := ask(w, part*1000+i); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+		}
+		for range 8 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+		last, _ = a.rss(t)
+		t.Logf("after %d questions: resident %d MB", 8*part*rounds/3, last>>20)
+	}
+	if last > 256<<20 {
+		t.Errorf("the server takes %d MB", last>>20)
+	}
+	a.healthy(t)
+}

@@ -23,10 +23,10 @@ type process struct {
 	done   chan struct{}
 }
 
-// run starts bin. The child is tied to this process: were a test to crash,
+// run starts a command line. The child is tied to this process: were a test to crash,
 // the kernel ends the child too (on Linux), so no server is left behind.
-func run(bin string, args, env []string) (*process, error) {
-	p := &process{cmd: exec.Command(bin, args...), output: new(output), done: make(chan struct{})}
+func run(command, env []string) (*process, error) {
+	p := &process{cmd: exec.Command(command[0], command[1:]...), output: new(output), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.Env = append(os.Environ(), env...)
 	dieWithParent(p.cmd)

@@ -52,21 +52,31 @@ func StartPando(ctx context.Context, dir string) (*Server, error) {
 
 // StartPandoWith is StartPando with extra flags for `pando serve`.
 func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, error) {
-	return StartPandoEnv(ctx, dir, nil, flags...)
+	return StartPandoIn(ctx, dir, Surroundings{}, flags...)
 }
 
-// StartPandoEnv is StartPandoWith with variables (NAME=value) on top of this
-// process's environment.
-func StartPandoEnv(ctx context.Context, dir string, env []string, flags ...string) (*Server, error) {
+// Surroundings is what a server runs in.
+type Surroundings struct {
+	Env  []string // variables (NAME=value) on top of this process's environment
+	Wrap []string // a command that ends by executing its last arguments: the server
+}
+
+// StartPandoIn is StartPandoWith in other surroundings than this process's.
+func StartPandoIn(ctx context.Context, dir string, in Surroundings, flags ...string) (*Server, error) {
 	bin, err := BuildPando(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return StartPandoBin(ctx, bin, dir, env, flags...)
+	return startPando(ctx, bin, dir, in, flags...)
 }
 
-// StartPandoBin is StartPandoEnv for a pando that was built before.
+// StartPandoBin is StartPandoWith for a pando that was built before, with env on
+// top of this process's environment.
 func StartPandoBin(ctx context.Context, bin, dir string, env []string, flags ...string) (*Server, error) {
+	return startPando(ctx, bin, dir, Surroundings{Env: env}, flags...)
+}
+
+func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...string) (*Server, error) {
 	admin, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -74,7 +84,7 @@ func StartPandoBin(ctx context.Context, bin, dir string, env []string, flags ...
 	return launch(ctx, program{
 		name:  "pando",
 		bin:   bin,
-		env:   env,
+		in:    in,
 		admin: "http://" + admin,
 		superuser: func(dir string) []string {
 			return []string{"superuser", "upsert", Email, Password, "--dir", dir}
@@ -115,7 +125,7 @@ func BuildPando(ctx context.Context) (string, error) {
 // program is how to run one kind of server.
 type program struct {
 	name, bin string
-	env       []string
+	in        Surroundings
 	admin     string // URL of the operators' listener, if there is one
 	superuser func(dir string) []string
 	serve     func(dir, addr string) []string
@@ -134,7 +144,7 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		proc, err := run(p.bin, p.serve(dir, addr), p.env)
+		proc, err := run(append(append(p.in.Wrap, p.bin), p.serve(dir, addr)...), p.in.Env)
 		if err != nil {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}

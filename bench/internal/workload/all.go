@@ -65,13 +65,3 @@ var All = []Workload{
 	{Name: "large-filter", Title: "list with an indexed filter that 30 records match", Large: true, Kinds: lists, Script: listLot, contenders: smallAndLarge},
 	{Name: "large-login", Title: "log in by password, 100 users", Large: true, Kinds: logins, Script: login, contenders: smallAndLarge},
 }
-
-// Find returns the workload of a name, nil if there is none.
-func Find(name string) *Workload {
-	for i := range All {
-		if All[i].Name == name {
-			return &All[i]
-		}
-	}
-	return nil
-}

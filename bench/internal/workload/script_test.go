@@ -84,7 +84,7 @@ func TestRoundsAreTheSameForEveryServer(t *testing.T) {
 func TestBareIsAskedButNotChecked(t *testing.T) {
 	s := offline()
 	s.kind = server.Bare
-	if _, shot := s.script(Find("view"), 0).Next(0, nil); shot.Want != nil {
+	if _, shot := s.script(find("view"), 0).Next(0, nil); shot.Want != nil {
 		t.Errorf("bare must contain %q", shot.Want)
 	}
 }
@@ -130,4 +130,13 @@ func TestNames(t *testing.T) {
 			t.Errorf("goal %q is measured by %q, which does not exist", g.Title, g.Workload)
 		}
 	}
+}
+
+func find(name string) *Workload {
+	for i := range All {
+		if All[i].Name == name {
+			return &All[i]
+		}
+	}
+	return nil
 }

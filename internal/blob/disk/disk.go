@@ -64,7 +64,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("blob/disk: %w", err)
 		}
 	}
-	if err := errors.Join(s.removeDeadTemps(), s.removeDeadStages()); err != nil {
+	if err := errors.Join(s.removeTemps(deadTemp), s.removeDeadStages()); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -205,13 +205,18 @@ func (s *Store) prune(dir string) error {
 	return nil
 }
 
-func (s *Store) removeDeadTemps() error {
+// RemoveTemps removes the files that were being written when a crash came. Only
+// who has the directory to itself may call it, before it writes anything.
+func (s *Store) RemoveTemps() error { return s.removeTemps(0) }
+
+// removeTemps removes temporary files that were last written to this long ago.
+func (s *Store) removeTemps(age time.Duration) error {
 	entries, err := fs.ReadDir(s.root.FS(), tempDir)
 	if err != nil {
 		return fmt.Errorf("blob/disk: %w", err)
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > deadTemp {
+		if info, err := e.Info(); err == nil && (age == 0 || time.Since(info.ModTime()) > age) {
 			if err := s.root.Remove(tempDir + "/" + e.Name()); err != nil && !gone(err) {
 				return fmt.Errorf("blob/disk: %w", err)
 			}

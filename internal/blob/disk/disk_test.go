@@ -108,9 +108,15 @@ func TestDeadTempsGo(t *testing.T) {
 	if err := os.Chtimes(old, then, then); err != nil {
 		t.Fatal(err)
 	}
-	open(t, dir)
+	s := open(t, dir)
 	if diff := cmp.Diff([]string{"fresh"}, names(t, filepath.Join(dir, ".tmp"))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := s.RemoveTemps(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, filepath.Join(dir, ".tmp")); len(got) != 0 {
+		t.Errorf("left behind by its owner: %q", got)
 	}
 }
 

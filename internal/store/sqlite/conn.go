@@ -17,10 +17,13 @@ import (
 // the context: about 20 µs of work.
 const progressSteps = 2000
 
-// statementCacheSize is how many prepared statements a connection keeps. An
-// application has some dozens of rules and sorts; filters that clients make up
-// push each other out.
-const statementCacheSize = 256
+// What prepared statements a connection keeps. An application has some dozens
+// of rules and sorts; filters that clients make up push each other out. A
+// prepared statement takes about twenty times the length of its text.
+const (
+	statementCacheSize = 256
+	statementCacheText = 192 << 10 // bytes of all texts
+)
 
 // conn is one connection, used by one goroutine at a time. It speaks to
 // SQLite's own API rather than through database/sql: a record by id costs
@@ -36,6 +39,7 @@ type conn struct {
 	allow authorizer // asked about every statement being prepared, if set
 
 	stmts map[string]*stmt
+	kept  int    // bytes of the texts of stmts
 	clock uint64 // counts uses, for the statement cache
 	arena arena  // holds what is bound
 	busy  int    // statements bound or running
@@ -51,7 +55,6 @@ type conn struct {
 	began  time.Time    // of the query that runs; zero: it is not limited
 	long   bool         // stepped aside from its pool
 	stop   error        // why the query was stopped
-
 }
 
 // conns finds a connection in a callback from SQLite, which can hand over one
@@ -157,27 +160,34 @@ func (c *conn) prepare(query string) (*stmt, error) {
 		s.finalize()
 		return nil, &sqlError{code: lib.SQLITE_ERROR, message: "not exactly one statement"}
 	}
-	if len(c.stmts) >= statementCacheSize {
-		c.dropOldest()
+	for len(c.stmts) >= statementCacheSize || c.kept+len(query) > statementCacheText {
+		if !c.dropOldest() {
+			break
+		}
 	}
 	s.used = c.clock
 	c.stmts[query] = s
+	c.kept += len(query)
 	return s, nil
 }
 
-// dropOldest forgets the statement that was not used for longest. It is called
-// for statements that are new to the connection only, so a scan will do.
-func (c *conn) dropOldest() {
+// dropOldest forgets the statement that was not used for longest; false if all
+// are in use. It is called for statements that are new to the connection only,
+// so a scan will do.
+func (c *conn) dropOldest() bool {
 	var oldest *stmt
 	for _, s := range c.stmts {
 		if !s.busy && (oldest == nil || s.used < oldest.used) {
 			oldest = s
 		}
 	}
-	if oldest != nil {
-		delete(c.stmts, oldest.query)
-		oldest.finalize()
+	if oldest == nil {
+		return false
 	}
+	delete(c.stmts, oldest.query)
+	c.kept -= len(oldest.query)
+	oldest.finalize()
+	return true
 }
 
 // compile prepares the first statement of query and returns what stands behind

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"unsafe"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 )
 
 // bindValue binds the value of field i of a record. A value of the wrong Go type
@@ -33,7 +33,7 @@ func (p *plan) bindValue(q *stmt, param, i int, v any) error {
 	case formList:
 		var list []string
 		if list, ok = v.([]string); ok {
-			q.bindText(param, encodeStrings(list))
+			q.bindText(param, rule.ListText(list))
 		}
 	case formJSON:
 		var raw json.RawMessage
@@ -43,7 +43,7 @@ func (p *plan) bindValue(q *stmt, param, i int, v any) error {
 	case formPoint:
 		var g pando.GeoPoint
 		if g, ok = v.(pando.GeoPoint); ok {
-			q.bindText(param, encodePoint(g))
+			q.bindText(param, rule.PointText(g))
 		}
 	}
 	if !ok {
@@ -74,45 +74,4 @@ func bindJSON(q *stmt, param int, raw json.RawMessage) {
 		return
 	}
 	q.bindText(param, unsafe.String(unsafe.SliceData(raw), len(raw)))
-}
-
-func encodePoint(g pando.GeoPoint) string {
-	b := append(make([]byte, 0, 48), `{"lon":`...)
-	b = strconv.AppendFloat(b, g.Lon, 'f', -1, 64)
-	b = append(b, `,"lat":`...)
-	b = strconv.AppendFloat(b, g.Lat, 'f', -1, 64)
-	return string(append(b, '}'))
-}
-
-// encodeStrings writes a list as a JSON array.
-func encodeStrings(list []string) string {
-	if len(list) == 0 {
-		return "[]"
-	}
-	b := append(make([]byte, 0, 20*len(list)+2), '[')
-	for i, s := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if plain(s) {
-			b = append(append(append(b, '"'), s...), '"')
-			continue
-		}
-		text, err := json.Marshal(s)
-		if err != nil { // a string always has a JSON form
-			text = []byte(`""`)
-		}
-		b = append(b, text...)
-	}
-	return string(append(b, ']'))
-}
-
-// plain tells whether s stands in JSON as it is.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			return false
-		}
-	}
-	return true
 }

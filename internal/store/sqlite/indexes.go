@@ -22,7 +22,9 @@ type index struct {
 // The store keeps an index on each date that is set at creation: the newest
 // first is what most lists want, and without it each such list sorts the whole
 // table. Dates that are set at each update get none: it would have to be moved
-// with every write, for lists that are rarer.
+// with every write, for lists that are rarer. It keeps one on each relation to a
+// single record as well: owner rules, back relations and cascades look records
+// up by it, and would read the whole table each time.
 func wantedIndexes(c *pando.Collection) []index {
 	var list []index
 	first := make(map[string]bool) // columns that an index of the user begins with
@@ -43,14 +45,24 @@ func wantedIndexes(c *pando.Collection) []index {
 		}
 	}
 	for _, f := range c.Fields {
-		o, ok := f.Options.(*pando.AutodateOptions)
-		if !ok || !o.OnCreate || o.OnUpdate || first[strings.ToLower(f.Name)] {
+		if !worthIndex(f) || first[strings.ToLower(f.Name)] {
 			continue
 		}
 		name := reserved + "_auto_" + c.ID + "_" + f.ID
 		list = append(list, index{place: -1, name: name, sql: "CREATE INDEX " + quote(name) + " ON " + quote(c.Name) + " (" + quote(f.Name) + ")"})
 	}
 	return list
+}
+
+// worthIndex tells whether the store keeps an index of its own on f.
+func worthIndex(f *pando.Field) bool {
+	switch o := f.Options.(type) {
+	case *pando.AutodateOptions:
+		return o.OnCreate && !o.OnUpdate
+	case *pando.RelationOptions:
+		return !f.Multiple()
+	}
+	return false
 }
 
 // diffIndexes tells which indexes go and which come; what stays as it is, apart

@@ -63,9 +63,36 @@ func TestNewestFirstTakesTheIndex(t *testing.T) {
 	check("renamed collection", "made", "_pando_auto_posts_f_created")
 	change(func(c *pando.Collection) { c.Indexes = []string{"CREATE INDEX mine ON x (made, title)"} })
 	check("an index of the user's own", "made", "mine")
-	if got := shell(t, s.Path(), "SELECT count(*) FROM sqlite_schema WHERE name LIKE '_pando_auto%'"); got != "0" {
+	if got := shell(t, s.Path(), "SELECT count(*) FROM sqlite_schema WHERE name LIKE '_pando_auto_posts_f_created%'"); got != "0" {
 		t.Errorf("%s indexes of the store beside it", got)
 	}
 	change(func(c *pando.Collection) { c.Indexes = nil })
 	check("without it again", "made", "_pando_auto_posts_f_created")
+}
+
+// What an owner may see, in the order it came, is found without reading the
+// others' records.
+func TestOwnerTakesTheIndex(t *testing.T) {
+	s := open(t, Options{Dir: t.TempDir()})
+	c := savePosts(t, s, "posts")
+	var relation *pando.Field
+	for _, f := range c.Fields {
+		if f.Type == pando.FieldRelation && !f.Multiple() {
+			relation = f
+		}
+	}
+	if relation == nil {
+		t.Fatal("the collection has no relation to one record")
+	}
+	r, err := rule.Compile(relation.Name+" = @request.auth.id", rule.Scope{Schema: s.Catalog(), Collection: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := pando.NewRecord(c)
+	me.Set("id", "me")
+	where := []store.Condition{{Rule: r, Request: &pando.Request{Auth: me}}}
+	plan := explain(t, s, store.Query{Collection: c, Where: where, Limit: 30})
+	if !strings.Contains(plan, "_pando_auto_posts_"+relation.ID) || strings.Contains(plan, "TEMP B-TREE") {
+		t.Error(plan)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -163,7 +164,7 @@ func (r *reader) viewRecords(p *plan, ids []string) ([]*pando.Record, error) {
 			found[id] = rec
 		}
 		return nil
-	}, encodeStrings(ids))
+	}, rule.ListText(ids))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -159,6 +160,9 @@ func (s *Store) openReader() (*conn, error) {
 // openWriter opens the writer's connection, and makes sure that the file is one
 // of ours before anything in it is changed.
 func (s *Store) openWriter() (*conn, error) {
+	if err := createPrivate(s.path); err != nil {
+		return nil, unavailable(err)
+	}
 	c, err := openConn(s.path, s.opts.LockWait)
 	if err != nil {
 		return nil, unavailable(err)
@@ -177,6 +181,21 @@ func (s *Store) openWriter() (*conn, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// createPrivate makes the file that SQLite opens next, for its owner only: SQLite
+// itself would let everybody read it. The log and the index of the log take its
+// mode. A file that is there is not touched: its mode may be somebody's wish, and
+// to open and close it would drop the locks that this process has on it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Catalog is the newest published catalog.

@@ -57,7 +57,7 @@ var catalogTests = []test{
 		if f.store.Catalog().Collection("notes") != nil {
 			f.Error("a deleted collection is there")
 		}
-		f.insertNothing(version)
+		f.insertNothing()
 	}},
 	{"a Tx's catalog shows a change at once, others' not before the commit", func(f *fixture) {
 		f.write(func(tx store.Tx) error {
@@ -125,10 +125,10 @@ var catalogTests = []test{
 }
 
 // insertNothing makes sure that a write of records leaves the catalog alone.
-func (f *fixture) insertNothing(version uint64) {
+func (f *fixture) insertNothing() {
 	f.Helper()
 	c := f.save(base("again"))
-	version = f.store.Catalog().Version
+	version := f.store.Catalog().Version
 	f.insert(note(c, "a", ""))
 	if got := f.store.Catalog().Version; got != version {
 		f.Errorf("a record's write made version %d of %d", got, version)

@@ -104,7 +104,6 @@ var changeTests = []test{
 		}
 	}},
 	{"what a batch tells of is visible", func(f *fixture) {
-		c := f.save(notes())
 		seen := make(chan error, 10)
 		f.store.Close()
 		index := position.NewIndex(0)
@@ -124,7 +123,7 @@ var changeTests = []test{
 			}
 		}))
 		f.store = s
-		c = f.save(notes())
+		c := f.save(notes())
 		for i := range cap(seen) {
 			f.insert(note(c, fmt.Sprint(i), ""))
 		}

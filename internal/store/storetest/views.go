@@ -170,7 +170,7 @@ var viewTests = []test{
 		f.save(view("w", "SELECT notes.id, notes.title || '!' AS shout FROM notes", text("shout")))
 		c = f.mustChange(c, func(c *pando.Collection) { c.Name = "papers" })
 		f.expect(f.collection("v"), "b", map[string]any{"title": "title b", "num": 1.0})
-		c = f.mustChange(c, func(c *pando.Collection) { c.Field("title").Name = "name" })
+		f.mustChange(c, func(c *pando.Collection) { c.Field("title").Name = "name" })
 		check := func() {
 			f.expect(f.collection("v"), "b", map[string]any{"title": "title b", "num": 1.0})
 			f.expect(f.collection("w"), "b", map[string]any{"shout": "title b!"})
