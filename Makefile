@@ -30,7 +30,7 @@ install: ## what the tests need: Debian packages, npm packages
 	bash test/install.sh
 
 prove: ## the long forms of the tests that have a short one
-	PANDO_PROVE=1 $(GO) test -count=1 -timeout 60m ./internal/store/sqlite/... ./test/...
+	PANDO_PROVE=1 $(GO) test -count=1 -timeout 60m ./internal/store/sqlite/... ./internal/records ./test/...
 
 fuzz: ## every fuzz target in turn, T=30s each
 	@for pkg in $$($(GO) list ./...); do \
@@ -44,5 +44,6 @@ bench: build ## Pando, PocketBase and a bare handler side by side; see bench/REA
 bench-large: build ## the same work on 10,000,000 records
 	$(GO) run ./bench/cmd/pandobench -large
 
-deps: ## the packages that the binary is made of
-	$(GO) list -deps ./cmd/pando | grep '\.' | grep -v '^$(shell $(GO) list -m)' > deps.txt
+deps: ## write the packages that the binary is made of to deps.txt
+	GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) list -deps ./cmd/pando | \
+	  grep '^[^/]*\.' | grep -v '^$(shell $(GO) list -m)' | LC_ALL=C sort > deps.txt

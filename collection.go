@@ -5,6 +5,8 @@ import "strings"
 // CollectionType is base, auth or view.
 type CollectionType string
 
+// The types of collections: plain records, records that can log in, and what a
+// SELECT shows.
 const (
 	TypeBase CollectionType = "base"
 	TypeAuth CollectionType = "auth"

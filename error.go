@@ -42,8 +42,10 @@ type FieldError struct {
 	Params  map[string]any `json:"params,omitempty"` // values that filled the message's template
 }
 
+// Error is the message for people.
 func (e *FieldError) Error() string { return e.Message }
 
+// Error is what a log shows: the message with the cause.
 func (e *Error) Error() string {
 	switch {
 	case e.Err != nil && e.Message != "":
@@ -57,6 +59,7 @@ func (e *Error) Error() string {
 	}
 }
 
+// Unwrap is the cause, nil if there is none.
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf is the kind of the first [Error] in err's chain, KindInternal if there

@@ -5,6 +5,7 @@ import "slices"
 // FieldType names one of the kinds of field.
 type FieldType string
 
+// The types of fields, as the web API spells them.
 const (
 	FieldText     FieldType = "text"
 	FieldNumber   FieldType = "number"
@@ -43,6 +44,7 @@ type FieldOptions interface {
 }
 
 type (
+	// TextOptions bounds a text by its length in runes and by a pattern.
 	TextOptions struct {
 		Min                 int    `json:"min"`
 		Max                 int    `json:"max"` // 0 means 5000 runes
@@ -50,39 +52,50 @@ type (
 		AutogeneratePattern string `json:"autogeneratePattern"`
 		PrimaryKey          bool   `json:"primaryKey"`
 	}
+	// NumberOptions bounds a number; nil is no bound.
 	NumberOptions struct {
 		Min     *float64 `json:"min"`
 		Max     *float64 `json:"max"`
 		OnlyInt bool     `json:"onlyInt"`
 	}
-	BoolOptions  struct{}
+	// BoolOptions is empty: a bool has no options.
+	BoolOptions struct{}
+	// EmailOptions names the domains that are refused, or the only ones accepted.
 	EmailOptions struct {
 		ExceptDomains []string `json:"exceptDomains"`
 		OnlyDomains   []string `json:"onlyDomains"`
 	}
+	// URLOptions is for links as [EmailOptions] is for addresses.
 	URLOptions struct {
 		ExceptDomains []string `json:"exceptDomains"`
 		OnlyDomains   []string `json:"onlyDomains"`
 	}
+	// EditorOptions bounds a text of HTML.
 	EditorOptions struct {
 		MaxSize     int64 `json:"maxSize"` // bytes; 0 means 5 MB
 		ConvertURLs bool  `json:"convertURLs"`
 	}
+	// DateOptions bounds a date; "" is no bound.
 	DateOptions struct {
 		Min string `json:"min"`
 		Max string `json:"max"`
 	}
+	// AutodateOptions says when the server sets the date.
 	AutodateOptions struct {
 		OnCreate bool `json:"onCreate"`
 		OnUpdate bool `json:"onUpdate"`
 	}
+	// SelectOptions lists what may be chosen, and how many of it; a MaxSelect up
+	// to 1 makes a single value.
 	SelectOptions struct {
 		Values    []string `json:"values"`
 		MaxSelect int      `json:"maxSelect"`
 	}
+	// JSONOptions bounds a JSON value.
 	JSONOptions struct {
 		MaxSize int64 `json:"maxSize"` // bytes; 0 means 1 MB
 	}
+	// FileOptions says which files a field takes, and who may read them.
 	FileOptions struct {
 		MaxSize   int64    `json:"maxSize"` // bytes; 0 means 5 MB
 		MaxSelect int      `json:"maxSelect"`
@@ -90,18 +103,21 @@ type (
 		Thumbs    []string `json:"thumbs"`
 		Protected bool     `json:"protected"`
 	}
+	// RelationOptions names the collection whose records are referred to.
 	RelationOptions struct {
 		CollectionID  string `json:"collectionId"`
 		CascadeDelete bool   `json:"cascadeDelete"`
 		MinSelect     int    `json:"minSelect"`
 		MaxSelect     int    `json:"maxSelect"`
 	}
+	// PasswordOptions bounds a password, and says how hard its hash is to compute.
 	PasswordOptions struct {
 		Min     int    `json:"min"`
 		Max     int    `json:"max"` // 0 means 71 bytes, bcrypt's limit
 		Pattern string `json:"pattern"`
 		Cost    int    `json:"cost"` // bcrypt; 0 means 10
 	}
+	// GeoPointOptions is empty: a point has no options.
 	GeoPointOptions struct{}
 )
 

@@ -7,4 +7,5 @@ type MFARequired struct {
 	ID string `json:"mfaId"`
 }
 
+// Error says it to people.
 func (e *MFARequired) Error() string { return "A second way to log in is required." }

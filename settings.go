@@ -20,6 +20,7 @@ type Settings struct {
 }
 
 type (
+	// SMTPSettings is the mail server that messages are sent through.
 	SMTPSettings struct {
 		Enabled    bool   `json:"enabled"`
 		Port       int    `json:"port"`
@@ -30,11 +31,13 @@ type (
 		TLS        bool   `json:"tls"`
 		LocalName  string `json:"localName"`
 	}
+	// BackupsSettings says when backups are made and where they go.
 	BackupsSettings struct {
 		Cron        string     `json:"cron"`
 		CronMaxKeep int        `json:"cronMaxKeep"`
 		S3          S3Settings `json:"s3"`
 	}
+	// S3Settings is an object store for files or backups.
 	S3Settings struct {
 		Enabled        bool   `json:"enabled"`
 		Bucket         string `json:"bucket"`
@@ -44,6 +47,7 @@ type (
 		Secret         string `json:"secret,omitempty"` // never sent to a client
 		ForcePathStyle bool   `json:"forcePathStyle"`
 	}
+	// MetaSettings is what the application is called, for people.
 	MetaSettings struct {
 		AppName       string `json:"appName"`
 		AppURL        string `json:"appURL"`
@@ -52,27 +56,34 @@ type (
 		HideControls  bool   `json:"hideControls"`
 		AccentColor   string `json:"accentColor,omitempty"`
 	}
+	// RateLimitSettings bounds how often a client may ask.
 	RateLimitSettings struct {
 		Rules       []RateLimitRule `json:"rules"`
 		ExcludedIPs []string        `json:"excludedIPs,omitempty"`
 		Enabled     bool            `json:"enabled"`
 	}
+	// RateLimitRule lets each client of an audience ask MaxRequests times within
+	// Duration for what Label names: a path, or a tag such as *:list.
 	RateLimitRule struct {
 		Label       string `json:"label"`
 		Audience    string `json:"audience"`
 		Duration    int64  `json:"duration"` // seconds
 		MaxRequests int    `json:"maxRequests"`
 	}
+	// TrustedProxySettings names the headers in which a proxy in front tells the
+	// address of the client.
 	TrustedProxySettings struct {
 		Headers       []string `json:"headers"`
 		UseLeftmostIP bool     `json:"useLeftmostIP"`
 	}
+	// BatchSettings bounds a batch of writes.
 	BatchSettings struct {
 		Enabled     bool  `json:"enabled"`
 		MaxRequests int   `json:"maxRequests"`
 		Timeout     int64 `json:"timeout"`     // seconds; 0 means 3
 		MaxBodySize int64 `json:"maxBodySize"` // bytes; 0 means 128 MB
 	}
+	// LogsSettings says what is logged and for how long.
 	LogsSettings struct {
 		MaxDays   int  `json:"maxDays"`
 		MinLevel  int  `json:"minLevel"`

@@ -10,29 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pandobase/pando/internal/webtest"
 	"github.com/pandobase/pando/server"
 )
 
 // fetch sends a request and returns the answer with its body read.
 func fetch(t *testing.T, c *http.Client, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequest(method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(b)
+	return webtest.Do(t, c, webtest.Request(t.Context(), t, method, url, body, headers...))
 }
 
 func writeFiles(t *testing.T, dir string, files map[string]string) {

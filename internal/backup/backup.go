@@ -52,8 +52,11 @@ type Entry struct {
 
 // Stage holds on to the files of the blob store (see disk.Stage).
 type Stage interface {
+	// Add takes hold of every file that is there and not held yet.
 	Add(ctx context.Context) error
+	// Open opens a held file by its key.
 	Open(key string) (io.ReadCloser, error)
+	// Close lets all of them go.
 	Close() error
 }
 

@@ -33,5 +33,6 @@ type Cache interface {
 	Put(f *Fact)
 	// Clear forgets everything.
 	Clear()
+	// Stats is what the cache holds and has let go by now.
 	Stats() Stats
 }

@@ -10,6 +10,7 @@ import (
 // Action is what happened to a record.
 type Action string
 
+// The actions, as clients are told of them.
 const (
 	Create Action = "create"
 	Update Action = "update"
@@ -38,6 +39,7 @@ type Batch struct {
 // order, after the commit is visible and before it is answered; it must not
 // block.
 type Sink interface {
+	// Publish hands a batch on. It does not wait for those who follow.
 	Publish(Batch)
 }
 

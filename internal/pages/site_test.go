@@ -19,6 +19,7 @@ import (
 	"github.com/pandobase/pando/internal/pages"
 	"github.com/pandobase/pando/internal/records"
 	"github.com/pandobase/pando/internal/servicetest"
+	"github.com/pandobase/pando/internal/webtest"
 )
 
 // site is a server of pages over a real data directory.
@@ -123,28 +124,13 @@ type response struct {
 
 func do(t *testing.T, c *http.Client, req *http.Request) response {
 	t.Helper()
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response{res, string(b)}
+	res, body := webtest.Do(t, c, req)
+	return response{res, body}
 }
 
 func (s *site) request(t *testing.T, method, path string, body io.Reader, headers ...string) *http.Request {
 	t.Helper()
-	req, err := http.NewRequest(method, s.URL+path, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	return req
+	return webtest.Request(t.Context(), t, method, s.URL+path, body, headers...)
 }
 
 func (s *site) get(t *testing.T, c *http.Client, path string, headers ...string) response {

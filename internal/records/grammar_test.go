@@ -139,6 +139,26 @@ func (g *grammar) term(c string) string {
 	return g.path(c, 2)
 }
 
+// counterpart is something that left can well be equal to.
+func (g *grammar) counterpart(c, left string) string {
+	switch {
+	case g.one(4):
+		return g.term(c)
+	case left == "@request.auth.collectionName":
+		return g.pick(`"users"`, `"staff"`, `"usersnew"`, `"staffnew"`)
+	case left == "@request.auth.id":
+		for _, f := range g.fields[c] {
+			if f.to == "users" || f.to == "staff" {
+				return f.name
+			}
+		}
+		return `"` + id(g.pick("ann", "bob")) + `"`
+	case strings.HasPrefix(left, "@request.auth.") && strings.HasSuffix(left, "title"):
+		return g.pick("title", `"a"`, `"b"`)
+	}
+	return g.term(c)
+}
+
 func (g *grammar) literal() string {
 	return g.pick(`"a"`, `"b"`, `"A"`, `""`, `1`, `2`, `true`, `false`, `null`, `"users"`, `"GET"`, `@now`, `"`+id("t0x0")+`"`, `"`+id("ann")+`"`)
 }
@@ -157,7 +177,8 @@ func (g *grammar) rule(c string) *string {
 	}
 	parts := make([]string, 1+g.IntN(3))
 	for i := range parts {
-		parts[i] = g.comparison(g.term(c), g.term(c))
+		left := g.term(c)
+		parts[i] = g.comparison(left, g.counterpart(c, left))
 	}
 	return new(strings.Join(parts, g.pick(" && ", " || ", " || ")))
 }

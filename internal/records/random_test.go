@@ -30,7 +30,7 @@ func TestRandomWorlds(t *testing.T) {
 	var sum randomCounts
 	for sum.worlds == 0 || time.Now().Before(end) {
 		seed := rand.Uint64()
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { sum.add(newRandomWorld(t, seed).run(t, 25, 40)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { sum.add(newRandomWorld(t, seed).run(t, 25, 60)) })
 		if t.Failed() {
 			return
 		}
@@ -54,12 +54,15 @@ type randomWorld struct {
 	g     *grammar
 	plain *world
 	names map[string]string // what collections are called now, by their first names
+	// Everybody as last looked up, and as before that: a request finds out who
+	// asks before it reads, and much can happen between.
+	known map[string][2]*pando.Record
 	seed  uint64
 }
 
 func newRandomWorld(t *testing.T, seed uint64) *randomWorld {
 	t.Helper()
-	w := &randomWorld{world: newWorld(t), g: newGrammar(seed), seed: seed, names: map[string]string{"v0": "v0"}}
+	w := &randomWorld{world: newWorld(t), g: newGrammar(seed), seed: seed, names: map[string]string{"v0": "v0"}, known: map[string][2]*pando.Record{}}
 	passwords := auth.NewPasswords(auth.PasswordsConfig{})
 	t.Cleanup(func() { passwords.Close() })
 	plain := *w.world
@@ -149,16 +152,17 @@ func (w *randomWorld) insert(t *testing.T, c string, n int) {
 	w.env.Insert(t, col.ID, values)
 }
 
-// people looks everybody up as a request would; some requests come with what
-// was found before a change.
+// people looks everybody up as a request would.
 func (w *randomWorld) people(t *testing.T) {
 	for _, name := range []string{"ann", "bob", "sam"} { // in the same order for the same seed
 		c := map[string]string{"ann": "users", "bob": "users", "sam": "staff"}[name]
 		rec := w.look(t, w.env.Store.Catalog().Collection("pbc_"+c), id(name))
 		if rec == nil { // went with what it pointed to
 			w.person(t, name, "pbc_"+c)
-		} else if !w.g.one(5) {
-			w.as[name] = rec
+			rec = w.as[name]
+		}
+		if before := w.known[name][0]; before == nil || before.Collection != rec.Collection || !w.g.one(3) {
+			w.known[name] = [2]*pando.Record{rec, before}
 		}
 	}
 }
@@ -172,9 +176,19 @@ func (w *randomWorld) run(t *testing.T, rounds, reads int) (n randomCounts) {
 		for i := range asked {
 			asked[i] = w.question()
 		}
-		for range reads {
-			c := asked[w.g.IntN(len(asked))]
-			c.as = w.g.pick("", "ann", "bob", "sam", "root", "ann")
+		everybody := []string{"", "ann", "bob", "sam", "root"}
+		for i := range reads {
+			c := asked[i/len(everybody)%len(asked)]
+			if w.g.one(2) {
+				c = asked[w.g.IntN(len(asked))]
+			}
+			c.as = everybody[w.g.IntN(len(everybody))]
+			if known := w.known[c.as]; known[0] != nil {
+				w.as[c.as] = known[0]
+				if known[1] != nil && w.g.one(5) {
+					w.as[c.as] = known[1]
+				}
+			}
 			want, got := w.plain.run(t, c), w.world.run(t, c)
 			if n.reads++; strings.Contains(want, `"id"`) {
 				n.bodies++
@@ -182,7 +196,7 @@ func (w *randomWorld) run(t *testing.T, rounds, reads int) (n randomCounts) {
 			if want != got {
 				t.Fatalf("%+v\nuncached: %s\n  cached: %s\n%s", c, want, got, w.rules())
 			}
-			if w.g.one(6) {
+			if w.g.one(8) {
 				w.write(t)
 				n.writes++
 				w.people(t)
@@ -258,7 +272,7 @@ func (w *randomWorld) change(t *testing.T) {
 			} else {
 				c.Field("banner").Name = "flag"
 			}
-		case g.one(4):
+		case g.one(2):
 			if c.Name = of; w.names[of] == of {
 				c.Name = of + "new"
 			}

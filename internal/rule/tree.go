@@ -46,6 +46,7 @@ func (*Compare) node() {}
 // Op is a comparison operator.
 type Op uint8
 
+// The operators; Like is ~ of the language.
 const (
 	Equal Op = iota
 	NotEqual

@@ -102,10 +102,12 @@ type UniqueError struct {
 	Err        error
 }
 
+// Error names the collection and quotes the database.
 func (e *UniqueError) Error() string {
 	return "store: not unique: " + e.Collection.Name + ": " + e.Err.Error()
 }
 
+// Unwrap is the database's own error.
 func (e *UniqueError) Unwrap() error { return e.Err }
 
 // IndexError is an index of a collection that the database refused to make.
@@ -114,8 +116,10 @@ type IndexError struct {
 	Err   error
 }
 
+// Error quotes the database.
 func (e *IndexError) Error() string { return "store: index: " + e.Err.Error() }
 
+// Unwrap is the database's own error.
 func (e *IndexError) Unwrap() error { return e.Err }
 
 // ViewColumn is one result column of a view's query.

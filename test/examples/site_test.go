@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pandobase/pando/internal/webtest"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -34,23 +35,8 @@ func (s *site) do(t *testing.T, c *http.Client, method, path string, body io.Rea
 	if strings.HasPrefix(path, "/") {
 		target = s.URL + path
 	}
-	req, err := http.NewRequestWithContext(s.ctx, method, target, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return page{res.StatusCode, res.Header, string(b)}
+	res, text := webtest.Do(t, c, webtest.Request(s.ctx, t, method, target, body, headers...))
+	return page{res.StatusCode, res.Header, text}
 }
 
 func (s *site) get(t *testing.T, path string) page {

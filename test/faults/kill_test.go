@@ -165,8 +165,8 @@ func TestKill(t *testing.T) {
 			c.api = s.api
 			wg.Go(func() { c.run(t) })
 		}
-		// Not always after the same number of writes.
-		time.Sleep(span + time.Duration(round)*37*time.Millisecond)
+		// The load runs for a while, not always for the same number of writes.
+		<-time.After(span + time.Duration(round)*37*time.Millisecond)
 		s.Kill()
 		wg.Wait()
 		if t.Failed() {

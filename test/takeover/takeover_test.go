@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pandobase/pando/internal/webtest"
 	"github.com/pandobase/pando/test/differential"
 	"github.com/pandobase/pando/test/differential/areas"
 	"github.com/pandobase/pando/test/target"
@@ -195,27 +195,15 @@ func get(t *testing.T, s *target.Server, path, token string) string {
 
 func send(t *testing.T, s *target.Server, method, path, token, body string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", token)
+	headers := []string{"Authorization", token}
 	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
+		headers = append(headers, "Content-Type", "application/json")
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res, data := webtest.Do(t, http.DefaultClient, webtest.Request(t.Context(), t, method, s.URL+path, strings.NewReader(body), headers...))
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s of %s: %d %s", method, path, s.Name, res.StatusCode, data)
 	}
-	return string(data)
+	return data
 }
 
 func decode(t *testing.T, text string, v any) {

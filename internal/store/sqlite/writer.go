@@ -47,7 +47,7 @@ type group struct {
 	open    bool
 	start   time.Time
 	cat     *store.Catalog // as of the last job
-	done    []*job         // succeeded, to be answered after the commit
+	done    []*job         // to be answered after the commit
 	batches []changes.Batch
 	touched []touched // of each batch
 	deltas  map[string]int64
@@ -282,6 +282,13 @@ func (w *writer) settle(j *job, t *tx, err error) {
 			w.rollback()
 			w.fail(unavailable(undo))
 		}
+		if w.group.dirty {
+			// It may have failed because of what others in the group did, which
+			// nobody can see before the commit.
+			j.err = err
+			w.group.done = append(w.group.done, j)
+			return
+		}
 		j.answer(0, err)
 		return
 	}
@@ -304,7 +311,7 @@ func (w *writer) commit() {
 	if !g.dirty {
 		w.rollback()
 		for _, j := range g.done {
-			j.answer(j.pos, nil)
+			j.answer(j.pos, j.err)
 		}
 		w.reset()
 		return
@@ -334,9 +341,9 @@ func (w *writer) commit() {
 		}
 	}
 	w.s.stats.commits.Add(1)
-	w.s.stats.writes.Add(uint64(len(g.done)))
+	w.s.stats.writes.Add(uint64(len(g.batches)))
 	for _, j := range g.done {
-		j.answer(j.pos, nil)
+		j.answer(j.pos, j.err)
 	}
 	w.reset()
 	w.checkpoint()

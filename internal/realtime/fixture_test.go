@@ -1,0 +1,158 @@
+package realtime_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/realtime"
+	"github.com/pandobase/pando/internal/servicetest"
+	"github.com/pandobase/pando/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a Realtime on a real store. It counts what is encoded.
+type fixture struct {
+	*servicetest.Env
+	rt      *realtime.Realtime
+	encoded atomic.Int64
+}
+
+func newFixture(t testing.TB, edit ...func(*realtime.Config)) *fixture {
+	t.Helper()
+	f := &fixture{Env: servicetest.New(t)}
+	c := realtime.Config{Store: f.Store, Stream: f.Stream, Encode: f.encode}
+	for _, e := range edit {
+		e(&c)
+	}
+	f.rt = realtime.New(c)
+	t.Cleanup(func() { f.rt.Close() })
+	f.Save(t, servicetest.BaseJSON("posts",
+		`{"id":"text2","name":"title","type":"text"}`, `{"id":"number3","name":"n","type":"number"}`,
+		`{"id":"text4","name":"owner","type":"text"}`, `{"id":"text5","name":"secret","type":"text","hidden":true}`))
+	return f
+}
+
+// encode also knows expand, in a way of its own: it says what it was asked for.
+func (f *fixture) encode(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string) ([]byte, error) {
+	f.encoded.Add(1)
+	b, err := servicetest.Encode(ctx, r, req, rec, "")
+	if err == nil && expand != "" {
+		b = fmt.Appendf(b[:len(b)-1], `,"expand":%q}`, expand)
+	}
+	return b, err
+}
+
+// listener is one connection.
+type listener struct {
+	pando.RealtimeClient
+	f *fixture
+	t testing.TB
+}
+
+func (f *fixture) connect(t testing.TB) *listener {
+	t.Helper()
+	c, err := f.rt.Connect(t.Context(), &pando.Request{RealIP: "1.2.3.4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return &listener{c, f, t}
+}
+
+func (l *listener) subscribe(who *pando.Record, names ...string) error {
+	return l.f.rt.Subscribe(l.t.Context(), &pando.Request{RealIP: "1.2.3.4", Auth: who}, l.ID(), names)
+}
+
+func (f *fixture) listen(t testing.TB, who *pando.Record, names ...string) *listener {
+	t.Helper()
+	l := f.connect(t)
+	if err := l.subscribe(who, names...); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// got is what has come to l by now, each event as "name action id", sorted among
+// the events of one change.
+func (l *listener) got() []pando.RealtimeEvent {
+	l.t.Helper()
+	l.f.Flush(l.t)
+	const end = "end of what has come"
+	var out []pando.RealtimeEvent
+	for asked := false; ; {
+		asked = asked || realtime.Push(l.RealtimeClient, pando.RealtimeEvent{Name: end}) // else the queue is full
+		e, open := <-l.Events()
+		if !open || e.Name == end {
+			return out
+		}
+		out = append(out, e)
+	}
+}
+
+type event struct {
+	Action string
+	Record map[string]any
+}
+
+func (l *listener) events() []event {
+	l.t.Helper()
+	var out []event
+	for _, e := range l.got() {
+		var v event
+		if err := json.Unmarshal(e.Data, &v); err != nil {
+			l.t.Fatalf("%v in %s", err, e.Data)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// want compares the titles of the events, with the action where it is no create.
+func (l *listener) want(titles ...string) {
+	l.t.Helper()
+	var got []string
+	for _, e := range l.events() {
+		s := fmt.Sprint(e.Record["title"])
+		if e.Action != "create" {
+			s = e.Action + " " + s
+		}
+		got = append(got, s)
+	}
+	if diff := cmp.Diff(titles, got); diff != "" && len(titles)+len(got) > 0 {
+		l.t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func (f *fixture) post(t testing.TB, title string, more ...any) *pando.Record {
+	t.Helper()
+	values := map[string]any{"title": title}
+	for i := 0; i < len(more); i += 2 {
+		values[more[i].(string)] = more[i+1]
+	}
+	return f.Insert(t, "posts", values)
+}
+
+func options(topic string, query map[string]any, headers ...string) string {
+	o := map[string]any{"query": query}
+	if len(headers) > 0 {
+		h := map[string]string{}
+		for i := 0; i < len(headers); i += 2 {
+			h[headers[i]] = headers[i+1]
+		}
+		o["headers"] = h
+	}
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return topic + "?options=" + url.QueryEscape(string(b))
+}
