@@ -27,6 +27,9 @@ type limits struct {
 	gc      int64  // the runtime's soft limit, bytes; math.MaxInt64 means none
 	cache   int64  // bytes; 0 means no cache
 	bodies  int64  // bytes that submitted bodies may take, all together
+
+	subscriptions int64 // bytes that those of realtime clients may take, all together
+
 	readers int
 	writer  int64 // page cache of the writer, bytes; 0 means writerPages
 }
@@ -56,6 +59,7 @@ func measure(cfg Config) limits {
 			l.readers = max(2, min(l.readers, int(l.memory/8/readerPages)))
 		}
 	}
+	l.subscriptions = min(max(int64(l.memory/16), 8*megabyte), 256*megabyte)
 	l.bodies = min(max(int64(l.memory/4), 32*megabyte), 1024*megabyte)
 	l.cache = cfg.CacheSize
 	switch {

@@ -97,7 +97,7 @@ func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
 	}
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
 	p.closers = append(p.closers, p.passwords.Close)
-	p.connect(cfg)
+	p.connect(cfg, l)
 	// The directory is locked: nobody else writes files to it.
 	if err := errors.Join(p.blobs.RemoveTemps(), p.files.Recover(context.Background())); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
@@ -149,7 +149,7 @@ func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []
 }
 
 // connect makes the services.
-func (p *parts) connect(cfg Config) {
+func (p *parts) connect(cfg Config, l limits) {
 	var live *realtime.Realtime // records and realtime know each other
 	recs := records.New(records.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Passwords: p.passwords, Hooks: &p.recordHooks,
@@ -157,7 +157,9 @@ func (p *parts) connect(cfg Config) {
 			return live.BeforeDelete(ctx, tx, rec)
 		},
 	})
-	live = realtime.New(realtime.Config{Store: p.store, Stream: p.stream, Encode: recs.Encode, Log: cfg.Log})
+	live = realtime.New(realtime.Config{
+		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log,
+	})
 	p.realtime = live
 	p.closers = append(p.closers, live.Close)
 	p.records = recs

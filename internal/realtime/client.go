@@ -21,6 +21,7 @@ type client struct {
 	auth   *pando.Record // who is connected; nil is a guest
 	secret string        // of the tokens of auth's collection when it was taken on
 	subs   []*subscription
+	cost   int // of subs, bytes
 
 	mu    sync.Mutex
 	queue []pando.RealtimeEvent

@@ -213,14 +213,19 @@ func reshape(rec *pando.Record, c *pando.Collection) *pando.Record {
 	return out
 }
 
-// maxFilters bounds the compiled filters of clients that are kept.
-const maxFilters = 1000
+// What is kept of compiled filters of clients. One takes many times the length of
+// its text.
+const (
+	maxFilters     = 1000
+	maxFilterTexts = 256 << 10 // bytes, together
+)
 
 // filters keeps the compiled filters of clients, for one version of the catalog.
 type filters struct {
 	mu      sync.Mutex
 	version uint64
 	m       map[filterKey]filterVerdict
+	texts   int // bytes in the keys of m
 }
 
 type filterKey struct {
@@ -238,13 +243,14 @@ func (f *filters) compile(catalog *store.Catalog, c *pando.Collection, client bo
 	key := filterKey{c.ID, client, text}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version != catalog.Version || len(f.m) >= maxFilters {
-		f.version, f.m = catalog.Version, map[filterKey]filterVerdict{}
+	if f.version != catalog.Version || len(f.m) >= maxFilters || f.texts > maxFilterTexts {
+		f.version, f.m, f.texts = catalog.Version, map[filterKey]filterVerdict{}, 0
 	}
 	v, ok := f.m[key]
 	if !ok {
 		v.rule, v.err = rule.Compile(text, rule.Scope{Schema: catalog, Collection: c, Client: client})
 		f.m[key] = v
+		f.texts += len(text)
 	}
 	return v.rule, v.err
 }

@@ -46,6 +46,7 @@ type Realtime struct {
 	clients    map[string]*client
 	topics     map[string]map[*subscription]bool
 	identities map[identity]map[*client]bool
+	cost       int // of all subscriptions, bytes
 	closed     bool
 
 	filters  filters
@@ -64,14 +65,17 @@ type Config struct {
 	// and 8 MB.
 	QueueEvents int
 	QueueBytes  int
-	Log         *slog.Logger // nil: nowhere
+	// SubscriptionBytes bounds the memory of all subscriptions together; 0 means
+	// 64 MB.
+	SubscriptionBytes int
+	Log               *slog.Logger // nil: nowhere
 }
 
 // Encoder writes rec as JSON, with the relations of expand, as the caller of
 // req may see it.
 type Encoder func(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string) ([]byte, error)
 
-type limits struct{ events, bytes int }
+type limits struct{ events, bytes, subscriptions int }
 
 // Stats counts since the start.
 type Stats struct {
@@ -89,11 +93,14 @@ func New(c Config) *Realtime {
 	if c.QueueBytes <= 0 {
 		c.QueueBytes = 8 << 20
 	}
+	if c.SubscriptionBytes <= 0 {
+		c.SubscriptionBytes = 64 << 20
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Realtime{
-		store: c.Store, encode: c.Encode, log: c.Log, limits: limits{c.QueueEvents, c.QueueBytes},
+		store: c.Store, encode: c.Encode, log: c.Log, limits: limits{c.QueueEvents, c.QueueBytes, c.SubscriptionBytes},
 		clients:    map[string]*client{},
 		topics:     map[string]map[*subscription]bool{},
 		identities: map[identity]map[*client]bool{},

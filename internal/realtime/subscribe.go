@@ -24,10 +24,18 @@ type subscription struct {
 	request pando.Request
 }
 
+// What a subscription takes, in bytes: what is made of it, and for each byte of
+// its name the name itself and its options, decoded.
+const (
+	costOfSubscription = 600
+	costOfName         = 4
+)
+
 // Subscribe replaces what a client is subscribed to, and makes req.Auth the
 // connection's identity. It fails with KindNotFound for an unknown client,
 // KindInvalid if the call comes from another address than the connection,
-// KindForbidden if the connection is somebody else's.
+// KindForbidden if the connection is somebody else's, KindUnavailable if the
+// subscriptions of all clients would take too much memory.
 func (s *Realtime) Subscribe(ctx context.Context, req *pando.Request, clientID string, names []string) error {
 	s.mu.RLock()
 	c := s.clients[clientID]
@@ -40,10 +48,12 @@ func (s *Realtime) Subscribe(ctx context.Context, req *pando.Request, clientID s
 	}
 	subs := make([]*subscription, 0, len(names))
 	seen := make(map[string]bool, len(names))
+	cost := 0
 	for _, name := range names {
 		if !seen[name] {
 			seen[name] = true
 			subs = append(subs, parseSubscription(c, name))
+			cost += costOfSubscription + costOfName*len(name)
 		}
 	}
 	s.mu.Lock()
@@ -58,9 +68,16 @@ func (s *Realtime) Subscribe(ctx context.Context, req *pando.Request, clientID s
 			Message: "The current and the previous request authorization don't match.",
 		}
 	}
+	if s.cost-c.cost+cost > s.limits.subscriptions {
+		s.mu.Unlock()
+		return &pando.Error{
+			Kind: pando.KindUnavailable, Message: "The server has no room for more subscriptions now. Please try again later.",
+		}
+	}
 	s.setIdentity(c, req.Auth)
 	s.unsubscribe(c)
-	c.subs = subs
+	c.subs, c.cost = subs, cost
+	s.cost += cost
 	for _, sub := range subs {
 		set := s.topics[sub.topic]
 		if set == nil {
@@ -89,7 +106,8 @@ func (s *Realtime) unsubscribe(c *client) {
 			delete(s.topics, sub.topic)
 		}
 	}
-	c.subs = nil
+	s.cost -= c.cost
+	c.subs, c.cost = nil, 0
 }
 
 // parseSubscription reads `topic?options={"query":{…},"headers":{…}}`. Options

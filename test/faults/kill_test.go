@@ -28,7 +28,7 @@ type clerk struct {
 	name    string
 	books   map[string]row
 	doubt   map[string]row // what the last write of a record would have made of it
-	answers *atomic.Int64 // of all clerks
+	answers *atomic.Int64  // of all clerks
 }
 
 // run writes until the server is gone.

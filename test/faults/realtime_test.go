@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,36 @@ func TestThousandSubscribers(t *testing.T) {
 		}
 		a.create(t, "news", map[string]any{"text": padding})
 	}
+	a.healthy(t)
+}
+
+// TestSubscriptionMemory subscribes many clients to as much as each may.
+func TestSubscriptionMemory(t *testing.T) {
+	a := startIn(t, filepath.Join(t.TempDir(), "data"), []string{"GOMEMLIMIT=256MiB"})
+	a.collection(t, "news", map[string]any{"name": "text", "type": "text"})
+	var names []string
+	for i := range 1_000 {
+		names = append(names, fmt.Sprintf(`news/%d?options={"query":{"filter":"text = '%s'"}}`, i, strings.Repeat("x", 2_300)))
+	}
+	refused := 0
+	for range 40 {
+		conn, id := a.rawStream(t, false)
+		defer conn.Close()
+		got := a.post(t, "/api/realtime", "", map[string]any{"clientId": id, "subscriptions": names})
+		if got.status != 204 {
+			isError(t, got, 503)
+			refused++
+		}
+	}
+	_, peak := a.rss(t)
+	t.Logf("%d of 40 clients refused; at most %d MB", refused, peak>>20)
+	if refused == 0 || refused == 40 || peak > 300<<20 {
+		t.Errorf("%d of 40 clients refused, the server took %d MB", refused, peak>>20)
+	}
+	// Somebody modest still gets in when the others have gone.
+	conn, id := a.rawStream(t, false)
+	defer conn.Close()
+	a.must(t, a.post(t, "/api/realtime", "", map[string]any{"clientId": id, "subscriptions": []string{"news/*"}}), 204)
 	a.healthy(t)
 }
 
