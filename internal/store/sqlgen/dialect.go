@@ -21,6 +21,8 @@ type Dialect interface {
 	limit(w *buffer, limit, offset int)
 	match(w *buffer, column string, f *pando.Field, m store.Match)
 	after(w *buffer, table, id string)
+	// among asks for the rows of these numbers.
+	among(w *buffer, alias string, rows []int64)
 	virtualColumn(w *buffer, f *pando.Field, v any)
 	cast(w *buffer, v rule.Value, to rule.Affinity)
 

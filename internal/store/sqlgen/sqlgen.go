@@ -36,12 +36,22 @@ type Statement struct {
 // the collection in their order, or the id alone for IDsOnly. now is what the
 // time macros mean where a condition does not say.
 func Select(d Dialect, q store.Query, now time.Time) (Statement, error) {
-	g := newGenerator(d, q, now)
-	if err := g.where(); err != nil {
+	return sorted(d, q, now, nil)
+}
+
+// SelectAmong is Select for rows that are known to hold all the records that
+// match: the database looks at these only. rows are as [Rows] finds them.
+func SelectAmong(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
+	return sorted(d, q, now, rows)
+}
+
+func sorted(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
+	g, err := matching(d, q, now)
+	if err != nil {
 		return Statement{}, err
 	}
-	if err := g.sortConditions(); err != nil {
-		return Statement{}, err
+	if rows != nil {
+		d.among(g.and(), "t", rows)
 	}
 	if err := g.order(); err != nil {
 		return Statement{}, err
@@ -60,17 +70,37 @@ func Select(d Dialect, q store.Query, now time.Time) (Statement, error) {
 // Count is the statement for the number of a query's records; Offset and Limit
 // do not count, nor does the order.
 func Count(d Dialect, q store.Query, now time.Time) (Statement, error) {
-	g := newGenerator(d, q, now)
-	if err := g.where(); err != nil {
-		return Statement{}, err
-	}
-	if err := g.sortConditions(); err != nil {
+	g, err := matching(d, q, now)
+	if err != nil {
 		return Statement{}, err
 	}
 	var out buffer
 	out.text("SELECT COUNT(*)")
 	g.from(&out)
 	return g.statement(&out)
+}
+
+// Rows is the statement for the rows of a query's records, in any order and at
+// most limit of them: one column, the row's number within its table.
+func Rows(d Dialect, q store.Query, now time.Time, limit int) (Statement, error) {
+	g, err := matching(d, q, now)
+	if err != nil {
+		return Statement{}, err
+	}
+	var out buffer
+	out.text("SELECT " + d.rowID("t"))
+	g.from(&out)
+	d.limit(&out, limit, 0)
+	return g.statement(&out)
+}
+
+// matching is a generator with all conditions written.
+func matching(d Dialect, q store.Query, now time.Time) (*generator, error) {
+	g := newGenerator(d, q, now)
+	if err := g.where(); err != nil {
+		return nil, err
+	}
+	return g, g.sortConditions()
 }
 
 // generator makes one statement. Its parts are written apart, since a condition

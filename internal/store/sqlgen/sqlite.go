@@ -2,6 +2,7 @@ package sqlgen
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule"
@@ -32,6 +33,20 @@ func (sqlite) limit(w *buffer, limit, offset int) {
 		w.text(" OFFSET ")
 		w.bind(int64(offset))
 	}
+}
+
+func (d sqlite) among(w *buffer, alias string, rows []int64) {
+	// One parameter, however many rows: the statement is prepared once.
+	list := append(make([]byte, 0, 8*len(rows)+2), '[')
+	for i, n := range rows {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendInt(list, n, 10)
+	}
+	w.text(d.rowID(alias) + " IN (SELECT value FROM json_each(")
+	w.bind(string(append(list, ']')))
+	w.text("))")
 }
 
 func (sqlite) match(w *buffer, column string, f *pando.Field, m store.Match) {
