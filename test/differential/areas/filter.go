@@ -96,7 +96,7 @@ var multiFilters = []string{
 
 var macroFilters = []string{
 	"day < @now", "day > @now", "day < @yesterday", "day < @tomorrow", "day < @todayStart", "day < @todayEnd", "day < @monthStart", "day < @monthEnd", "day < @yearStart", "day < @yearEnd",
-	"created >= @todayStart && created <= @todayEnd", "created >= @monthStart && created <= @monthEnd", "created >= @yearStart && created <= @yearEnd", "n < @year", "@second >= 0", "@month > 0", "@day >= 1", "@hour >= 0", "@minute <= 59", "@weekday <= 6", "@year > 2000", "@now = @now", "@now > @yesterday", "@missing = 1", "n = @now.x", "title ~ @year",
+	"created >= @todayStart && created <= @todayEnd", "created >= @monthStart && created <= @monthEnd", "created >= @yearStart && created <= @yearEnd", "n < @year", "@second >= 0", "@month > 0", "@day >= 1", "@hour >= 0", "@minute <= 59", "@weekday <= 6", "@year > 2000", "@now > @yesterday", "@missing = 1", "n = @now.x", "title ~ @year",
 }
 
 var functionFilters = []string{
