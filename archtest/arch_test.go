@@ -72,7 +72,6 @@ const maxServiceImport = 2
 var drivers = map[string]string{
 	"modernc.org/sqlite":           "internal/store/sqlite",
 	"github.com/maypok86/otter/v2": "internal/cache/memory",
-	"github.com/jackc/pgx/v5":      "internal/store/postgres",
 }
 
 // outside are not part of the product: tests, benchmarks, examples.

@@ -152,7 +152,6 @@ func TestNoInit(t *testing.T) {
 
 // sleeps are the files that may, and for what.
 var sleeps = map[string]string{
-	"test/faults/kill_test.go":       "the moment of a crash, which must be any",
 	"bench/internal/server/limit.go": "the kernel, which tells nobody when it lets go of a group",
 }
 
