@@ -38,6 +38,10 @@ type Config struct {
 	PublicDir string // static files; "" means public; Off
 	PagesDir  string // page templates; "" means pages; Off
 
+	// Database is the PostgreSQL database, as [Place] has it; "" means the SQLite
+	// file in Dir.
+	Database string
+
 	// CacheSize is how many bytes the cache in memory may take, by its own
 	// reckoning; 0 follows the machine or the container's limit, below 0 there
 	// is no cache.

@@ -18,36 +18,32 @@ import (
 	"github.com/pandobase/pando/internal/takeover"
 )
 
-// Data is a data directory opened for one task, beside a running server or
-// without one.
+// Data is a place opened for one task, beside a running server or without one.
 type Data struct {
-	dir   string
+	place Place
 	db    store.Store
 	blobs *disk.Store
 }
 
-// OpenData opens a data directory, making it if it is not there. The caller
+// OpenData opens a place, making its directory if it is not there. The caller
 // closes it.
-func OpenData(dir string) (*Data, error) {
-	if dir == "" {
-		dir = DefaultDir
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, unusableDir(dir, err)
-	}
-	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 2, writer: importPages}, nil, nil)
+func OpenData(place Place) (*Data, error) {
+	place, err := place.absolute()
 	if err != nil {
 		return nil, err
 	}
-	blobs, err := disk.Open(filepath.Join(dir, filesDir))
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2, writer: importPages}, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := disk.Open(filepath.Join(place.Dir, filesDir))
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Data{dir, db, blobs}, nil
+	return &Data{place, db, blobs}, nil
 }
 
-// Close closes the data directory.
+// Close closes what OpenData opened.
 func (d *Data) Close() error { return errors.Join(d.blobs.Close(), d.db.Close()) }
 
 // The options and results of imports and takeovers.

@@ -121,7 +121,7 @@ func ExampleData_Import() {
 		log.Fatal(err)
 	}
 	var data *server.Data
-	data, err := server.OpenData(filepath.Join(dir, "data")) // a server may use it meanwhile
+	data, err := server.OpenData(server.Place{Dir: filepath.Join(dir, "data")}) // a server may use it meanwhile
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -149,14 +149,14 @@ func ExampleBackup() {
 	dir, remove := scratch()
 	defer remove()
 	source, archive, target := filepath.Join(dir, "data"), filepath.Join(dir, "monday.zip"), filepath.Join(dir, "restored")
-	users, err := server.OpenSuperusers(source) // makes the directory
+	users, err := server.OpenSuperusers(server.Place{Dir: source}) // makes the directory
 	if err != nil {
 		log.Fatal(err)
 	}
 	if err := users.Close(); err != nil {
 		log.Fatal(err)
 	}
-	made, err := server.Backup(context.Background(), source, archive, "v1", func(entries int, bytes int64) {})
+	made, err := server.Backup(context.Background(), server.Place{Dir: source}, archive, "v1", func(entries int, bytes int64) {})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func ExampleOpenSuperusers() {
 	defer remove()
 	ctx := context.Background()
 	var users *server.Superusers
-	users, err := server.OpenSuperusers(dir)
+	users, err := server.OpenSuperusers(server.Place{Dir: dir})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +58,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
-	store      *sqlite.Store
+	store      *database
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
@@ -85,14 +84,14 @@ type parts struct {
 
 // wire chooses the backends and connects them. What was opened before something
 // failed is closed again.
-func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
+func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 	p := &parts{registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if err := p.openBackends(cfg, dir, l); err != nil {
+	if err := p.openBackends(cfg, place, l); err != nil {
 		return nil, err
 	}
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
@@ -105,13 +104,13 @@ func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
 	return p, nil
 }
 
-// openBackends opens what holds data: one SQLite file, a cache in memory, files
-// in a directory, and the writer itself as the stream of changes.
-func (p *parts) openBackends(cfg Config, dir string, l limits) error {
+// openBackends opens what holds data: a database, a cache in memory, files in a
+// directory, and the one who commits as the stream of changes.
+func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	index := position.NewIndex(0)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openStore(cfg, dir, l, index, []changes.Sink{p.stream})
+	db, err := openDatabase(cfg, place, l, index, []changes.Sink{p.stream})
 	if err != nil {
 		return err
 	}
@@ -125,27 +124,11 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 		p.cached = cached.New(db, p.cache, index)
 		p.facts = p.cached
 	}
-	if p.blobs, err = disk.Open(filepath.Join(dir, filesDir)); err != nil {
-		return unusableDir(filepath.Join(dir, filesDir), err)
+	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
+		return unusableDir(filepath.Join(place.Dir, filesDir), err)
 	}
 	p.closers = append(p.closers, p.blobs.Close)
 	return nil
-}
-
-// openStore opens the database of a data directory.
-func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
-	db, err := sqlite.Open(sqlite.Options{
-		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: cmp.Or(l.writer, writerPages),
-		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
-	})
-	if err != nil {
-		return nil, openError(dir, err)
-	}
-	if err := collections.Bootstrap(context.Background(), db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
 }
 
 // connect makes the services.

@@ -16,7 +16,7 @@ import (
 // setting, where it came from, and what would do.
 func (s *settings) config() (server.Config, error) {
 	cfg := server.Config{
-		Dir: s.String("dir"), HTTP: s.String("http"), Admin: s.String("admin"),
+		Dir: s.String("dir"), Database: s.String("database"), HTTP: s.String("http"), Admin: s.String("admin"),
 		PublicDir: s.String("public-dir"), PagesDir: s.String("pages-dir"), Version: version(),
 	}
 	if s.origin["admin"] == "default" {

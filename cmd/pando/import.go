@@ -46,7 +46,7 @@ passwordHash, a bcrypt hash as another system made it. Files cannot be imported.
 		},
 	}
 	flags := cmd.Flags()
-	addFlags(flags, "dir")
+	addFlags(flags, placeFlags...)
 	flags.StringVar(&o.Collection, "collection", "", "collection that the rows go into; made if it is not there")
 	flags.StringArrayVar(&match, "match", nil, "FIELD=COLLECTION.FIELD: make FIELD a relation to the record with that value; may be given more than once")
 	flags.BoolVar(&o.Public, "public", false, "let everyone list and view a new collection")
@@ -73,7 +73,7 @@ func importFile(cmd *cobra.Command, path string, o server.ImportOptions) (err er
 	if err != nil {
 		return err
 	}
-	data, err := server.OpenData(s.String("dir"))
+	data, err := server.OpenData(s.place())
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ be taken over is listed.`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE:    importPocketBase,
 	}
-	addFlags(cmd.Flags(), "dir")
+	addFlags(cmd.Flags(), placeFlags...)
 	return cmd
 }
 
