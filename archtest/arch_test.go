@@ -49,6 +49,7 @@ var layers = map[string]int{
 	"internal/importer":    4,
 	"internal/takeover":    4,
 	"internal/backup":      4,
+	"internal/transfer":    4,
 
 	"internal/web":   5,
 	"internal/pages": 5,
