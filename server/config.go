@@ -21,6 +21,7 @@ const (
 	DefaultPublicDir = "public"
 	DefaultPagesDir  = "pages"
 	DefaultStop      = 10 * time.Second
+	DefaultWriteWait = 5 * time.Second
 )
 
 // maxReaders is far beyond what any machine has use for: each reader keeps some
@@ -52,6 +53,10 @@ type Config struct {
 	// QueryTimeout is how long one query of the database may take before it is
 	// stopped with an error; 0 means 30 seconds.
 	QueryTimeout time.Duration
+
+	// WriteWait is how long a write waits for PostgreSQL's primary when there is
+	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
+	WriteWait time.Duration
 
 	Origins     []string      // allowed CORS origins; empty means all
 	Reload      bool          // read page templates again when they change
@@ -89,6 +94,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StopTimeout == 0 {
 		c.StopTimeout = DefaultStop
+	}
+	if c.WriteWait == 0 {
+		c.WriteWait = DefaultWriteWait
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

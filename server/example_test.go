@@ -195,7 +195,7 @@ func ExampleOpenSuperusers() {
 // A PocketBase data directory becomes one of Pando; it is not changed.
 func ExampleTakeOverPocketBase() {
 	var sum server.TakeOverSummary
-	sum, err := server.TakeOverPocketBase(context.Background(), "pb_data", server.DefaultDir, server.TakeOverOptions{
+	sum, err := server.TakeOverPocketBase(context.Background(), "pb_data", server.Place{}, server.TakeOverOptions{
 		Progress: func(p server.TakeOverProgress) { fmt.Println(p.Collection, p.Rows, "of", p.Total) },
 		Report:   func(text string) { fmt.Println("not taken over:", text) },
 	})

@@ -37,6 +37,9 @@ func (s *settings) config() (server.Config, error) {
 	if cfg.QueryTimeout, err = seconds(s.String("query-timeout")); err != nil || cfg.QueryTimeout <= 0 {
 		return cfg, s.wrong("query-timeout", fmt.Errorf("%q is no time above 0: write for example 30s or 2m", s.String("query-timeout")))
 	}
+	if cfg.WriteWait, err = seconds(s.String("write-wait")); err != nil || cfg.WriteWait <= 0 {
+		return cfg, s.wrong("write-wait", fmt.Errorf("%q is no time above 0: write for example 5s", s.String("write-wait")))
+	}
 	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
 		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))
 	}

@@ -31,7 +31,8 @@ Rows of an auth collection may have a password, which is hashed (slow), or a
 passwordHash, a bcrypt hash as another system made it. Files cannot be imported.`,
 		Example: `  pando import airports.csv --collection airports --public
   pando import flights.json --collection flights --match origin=airports.iata
-  pando import pocketbase ./pb_data --dir ./pando_data`,
+  pando import pocketbase ./pb_data --dir ./pando_data
+  pando import pando ./pando_data --database postgres://pando@db/app`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Collection == "" {
@@ -51,7 +52,7 @@ passwordHash, a bcrypt hash as another system made it. Files cannot be imported.
 	flags.StringArrayVar(&match, "match", nil, "FIELD=COLLECTION.FIELD: make FIELD a relation to the record with that value; may be given more than once")
 	flags.BoolVar(&o.Public, "public", false, "let everyone list and view a new collection")
 	flags.BoolVar(&o.Again, "again", false, "import a file once more that was imported before")
-	cmd.AddCommand(importPocketBaseCommand())
+	cmd.AddCommand(importPocketBaseCommand(), importPandoCommand())
 	return cmd
 }
 
@@ -153,7 +154,7 @@ func importPocketBase(cmd *cobra.Command, args []string) error {
 				humanize.Comma(int64(p.Total)), humanize.Comma(int64(p.Files)), humanize.CommafWithDigits(e.rate(float64(p.Rows)), 0), e.left(int64(p.Rows), int64(p.Total)))
 		})
 	}
-	sum, err := server.TakeOverPocketBase(ctx, args[0], s.String("dir"), o)
+	sum, err := server.TakeOverPocketBase(ctx, args[0], s.place(), o)
 	bar.end()
 	if err != nil {
 		return err
