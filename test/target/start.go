@@ -58,9 +58,9 @@ func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, 
 
 // Surroundings is what a server runs in.
 type Surroundings struct {
-	Database string // a PostgreSQL database for its records; "" is SQLite
-	Env  []string // variables (NAME=value) on top of this process's environment
-	Wrap []string // a command that ends by executing its last arguments: the server
+	Database string   // a PostgreSQL database for its records; "" is SQLite
+	Env      []string // variables (NAME=value) on top of this process's environment
+	Wrap     []string // a command that ends by executing its last arguments: the server
 }
 
 // StartPandoIn is StartPandoWith in other surroundings than this process's.
