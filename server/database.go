@@ -18,6 +18,8 @@ type database struct {
 	store.Store
 	kind   string // as /readyz?verbose names it
 	counts func() databaseCounts
+	// reload takes another address of the same database: other hosts.
+	reload func(address string) error
 }
 
 // databaseCounts is what a database did since it was opened.
