@@ -27,6 +27,7 @@ var layers = map[string]int{
 	"internal/hook":         1,
 	"internal/field":        1,
 	"internal/wire":         1,
+	"internal/doctor":       1,
 	"internal/localcluster": 1,
 
 	"internal/store":   2,
