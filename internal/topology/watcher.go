@@ -36,6 +36,8 @@ type judged struct {
 	history  position.History
 	primary  *host   // nil: none
 	conflict []*host // that claim to be it, when they are several
+	replicas []*Member
+	top      uint32 // the highest timeline that a host has named
 	first    bool
 	told     told
 }
