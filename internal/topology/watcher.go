@@ -112,7 +112,10 @@ func (w *Watcher) WaitPrimary(ctx context.Context) (*Member, error) {
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
-			return nil, errors.New(w.Status().Problem)
+			if why := w.Status().Problem; why != "" {
+				return nil, errors.New(why)
+			}
+			return nil, ctx.Err() // there is one since this moment
 		case <-w.ctx.Done():
 			return nil, errClosed
 		}

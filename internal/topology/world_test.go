@@ -59,19 +59,25 @@ func promoted(timeline uint32, at, flush position.N) *node {
 func in(t *testing.T, order string, nodes map[string]*node, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, nodes: nodes}
-		w.Watcher = topology.New(topology.Config{
-			Hosts: strings.Fields(order), Probe: w.probe,
-			OnChange: func(c topology.Change) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.changes = append(w.changes, c.Text)
-			},
-		})
+		w := watch(t, order, nodes)
 		defer w.Close()
-		synctest.Wait()
 		test(t, w)
 	})
+}
+
+// watch begins to watch nodes, in a bubble.
+func watch(t *testing.T, order string, nodes map[string]*node) *world {
+	w := &world{t: t, nodes: nodes}
+	w.Watcher = topology.New(topology.Config{
+		Hosts: strings.Fields(order), Probe: w.probe,
+		OnChange: func(c topology.Change) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.changes = append(w.changes, c.Text)
+		},
+	})
+	synctest.Wait()
+	return w
 }
 
 func (w *world) probe(ctx context.Context, host string) (topology.Report, error) {
