@@ -134,7 +134,7 @@ func TestConflict(t *testing.T) {
 		w.set(func(n map[string]*node) { n["h1"].frozen = false; n["h2"] = replica(1, 505) })
 		w.pass(310 * time.Millisecond)
 		w.want("h1", "h2 h3")
-		if over(w.State().Primary().Gone()) {
+		if m := w.State().Primary(); m == nil || over(m.Gone()) {
 			t.Error("the new life is over")
 		}
 	})
