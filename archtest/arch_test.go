@@ -21,6 +21,7 @@ var layers = map[string]int{
 	".": 0,
 
 	"internal/position":     1,
+	"internal/topology":     1,
 	"internal/mutant":       1,
 	"internal/rule":         1,
 	"internal/indexdef":     1,
@@ -65,6 +66,7 @@ var layers = map[string]int{
 var allowed = map[string][]string{
 	"internal/store/sqlite": {"internal/store/sqlgen"}, // the dialect's SQL is generated there
 	"internal/rule":         {"internal/indexdef"},     // a back relation over a unique index is one record
+	"internal/topology":     {"internal/position"},     // how far a replica is, is a position
 	"internal/web":          {"internal/pages"},
 }
 

@@ -58,6 +58,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
+	index      *position.Index
 	store      *database
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
@@ -107,10 +108,10 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 // openBackends opens what holds data: a database, a cache in memory, files in a
 // directory, and the one who commits as the stream of changes.
 func (p *parts) openBackends(cfg Config, place Place, l limits) error {
-	index := position.NewIndex(0)
+	p.index = position.NewIndex(0)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openDatabase(cfg, place, l, index, []changes.Sink{p.stream})
+	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream})
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		p.cached = cached.New(db, p.cache, index)
+		p.cached = cached.New(db, p.cache, p.index)
 		p.facts = p.cached
 	}
 	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
@@ -187,6 +188,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}
 		}
+	}
+	if cfg.Positions, err = p.positions(context.Background()); err != nil {
+		return nil, err
 	}
 	p.measure()
 	handler, err = web.New(cfg)
