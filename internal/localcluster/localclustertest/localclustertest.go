@@ -68,3 +68,25 @@ func Postgres(t testing.TB, opts localcluster.Options) *localcluster.Postgres {
 	})
 	return pg
 }
+
+// Replicated is a primary and n replicas of the test's own.
+func Replicated(t testing.TB, n int, opts localcluster.ReplicatedOptions) *localcluster.Replicated {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Start)
+	defer cancel()
+	c, err := localcluster.StartReplicated(ctx, n, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, pg := range c.Nodes() {
+				t.Logf("the log of %s ends with\n%s", pg.Name(), pg.Log())
+			}
+		}
+		if err := c.Destroy(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
