@@ -8,27 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"strings"
 )
-
-// Exec runs statements in the database postgres, as the superuser postgres, and
-// answers as psql -At does: rows by line, columns parted by |.
-func (p *Postgres) Exec(ctx context.Context, sql string) (string, error) {
-	return p.ExecIn(ctx, "postgres", sql)
-}
-
-// ExecIn runs statements in a database. It comes by the node's Unix socket, past
-// passwords, relays and poolers.
-func (p *Postgres) ExecIn(ctx context.Context, db, sql string) (string, error) {
-	return execSocket(ctx, filepath.Join(p.dir, ".s.PGSQL."+p.port.String()), db, sql)
-}
-
-// CreateDatabase makes an empty database.
-func (p *Postgres) CreateDatabase(ctx context.Context, name string) error {
-	_, err := p.Exec(ctx, "CREATE DATABASE "+quoteName(name)+" TEMPLATE template0")
-	return err
-}
 
 func quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
