@@ -11,6 +11,7 @@ const indexSlots = 1 << 16
 // Index knows the position of the last change of every tag. Readers take no
 // lock. There is one writer of commits, which calls, in this order: [Index.Bump]
 // before its COMMIT, [Index.Publish] after it, and only then answers its callers.
+// Or there are many, who use [Index.Begin] and [Index.Commit]: see pending.go.
 //
 // Why this order is right (data-path.md, section 9): a reader that can see a
 // commit finds its tags bumped already, so no fact older than what somebody
@@ -20,6 +21,9 @@ type Index struct {
 	slots    [indexSlots]atomic.Uint64
 	frontier atomic.Uint64 // every commit up to here is visible
 	base     atomic.Uint64 // nothing is known of changes before this
+
+	// How many commits that were begun and not settled change a slot's tags.
+	pending [indexSlots]atomic.Int32
 }
 
 // NewIndex is an index that starts at n: facts of before are not trusted.
