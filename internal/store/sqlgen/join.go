@@ -71,12 +71,12 @@ func (g *generator) path(w *buffer, sc *scope, joins []*rule.Join) *buffer {
 func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func(*rule.Join) bool, record string) *buffer {
 	on := new(buffer)
 	if len(joins) == 0 {
-		w.text("(SELECT 1)")
+		w.text(g.d.one())
 		return on
 	}
 	first := joins[0]
 	if !needed(first) {
-		w.text("(SELECT 1)")
+		w.text(g.d.one())
 		g.leftJoins(w, sc, joins)
 		return on
 	}
@@ -87,11 +87,10 @@ func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func
 		w.text(quote(first.Collection.Name) + " AS " + alias)
 		g.on(on, first, parent, alias)
 	case first.Items():
-		g.items(w, first, parent)
-		w.text(" AS " + items)
+		g.items(w, first, parent, items)
 	default:
-		g.items(w, first, parent)
-		w.text(" AS " + items + record + quote(first.Collection.Name) + " AS " + alias + " ON ")
+		g.items(w, first, parent, items)
+		w.text(record + quote(first.Collection.Name) + " AS " + alias + " ON ")
 		g.d.itemIs(w, alias+"."+quote("id"), items)
 	}
 	for _, j := range joins[1:] {
@@ -116,8 +115,8 @@ func (g *generator) join(w *buffer, sc *scope, j *rule.Join, inner bool) {
 	items, alias := g.names(sc, j)
 	w.text(word)
 	if items != "" {
-		g.items(w, j, parent)
-		w.text(" AS " + items + " ON 1 = 1")
+		g.items(w, j, parent, items)
+		w.text(" ON 1 = 1")
 		if j.Items() {
 			return
 		}
@@ -153,12 +152,12 @@ func (g *generator) names(sc *scope, j *rule.Join) (items, row string) {
 }
 
 // items writes the table of a list's items.
-func (g *generator) items(w *buffer, j *rule.Join, parent string) {
+func (g *generator) items(w *buffer, j *rule.Join, parent, alias string) {
 	if j.Kind == rule.JoinItems {
-		g.d.valueItems(w, g.bound.Values(j))
+		g.d.valueItems(w, g.bound.Values(j), alias)
 		return
 	}
-	g.d.columnItems(w, parent+"."+quote(j.Field.Name))
+	g.d.columnItems(w, parent+"."+quote(j.Field.Name), alias)
 }
 
 // on writes which rows of a table belong to the parent's row.
@@ -177,13 +176,6 @@ func (g *generator) on(w *buffer, j *rule.Join, parent, alias string) {
 	case rule.JoinCollection:
 		w.text("1 = 1")
 	case rule.JoinIDs:
-		w.text(id + " IN (")
-		for i, v := range g.bound.Values(j) {
-			if i > 0 {
-				w.text(", ")
-			}
-			w.bind(v.Any())
-		}
-		w.text(")")
+		g.d.idIn(w, id, g.bound.Values(j))
 	}
 }

@@ -92,7 +92,7 @@ func (g *generator) counterexample(w *buffer, sc *scope, c *rule.Compare) {
 	case c.Left.Multi && c.Right.Multi:
 		// An empty side still meets every value of the other, as null.
 		left, right = &scope{parent: sc}, &scope{parent: sc}
-		w.text("(SELECT 1)")
+		w.text(g.d.one())
 		g.leftJoins(w, left, many(c.Left.Chain))
 		g.leftJoins(w, right, many(c.Right.Chain))
 	case c.Left.Multi:

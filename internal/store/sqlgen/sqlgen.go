@@ -26,7 +26,7 @@ import (
 // Statement is one statement with the values for its placeholders.
 type Statement struct {
 	SQL  string
-	Args []any // nil, int64, float64, string or bool
+	Args []any // nil, int64, float64, string or bool; for PostgreSQL []string too
 	// Never tells that no record can match: the request decided it, and there
 	// is no need to ask the database.
 	Never bool
@@ -126,7 +126,7 @@ func newGenerator(d Dialect, q store.Query, now time.Time) *generator {
 }
 
 func (g *generator) statement(out *buffer) (Statement, error) {
-	return Statement{SQL: string(out.sql), Args: out.args, Never: g.never}, g.err
+	return Statement{SQL: string(g.d.placeholders(out.sql, out.args)), Args: out.args, Never: g.never}, g.err
 }
 
 func (g *generator) columns(out *buffer) {
@@ -222,6 +222,11 @@ func (g *generator) and() *buffer {
 	return &g.conds
 }
 
+// placeholder stands in the text for a value until the statement is finished:
+// parts are written apart, so only then is it known which value is which. No
+// name and no text of SQL holds this byte.
+const placeholder = 0
+
 // buffer is SQL text with the values of its placeholders, in order.
 type buffer struct {
 	sql  []byte
@@ -231,7 +236,7 @@ type buffer struct {
 func (b *buffer) text(s string) { b.sql = append(b.sql, s...) }
 
 func (b *buffer) bind(v any) {
-	b.sql = append(b.sql, '?')
+	b.sql = append(b.sql, placeholder)
 	b.args = append(b.args, v)
 }
 
