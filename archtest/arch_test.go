@@ -20,13 +20,14 @@ const module = "github.com/pandobase/pando"
 var layers = map[string]int{
 	".": 0,
 
-	"internal/position": 1,
-	"internal/mutant":   1,
-	"internal/rule":     1,
-	"internal/indexdef": 1,
-	"internal/hook":     1,
-	"internal/field":    1,
-	"internal/wire":     1,
+	"internal/position":     1,
+	"internal/mutant":       1,
+	"internal/rule":         1,
+	"internal/indexdef":     1,
+	"internal/hook":         1,
+	"internal/field":        1,
+	"internal/wire":         1,
+	"internal/localcluster": 1,
 
 	"internal/store":   2,
 	"internal/cache":   2,

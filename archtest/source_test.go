@@ -69,11 +69,15 @@ func sources(t *testing.T) []source {
 // part of a collection's definition.
 var sqlText = regexp.MustCompile(`(?s)^\s*(SELECT\s|(?i:SELECT\s.*\sFROM\s|WITH\s.*\sAS\s*\(\s*SELECT\s|(INSERT|REPLACE)\s+(OR\s+\w+\s+)?INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|CREATE\s+(TEMP\s+)?(TABLE|VIEW|TRIGGER)\s|ALTER\s+TABLE\s|DROP\s+(TABLE|INDEX|VIEW)\s|PRAGMA\s|ATTACH\s|VACUUM\b|SAVEPOINT\s))`)
 
-// TestSQL: SQL text is written in two packages only.
+// TestSQL: SQL text is written in two packages only. What internal/localcluster
+// tells the servers it starts is about servers, and about no data of ours.
 func TestSQL(t *testing.T) {
 	found := 0
 	for _, s := range sources(t) {
 		if !s.product() {
+			continue
+		}
+		if s.in("internal/localcluster") {
 			continue
 		}
 		home := s.in("internal/store/sqlgen", "internal/store/sqlite")
