@@ -147,3 +147,10 @@ func isStaleStatement(err error) bool {
 	}
 	return false
 }
+
+// conflictsWithRecovery tells whether a replica stopped a query because it had to
+// go on with what the primary sent.
+func conflictsWithRecovery(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == codeCanceled && strings.Contains(e.Message, "recovery")
+}

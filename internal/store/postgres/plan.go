@@ -6,11 +6,10 @@ import (
 	"sync"
 
 	"github.com/pandobase/pando"
-	"github.com/pandobase/pando/internal/indexdef"
 )
 
 // quote writes a name as SQL.
-func quote(name string) string { return indexdef.Quote(name) }
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // plan is what the store works out once for a collection: the statements for
 // single records, and how a row becomes a record.
