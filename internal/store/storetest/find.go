@@ -191,7 +191,6 @@ var findTests = []test{
 		total := func() int { return f.page(store.Query{Collection: c, Total: true, Limit: 1}).Total }
 		want := 0
 		var again error // of the second a, as the last run was told
-		var again error // of the second a, as the last run was told
 		for i, step := range []struct {
 			delta int
 			fn    func(tx store.Tx) error
