@@ -28,6 +28,7 @@ var layers = map[string]int{
 	"internal/field":        1,
 	"internal/wire":         1,
 	"internal/localcluster": 1,
+	"internal/topology":     1,
 
 	"internal/store":   2,
 	"internal/cache":   2,
@@ -66,6 +67,7 @@ var allowed = map[string][]string{
 	"internal/store/postgres": {"internal/store/sqlgen"},
 	"internal/rule":           {"internal/indexdef"}, // a back relation over a unique index is one record
 	"internal/web":            {"internal/pages"},
+	"internal/topology":       {"internal/position"}, // how far a replica is, is a position
 }
 
 // maxServiceImport: services know contracts, never adapters.

@@ -156,7 +156,8 @@ func TestNoInit(t *testing.T) {
 
 // sleeps are the files that may, and for what.
 var sleeps = map[string]string{
-	"bench/internal/server/limit.go": "the kernel, which tells nobody when it lets go of a group",
+	"bench/internal/server/limit.go":  "the kernel, which tells nobody when it lets go of a group",
+	"internal/topology/world_test.go": "a bubble's time: all of its tests run inside synctest.Test",
 }
 
 // TestNoSleep: a test waits for what it waits for. A sleep is allowed where

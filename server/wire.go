@@ -59,6 +59,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
+	index      *position.Index
 	store      *sqlite.Store
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
@@ -108,10 +109,10 @@ func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
 // openBackends opens what holds data: one SQLite file, a cache in memory, files
 // in a directory, and the writer itself as the stream of changes.
 func (p *parts) openBackends(cfg Config, dir string, l limits) error {
-	index := position.NewIndex(0)
+	p.index = position.NewIndex(0)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openStore(cfg, dir, l, index, []changes.Sink{p.stream})
+	db, err := openStore(cfg, dir, l, p.index, []changes.Sink{p.stream})
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		p.cached = cached.New(db, p.cache, index)
+		p.cached = cached.New(db, p.cache, p.index)
 		p.facts = p.cached
 	}
 	if p.blobs, err = disk.Open(filepath.Join(dir, filesDir)); err != nil {
@@ -204,6 +205,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}
 		}
+	}
+	if cfg.Positions, err = p.positions(context.Background()); err != nil {
+		return nil, err
 	}
 	p.measure()
 	handler, err = web.New(cfg)

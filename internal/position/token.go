@@ -36,8 +36,8 @@ func NewKey(secret []byte) Key {
 const start = "0"
 
 const (
-	timelineEnd = 8                // hex digits
-	nEnd        = 8 + 1 + 16       // and a dash before
+	timelineEnd = 8               // hex digits
+	nEnd        = 8 + 1 + 16      // and a dash before
 	textLen     = 8 + 1 + 16 + 17 // and a dash and a MAC
 )
 

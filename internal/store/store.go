@@ -15,6 +15,9 @@ import (
 )
 
 // Store is one database. All methods may be called at once.
+//
+// A context may carry a position.Session. What is read or written under it is
+// not older than the session requires, and is noted in it.
 type Store interface {
 	// Catalog is the newest published catalog. A change of it is published
 	// before the Write that made it returns.

@@ -107,16 +107,18 @@ func (m *Member) doubted() uint64 {
 	return m.doubts
 }
 
-// trust ends the silence, unless there were doubts after the given ones.
-func (m *Member) trust(doubts uint64) {
+// trust ends the silence, unless there were doubts after the given ones. It
+// tells whether there was any.
+func (m *Member) trust(doubts uint64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.doubts != doubts || m.dead || !m.silent.Load() {
-		return
+		return false
 	}
 	alarm := make(chan struct{})
 	m.alarm.Store(&alarm)
 	m.silent.Store(false)
+	return true
 }
 
 func (m *Member) end() {

@@ -26,10 +26,17 @@ func (w *Watcher) watchHost(ctx context.Context, h *host) {
 		w.probe(ctx, h)
 		timer.Reset(w.cfg.Every - time.Since(began))
 		select {
+		case <-timer.C:
+		case <-h.poke:
+			// At once, but a thousand queries that fail are not a thousand probes.
+			timer.Reset(w.cfg.Every/10 - time.Since(began))
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
 		case <-ctx.Done():
 			return
-		case <-h.poke:
-		case <-timer.C:
 		}
 	}
 }

@@ -36,6 +36,8 @@ type judged struct {
 	history  position.History
 	primary  *host   // nil: none
 	conflict []*host // that claim to be it, when they are several
+	replicas []*Member
+	top      uint32 // the highest timeline that a host has named
 	first    bool
 	told     told
 }
@@ -110,7 +112,10 @@ func (w *Watcher) WaitPrimary(ctx context.Context) (*Member, error) {
 		select {
 		case <-s.changed:
 		case <-ctx.Done():
-			return nil, errors.New(w.Status().Problem)
+			if why := w.Status().Problem; why != "" {
+				return nil, errors.New(why)
+			}
+			return nil, ctx.Err() // there is one since this moment
 		case <-w.ctx.Done():
 			return nil, errClosed
 		}

@@ -60,6 +60,7 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	if fact := f.cache.Get(key); fact != nil {
 		if f.index.Valid(fact.S, fact.Tags) {
 			f.hits.Add(1)
+			f.observe(ctx, fact)
 			return fact.Value, nil
 		}
 		f.stale.Add(1)
@@ -94,8 +95,18 @@ func (f *Facts) miss(ctx context.Context, key string, fill store.Fill) (any, err
 		}
 		if begunLater || mutant.JoinUnjudged || f.index.Valid(c.fact.S, c.fact.Tags) {
 			f.shared.Add(1)
+			f.observe(ctx, c.fact)
 			return c.fact.Value, nil
 		}
+	}
+}
+
+// observe notes in the request's session what it was given. A fact that holds is
+// as good as a snapshot of now. (The leader of a fill has opened one under its
+// own context.) There are no timelines yet where there is a cache.
+func (f *Facts) observe(ctx context.Context, fact *cache.Fact) {
+	if session := position.SessionOf(ctx); session != nil {
+		session.Observe(position.Token{N: max(fact.S, f.index.Frontier())})
 	}
 }
 

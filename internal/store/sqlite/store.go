@@ -231,6 +231,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		r.floor = uint64(s.index.Frontier())
 	}
 	defer r.end()
+	position.SessionOf(ctx).Observe(position.Token{N: r.Stamp()})
 	return fn(&r)
 }
 

@@ -123,6 +123,11 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 	pos, err := j.pos, j.err
 	j.ctx, j.fn = nil, nil
 	jobs.Put(j)
+	if session := position.SessionOf(ctx); session != nil {
+		// One that failed has read as well, and nothing beyond the frontier: it
+		// was answered after the commit of those it shared the group with.
+		session.Observe(position.Token{N: max(pos, s.index.Frontier())})
+	}
 	return pos, err
 }
 

@@ -43,7 +43,7 @@ func Run(t *testing.T, b Backend) {
 	}{
 		{"Write", writeTests}, {"Read", readTests}, {"Records", recordTests}, {"Find", findTests},
 		{"Catalog", catalogTests}, {"Schema", append(schemaTests, evolveTest)}, {"Views", viewTests},
-		{"Changes", changeTests}, {"Facts", factTests}, {"Backup", backupTests},
+		{"Changes", changeTests}, {"Facts", factTests}, {"Sessions", sessionTests}, {"Backup", backupTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tt := range group.tests {
