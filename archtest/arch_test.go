@@ -18,7 +18,8 @@ const module = "github.com/pandobase/pando"
 // layers maps a package, relative to the module, to its layer. A package may
 // import its own module's packages of lower layers only, and what allowed adds.
 var layers = map[string]int{
-	".": 0,
+	".":              0,
+	"deploy/patroni": 0, // what operators install, for those who run it: a text
 
 	"internal/position":     1,
 	"internal/mutant":       1,

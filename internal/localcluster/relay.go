@@ -15,6 +15,7 @@ import (
 // target refuses a connection, the client is reset.
 type Relay struct {
 	port *port
+	opts Options // of the server behind it, for URL
 
 	mu      sync.Mutex
 	ln      net.Listener
@@ -53,9 +54,10 @@ func NewRelay(target string) (*Relay, error) {
 // Addr is where it listens.
 func (r *Relay) Addr() string { return r.port.addr() }
 
-// URL is a database's, through the relay. Of a user with a password it is the
-// caller who adds it.
-func (r *Relay) URL(db, user string) string { return dbURL(r.Addr(), db, user, "") }
+// URL is a database's, through the relay.
+func (r *Relay) URL(db, user string) string {
+	return dbURL(r.Addr(), db, user, r.opts.passwordOf(user))
+}
 
 // Target sends new connections elsewhere; those that are open stay.
 func (r *Relay) Target(addr string) { r.change(func() { r.target = addr }) }

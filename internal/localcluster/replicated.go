@@ -157,15 +157,11 @@ func (c *Replicated) Link(i int) *Relay {
 
 // URL names every node.
 func (c *Replicated) URL(db, user string) string {
-	return manyURL(c.nodes, db, user, c.opts.Password)
-}
-
-func manyURL(nodes []*Postgres, db, user, password string) string {
-	var hosts []string
-	for _, p := range nodes {
-		hosts = append(hosts, p.Addr())
+	var addrs []string
+	for _, p := range c.nodes {
+		addrs = append(addrs, p.Addr())
 	}
-	return dbURL(strings.Join(hosts, ","), db, user, password)
+	return dbURL(strings.Join(addrs, ","), db, user, c.opts.passwordOf(user))
 }
 
 // WaitStreaming returns when every replica that is up streams from the primary.

@@ -14,7 +14,7 @@ type execer interface {
 	Exec(ctx context.Context, sql string) (string, error)
 }
 
-func exec(t *testing.T, on execer, sql string) string {
+func query(t *testing.T, on execer, sql string) string {
 	t.Helper()
 	out, err := on.Exec(t.Context(), sql)
 	if err != nil {
@@ -48,23 +48,23 @@ func TestReplicas(t *testing.T) {
 	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{SyncNames: "ANY 1 (*)", Slots: true, Options: localcluster.Options{Password: "secret word's"}})
 	t.Logf("a primary and two replicas after %v", time.Since(began))
 	ctx := t.Context()
-	count := func(i int) string { t.Helper(); return exec(t, c.Node(i), "SELECT count(*) FROM t") }
+	count := func(i int) string { t.Helper(); return query(t, c.Node(i), "SELECT count(*) FROM t") }
 
-	exec(t, c.Primary(), "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+	query(t, c.Primary(), "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
 	must(t, c.WaitReplayed(ctx))
 	if count(1) != "1" || count(2) != "1" {
 		t.Error("a replica lacks the row")
 	}
-	if got := exec(t, c.Primary(), "SELECT count(*) FROM pg_replication_slots WHERE active"); got != "2" {
+	if got := query(t, c.Primary(), "SELECT count(*) FROM pg_replication_slots WHERE active"); got != "2" {
 		t.Errorf("%s active slots", got)
 	}
-	if a, b := exec(t, c.Node(0), "SELECT system_identifier FROM pg_control_system()"), exec(t, c.Node(1), "SELECT system_identifier FROM pg_control_system()"); a != b {
+	if a, b := query(t, c.Node(0), "SELECT system_identifier FROM pg_control_system()"), query(t, c.Node(1), "SELECT system_identifier FROM pg_control_system()"); a != b {
 		t.Errorf("system identifiers %s and %s", a, b)
 	}
 
 	// Paused, a replica stands still; the primary does not.
 	must(t, c.Node(1).PauseReplay(ctx))
-	exec(t, c.Primary(), "INSERT INTO t VALUES (2)")
+	query(t, c.Primary(), "INSERT INTO t VALUES (2)")
 	soon(t, "the other replica has the row", func() bool { return count(2) == "2" })
 	if count(1) != "1" {
 		t.Error("a paused replica went on")
@@ -74,7 +74,7 @@ func TestReplicas(t *testing.T) {
 
 	// Late by an hour, until told otherwise.
 	must(t, c.Node(2).ReplayDelay(ctx, time.Hour))
-	exec(t, c.Primary(), "INSERT INTO t VALUES (3)")
+	query(t, c.Primary(), "INSERT INTO t VALUES (3)")
 	soon(t, "the prompt replica has the row", func() bool { return count(1) == "3" })
 	if count(2) != "2" {
 		t.Error("a late replica was in time")
@@ -84,7 +84,7 @@ func TestReplicas(t *testing.T) {
 
 	// Without its link a replica is alone; with it, it catches up.
 	c.Link(1).Down()
-	exec(t, c.Primary(), "INSERT INTO t VALUES (4)")
+	query(t, c.Primary(), "INSERT INTO t VALUES (4)")
 	if count(1) != "3" {
 		t.Error("a row came without a connection")
 	}
@@ -95,7 +95,7 @@ func TestReplicas(t *testing.T) {
 	must(t, c.Primary().Kill())
 	must(t, c.Promote(ctx, 1))
 	must(t, c.WaitStreaming(ctx))
-	exec(t, c.Primary(), "INSERT INTO t VALUES (5)")
+	query(t, c.Primary(), "INSERT INTO t VALUES (5)")
 	must(t, c.WaitReplayed(ctx))
 	if count(1) != "5" || count(2) != "5" {
 		t.Errorf("after the promotion: %s and %s rows", count(1), count(2))
@@ -107,7 +107,7 @@ func TestReplicas(t *testing.T) {
 	}
 	must(t, c.Clone(ctx, 0))
 	must(t, c.WaitReplayed(ctx))
-	if count(0) != "5" || exec(t, c.Node(0), "SELECT pg_is_in_recovery()") != "t" {
+	if count(0) != "5" || query(t, c.Node(0), "SELECT pg_is_in_recovery()") != "t" {
 		t.Error("the clone of the old primary is no replica with all rows")
 	}
 }
@@ -116,13 +116,13 @@ func TestReplicas(t *testing.T) {
 func TestFreezeSenders(t *testing.T) {
 	c := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{})
 	ctx := t.Context()
-	exec(t, c.Primary(), "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+	query(t, c.Primary(), "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
 	must(t, c.WaitReplayed(ctx))
 	must(t, c.Primary().FreezeSenders())
-	exec(t, c.Primary(), "INSERT INTO t VALUES (2)")
+	query(t, c.Primary(), "INSERT INTO t VALUES (2)")
 	must(t, c.Primary().Kill())
 	must(t, c.Promote(ctx, 1))
-	if got := exec(t, c.Primary(), "SELECT count(*) FROM t"); got != "1" {
+	if got := query(t, c.Primary(), "SELECT count(*) FROM t"); got != "1" {
 		t.Errorf("%s rows after the loss, want 1", got)
 	}
 	if url := c.URL("db", "postgres"); strings.Count(url, "127.0.0.1:") != 2 {

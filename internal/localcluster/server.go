@@ -144,11 +144,23 @@ func (s *server) DataDir() string { return s.data }
 
 // URL is for a client: postgres://user@127.0.0.1:port/db, with the password in
 // it if the user is postgres and has one.
-func (s *server) URL(db, user string) string { return dbURL(s.Addr(), db, user, s.opts.Password) }
+func (s *server) URL(db, user string) string {
+	return dbURL(s.Addr(), db, user, s.opts.passwordOf(user))
+}
 
+// Relay is a new relay to the server.
+func (s *server) Relay() (*Relay, error) {
+	r, err := NewRelay(s.Addr())
+	if err == nil {
+		r.opts = s.opts
+	}
+	return r, err
+}
+
+// dbURL is libpq's form; addr may be several, with commas.
 func dbURL(addr, db, user, password string) string {
 	u := url.URL{Scheme: "postgres", Host: addr, Path: "/" + db, User: url.User(user)}
-	if user == "postgres" && password != "" {
+	if password != "" {
 		u.User = url.UserPassword(user, password)
 	}
 	return u.String()

@@ -27,6 +27,14 @@ type Options struct {
 	InitDB []string
 }
 
+// passwordOf is what we know of a user's password.
+func (o Options) passwordOf(user string) string {
+	if user != "postgres" {
+		return ""
+	}
+	return o.Password
+}
+
 func (o Options) initArgs() []string {
 	if len(o.InitDB) > 0 {
 		return o.InitDB
@@ -38,6 +46,8 @@ func (o Options) initArgs() []string {
 func (o Options) base(name, dir string) map[string]string {
 	s := map[string]string{
 		"cluster_name":            name, // in the title of every process: see members
+		"hba_file":                filepath.Join(dir, "pg_hba.conf"),
+		"ident_file":              filepath.Join(dir, "pg_ident.conf"),
 		"listen_addresses":        "127.0.0.1",
 		"unix_socket_directories": dir,
 		"max_connections":         "100",

@@ -90,3 +90,40 @@ func Replicated(t testing.TB, n int, opts localcluster.ReplicatedOptions) *local
 	})
 	return c
 }
+
+// Patroni is a cluster of n nodes of the test's own.
+func Patroni(t testing.TB, n int, opts localcluster.PatroniOptions) *localcluster.Patroni {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*Start)
+	defer cancel()
+	c, err := localcluster.StartPatroni(ctx, n, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, node := range c.Nodes() {
+				t.Logf("the log of %s ends with\n%s", node.Name(), node.Log())
+			}
+		}
+		if err := c.Destroy(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// PgBouncer is a pooler of the test's own in front of target, host:port.
+func PgBouncer(t testing.TB, target string, opts localcluster.PgBouncerOptions) *localcluster.PgBouncer {
+	t.Helper()
+	b, err := localcluster.StartPgBouncer(t.Context(), target, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Destroy(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
