@@ -37,12 +37,13 @@ var layers = map[string]int{
 	"internal/changes": 2,
 	"internal/blob":    2,
 
-	"internal/store/cached":  3,
-	"internal/store/sqlgen":  3,
-	"internal/store/sqlite":  3,
-	"internal/cache/memory":  3,
-	"internal/changes/local": 3,
-	"internal/blob/disk":     3,
+	"internal/store/cached":   3,
+	"internal/store/sqlgen":   3,
+	"internal/store/sqlite":   3,
+	"internal/store/postgres": 3,
+	"internal/cache/memory":   3,
+	"internal/changes/local":  3,
+	"internal/blob/disk":      3,
 
 	"internal/records":     4,
 	"internal/collections": 4,
@@ -65,10 +66,11 @@ var layers = map[string]int{
 
 // allowed are imports within one layer, or of services by name.
 var allowed = map[string][]string{
-	"internal/store/sqlite": {"internal/store/sqlgen"}, // the dialect's SQL is generated there
-	"internal/rule":         {"internal/indexdef"},     // a back relation over a unique index is one record
-	"internal/topology":     {"internal/position"},     // how far a replica is, is a position
-	"internal/web":          {"internal/pages"},
+	"internal/store/sqlite":   {"internal/store/sqlgen"}, // the dialect's SQL is generated there
+	"internal/store/postgres": {"internal/store/sqlgen"},
+	"internal/rule":           {"internal/indexdef"}, // a back relation over a unique index is one record
+	"internal/web":            {"internal/pages"},
+	"internal/topology":       {"internal/position"}, // how far a replica is, is a position
 }
 
 // maxServiceImport: services know contracts, never adapters.
@@ -77,6 +79,7 @@ const maxServiceImport = 2
 // drivers may be imported in exactly one package each.
 var drivers = map[string]string{
 	"modernc.org/sqlite":           "internal/store/sqlite",
+	"github.com/jackc/pgx/v5":      "internal/store/postgres",
 	"github.com/maypok86/otter/v2": "internal/cache/memory",
 }
 

@@ -31,8 +31,8 @@ func (p Place) absolute() (Place, error) {
 
 func (c Config) place() Place { return Place{Dir: c.Dir, Database: c.Database} }
 
-// secretParam finds the parameters of a database's address that are secret.
-var secretParam = regexp.MustCompile(`(?i)([?&][a-z_]*password=)[^&#]*`)
+// secretInAddress finds the parameters of a database's address that are secret.
+var secretInAddress = regexp.MustCompile(`(?i)([?&][a-z_]*password=)[^&#]*`)
 
 // MaskDatabase is a database's address as people may see it: without its
 // password, wherever it stands. Several hosts make it more than net/url reads.
@@ -54,5 +54,5 @@ func MaskDatabase(database string) string {
 			authority = user + ":***" + authority[at:]
 		}
 	}
-	return scheme + "://" + authority + secretParam.ReplaceAllString(tail, "${1}***")
+	return scheme + "://" + authority + secretInAddress.ReplaceAllString(tail, "${1}***")
 }

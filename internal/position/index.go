@@ -72,13 +72,15 @@ func (x *Index) Forget(n N) {
 // Frontier is the stamp for a snapshot that is about to be opened.
 func (x *Index) Frontier() N { return N(x.frontier.Load()) }
 
-// Valid tells whether a fact made from tags and stamped s still holds.
+// Valid tells whether a fact made from tags and stamped s still holds. While a
+// change of a tag is pending, nobody knows.
 func (x *Index) Valid(s N, tags []Tag) bool {
 	if uint64(s) < x.base.Load() {
 		return false
 	}
 	for _, t := range tags {
-		if x.slots[t%indexSlots].Load() > uint64(s) {
+		// Pending first: a commit is raised to its position before it is settled.
+		if x.pending[t%indexSlots].Load() > 0 || x.slots[t%indexSlots].Load() > uint64(s) {
 			return false
 		}
 	}

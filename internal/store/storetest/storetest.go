@@ -23,6 +23,16 @@ type Backend struct {
 	Reopen func(t *testing.T, s store.Store) store.Store
 	// Restore opens what Backup wrote as a store of its own.
 	Restore func(t *testing.T, backup []byte) store.Store
+	// SQL says some of the suite's queries in the words of the database, where
+	// they are not those of SQLite.
+	SQL map[string]string
+}
+
+func (b Backend) sql(query string) string {
+	if own, ok := b.SQL[query]; ok {
+		return own
+	}
+	return query
 }
 
 // Run holds the stores of a backend to the contract.

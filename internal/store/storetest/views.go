@@ -68,11 +68,11 @@ var viewTests = []test{
 			{"SELECT id, title AS name, count(n) AS c FROM notes GROUP BY id", "id=notes.id name=notes.title c="},
 			{"SELECT x.id, y.name FROM notes x JOIN v y ON x.id = y.id;", "id=notes.id name=notes.title"},
 			{"WITH q AS (SELECT id, n FROM notes) SELECT q.id, q.n + 1 AS n, (SELECT 1) AS one FROM q -- done", "id=notes.id n= one="},
-			{"\n  select id from (select id from notes) ", "id=notes.id"},
+			{"\n  select id from (select id from notes) as x ", "id=notes.id"},
 			{"SELECT cast(id AS text) id FROM notes", "id="},
 		} {
 			f.read(func(r store.Reader) error {
-				columns, err := r.DescribeView(f.ctx, tt.query)
+				columns, err := r.DescribeView(f.ctx, f.backend.sql(tt.query))
 				if err != nil {
 					f.Errorf("%s: %v", tt.query, err)
 					return nil
