@@ -32,7 +32,13 @@ type databaseCounts struct {
 // openDatabase opens the database of a place, for a server or for one task
 // beside it, and puts into an empty one what every database has.
 func openDatabase(cfg Config, place Place, l limits, index *position.Index, sinks []changes.Sink) (*database, error) {
-	db, err := openSQLite(cfg, place.Dir, l, index, sinks)
+	var db *database
+	var err error
+	if place.Database == "" {
+		db, err = openSQLite(cfg, place.Dir, l, index, sinks)
+	} else {
+		db, err = openPostgres(cfg, place, index, sinks)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,8 @@ package server
 
 import (
 	"path/filepath"
-	"regexp"
-	"strings"
+
+	"github.com/pandobase/pando/internal/store/postgres"
 )
 
 // Place is where data lies: files in a directory, and records in the directory's
@@ -31,28 +31,13 @@ func (p Place) absolute() (Place, error) {
 
 func (c Config) place() Place { return Place{Dir: c.Dir, Database: c.Database} }
 
-// secretInAddress finds the parameters of a database's address that are secret.
-var secretInAddress = regexp.MustCompile(`(?i)([?&][a-z_]*password=)[^&#]*`)
-
-// MaskDatabase is a database's address as people may see it: without its
-// password, wherever it stands. Several hosts make it more than net/url reads.
+// MaskDatabase is a database's address as people may see it: without passwords.
 func MaskDatabase(database string) string {
-	scheme, rest, ok := strings.Cut(database, "://")
-	if !ok {
-		if database == "" {
-			return ""
-		}
-		return "***" // no address: it may be anything
+	switch {
+	case database == "":
+		return ""
+	case !postgres.IsURL(database):
+		return "(no address)" // it may be anything, a password among it
 	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	authority, tail := rest[:end], rest[end:]
-	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		if user, _, has := strings.Cut(authority[:at], ":"); has {
-			authority = user + ":***" + authority[at:]
-		}
-	}
-	return scheme + "://" + authority + secretInAddress.ReplaceAllString(tail, "${1}***")
+	return postgres.Mask(database)
 }

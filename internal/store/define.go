@@ -49,16 +49,25 @@ func define(ctx context.Context, tx Tx, c *pando.Collection) (_ *pando.Collectio
 	for {
 		err := tx.SaveCollection(ctx, nil, c)
 		if index, ok := errors.AsType[*IndexError](err); ok && index.Index < len(c.Indexes) {
-			refused = append(refused, fmt.Sprintf("index of collection %s: %v. The collection is there without it: %s", c.Name, index.Err, c.Indexes[index.Index]))
+			refused = append(refused, fmt.Sprintf("index of collection %s: %v. The collection is there without it: %s", c.Name, Words(index.Err), c.Indexes[index.Index]))
 			c = c.Clone()
 			c.Indexes = slices.Delete(c.Indexes, index.Index, index.Index+1)
 			continue
 		}
 		if c.IsView() && pando.KindOf(err) == pando.KindInvalid {
-			return nil, append(refused, fmt.Sprintf("view %s: its query does not work on this database (%v). Write it anew: %s", c.Name, err, c.ViewQuery)), nil
+			return nil, append(refused, fmt.Sprintf("view %s: its query does not work on this database (%s). Write it anew: %s", c.Name, Words(err), c.ViewQuery)), nil
 		}
 		return c, refused, err
 	}
+}
+
+// Words is what an error says to people: its message without the cause that it
+// quotes.
+func Words(err error) string {
+	if e, ok := errors.AsType[*pando.Error](err); ok && e.Message != "" {
+		return strings.TrimSuffix(e.Message, ".")
+	}
+	return err.Error()
 }
 
 // inOrder lists collections so that each stands after what its query may read:

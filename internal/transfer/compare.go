@@ -16,7 +16,7 @@ import (
 // over every value in insertion order.
 func (t *Transfer) compare(ctx context.Context, c *pando.Collection) error {
 	t.progress.Collection = c.Name
-	rows, sum, err := t.fingerprint(ctx, t.From, c, false)
+	rows, sum, err := t.fingerprint(ctx, t.From, c, false) // less what was not taken
 	if err != nil {
 		return err
 	}
@@ -39,11 +39,14 @@ func (t *Transfer) fingerprint(ctx context.Context, s store.Store, c *pando.Coll
 	h := sha256.New()
 	err = each(ctx, s, c, func(page []*pando.Record) error {
 		for _, rec := range page {
+			if t.refused[c.ID+"/"+rec.ID()] {
+				continue
+			}
 			if err := write(h, rec); err != nil {
 				return fmt.Errorf("record %s: %w", rec.ID(), err)
 			}
+			rows++
 		}
-		rows += len(page)
 		if progress {
 			t.progress.Rows += len(page)
 			t.step()

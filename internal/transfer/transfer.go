@@ -49,9 +49,9 @@ type Checked struct {
 type Summary struct {
 	Collections []Checked // tables, in creation order
 	Views       int
-	Records     int
+	Records     int // taken
 	Files       int
-	NotTaken    int // views and indexes that the target refused, files that were not there
+	NotTaken    int // what the target refused, and files that were not there
 }
 
 // Transfer is one copy.
@@ -64,6 +64,7 @@ type Transfer struct {
 
 	sum      Summary
 	progress Progress
+	refused  map[string]bool // collection id/record id of records that the target did not take
 }
 
 // Run copies everything, then compares both sides. To must be empty: nothing
@@ -128,12 +129,13 @@ func (t *Transfer) copyRecords(ctx context.Context, c *pando.Collection) error {
 		for i, rec := range page {
 			recs[i] = &pando.Record{Collection: to, Values: rec.Values}
 		}
-		if _, err := t.To.Write(ctx, func(tx store.Tx) error { return store.InsertAll(ctx, tx, recs) }); err != nil {
+		taken, err := t.insert(ctx, recs)
+		if err != nil {
 			return err
 		}
-		t.sum.Records += len(page)
-		t.progress.Rows = t.sum.Records
-		for _, rec := range page {
+		t.sum.Records += len(taken)
+		t.progress.Rows += len(page)
+		for _, rec := range taken {
 			if err := t.copyFiles(ctx, rec); err != nil {
 				return err
 			}
@@ -141,6 +143,34 @@ func (t *Transfer) copyRecords(ctx context.Context, c *pando.Collection) error {
 		t.step()
 		return nil
 	})
+}
+
+// insert writes records together or, if the target refuses one of them for what
+// it holds, one by one without those that it refuses.
+func (t *Transfer) insert(ctx context.Context, recs []*pando.Record) (taken []*pando.Record, err error) {
+	write := func(recs []*pando.Record) error {
+		_, err := t.To.Write(ctx, func(tx store.Tx) error { return store.InsertAll(ctx, tx, recs) })
+		return err
+	}
+	if err := write(recs); pando.KindOf(err) != pando.KindInvalid {
+		return recs, err
+	}
+	for _, rec := range recs {
+		err := write([]*pando.Record{rec})
+		switch {
+		case err == nil:
+			taken = append(taken, rec)
+		case pando.KindOf(err) == pando.KindInvalid:
+			if t.refused == nil {
+				t.refused = map[string]bool{}
+			}
+			t.refused[rec.Collection.ID+"/"+rec.ID()] = true
+			t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, store.Words(err)))
+		default:
+			return taken, err
+		}
+	}
+	return taken, nil
 }
 
 // each walks a collection in insertion order, page by page.

@@ -41,6 +41,8 @@ type Options struct {
 
 	Logger *slog.Logger // nil: slog.Default
 
+	target bool // see OpenTarget
+
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: net.Dialer
 }
 

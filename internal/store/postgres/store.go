@@ -67,7 +67,12 @@ func (s *Store) start(ctx context.Context) error {
 		return err
 	}
 	defer n.pool.release(c)
-	if err := s.prepare(ctx, c); err != nil {
+	if s.opts.target {
+		err = s.prepareTarget(ctx, c)
+	} else if err = s.prepare(ctx, c); err == nil {
+		err = s.refuseTarget(ctx, c)
+	}
+	if err != nil {
 		return err
 	}
 	if !s.opts.OneShot {
