@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/store/sqlgen"
 )
@@ -166,12 +167,12 @@ func (b *script) tables(ctx context.Context, c *conn, cat *store.Catalog) error 
 // views come in the order in which they were made: none was there before those
 // that it reads.
 func (b *script) views(ctx context.Context, c *conn, cat *store.Catalog) error {
-	var list []string
+	var views []*pando.Collection
 	err := c.each(ctx, "SELECT relname FROM pg_class WHERE relkind = 'v' AND relnamespace = current_schema()::regnamespace ORDER BY oid",
 		func(v [][]byte) error {
 			for _, col := range cat.Collections {
 				if col.IsView() && col.Name == string(v[0]) {
-					list = append(list, viewSQL(col))
+					views = append(views, col)
 				}
 			}
 			return nil
@@ -179,7 +180,16 @@ func (b *script) views(ctx context.Context, c *conn, cat *store.Catalog) error {
 	if err != nil {
 		return err
 	}
-	return b.statements(list...)
+	for _, v := range views {
+		sql, err := viewSQL(ctx, c, v)
+		if err == nil {
+			err = b.statements(sql)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

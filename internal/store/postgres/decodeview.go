@@ -18,11 +18,13 @@ const (
 	oidInt8        = 20
 	oidInt2        = 21
 	oidInt4        = 23
+	oidText        = 25
 	oidJSON        = 114
 	oidFloat4      = 700
 	oidFloat8      = 701
 	oidTextArray   = 1009
 	oidVarcharList = 1015
+	oidDate        = 1082
 	oidTimestamp   = 1114
 	oidTimestamptz = 1184
 	oidNumeric     = 1700

@@ -53,7 +53,9 @@ func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
 }
 
 // reader is a connection to a node that shows everything up to need.
-func (k *nodes) reader(ctx context.Context, _ position.N, _ bool) (*node, *conn, error) { return k.writer(ctx) }
+func (k *nodes) reader(ctx context.Context, _ position.N, _ bool) (*node, *conn, error) {
+	return k.writer(ctx)
+}
 
 func (k *nodes) close() {
 	for _, n := range k.list {

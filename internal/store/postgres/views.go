@@ -11,10 +11,11 @@ import (
 const blanksAndSemicolons = "; \t\r\n"
 
 func (t *tx) createView(ctx context.Context, c *pando.Collection) error {
-	if _, err := describe(ctx, t.c, c.ViewQuery); err != nil {
+	sql, err := viewSQL(ctx, t.c, c)
+	if err != nil {
 		return t.retriedView(ctx, err)
 	}
-	return t.exec(ctx, viewSQL(c))
+	return t.exec(ctx, sql)
 }
 
 // retriedView is retried for what describe says.
@@ -23,11 +24,6 @@ func (t *tx) retriedView(ctx context.Context, err error) error {
 		return again
 	}
 	return err
-}
-
-// viewSQL makes a view of its query, which is known to be one SELECT.
-func viewSQL(c *pando.Collection) string {
-	return "CREATE VIEW " + quote(c.Name) + " AS " + strings.TrimRight(c.ViewQuery, blanksAndSemicolons)
 }
 
 func (t *tx) alterView(ctx context.Context, old, c *pando.Collection) error {
@@ -63,7 +59,7 @@ func (t *tx) changeUnderViews(ctx context.Context, c *pando.Collection, change f
 		return err
 	}
 	for _, v := range views {
-		if err := t.exec(ctx, viewSQL(v)); err != nil {
+		if err := t.createView(ctx, v); err != nil {
 			return t.brokenView(v, err)
 		}
 	}

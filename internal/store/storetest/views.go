@@ -150,7 +150,7 @@ var viewTests = []test{
 		if got := fmt.Sprint(f.find(store.Query{Collection: v}), f.find(store.Query{Collection: f.collection("w")})); got != "[b] [b]" {
 			f.Errorf("views show %s", got)
 		}
-		_, err := f.change(v, func(c *pando.Collection) { c.ViewQuery = "SELECT id FROM notes" })
+		_, err := f.change(v, func(c *pando.Collection) { c.ViewQuery, c.Fields = "SELECT id FROM notes", c.Fields[:1] })
 		if pando.KindOf(err) != pando.KindInvalid || !strings.Contains(err.Error(), "view w") {
 			f.Errorf("a change that breaks another view: %v", err)
 		}
