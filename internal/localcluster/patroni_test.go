@@ -58,8 +58,6 @@ func TestPatroni(t *testing.T) {
 	fourth, err := c.WaitLeader(ctx, third)
 	must(t, err)
 	lap("switchover")
-	must(t, c.WaitReady(ctx))
-	lap("whole again")
 	operate(t, c, "patronictl restart pando --role leader --force", "")
 	operate(t, c, "patronictl edit-config pando --force -p work_mem=16MB", "")
 	soon(t, "the setting is on every node", func() bool {
@@ -75,7 +73,7 @@ func TestPatroni(t *testing.T) {
 	if leader, err := c.WaitLeader(ctx); err != nil || leader != fourth {
 		t.Errorf("a restart of PostgreSQL has moved the leader: %v", err)
 	}
-	operate(t, c, "patronictl reinit pando node3 --force", third.Name())
+	operate(t, c, "patronictl reinit pando node3 --force --wait", third.Name())
 	must(t, c.WaitReady(ctx))
 	lap("reinit")
 }
