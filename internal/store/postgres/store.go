@@ -27,7 +27,9 @@ type Store struct {
 	catalogs catalogs
 	plans    plans
 	commits  commits
-	stats    statistics
+	// positions are those that clients were given.
+	positions positions
+	stats     statistics
 
 	mu      sync.Mutex
 	closed  bool
@@ -66,7 +68,7 @@ func (s *Store) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.pool.release(c)
+	defer n.release(c)
 	if err := s.prepare(ctx, c); err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (s *Store) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.pool.release(c)
+	defer n.release(c)
 	cat, at, err := s.load(ctx, c)
 	if err != nil {
 		return unavailable(err)

@@ -250,6 +250,9 @@ func (t *tx) committed(f *flight, at where) result {
 	s := t.s
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
+	token := position.Token{Timeline: at.timeline, N: n}
+	s.positions.given(token)
+	position.SessionOf(t.ctx).Observe(token)
 	t.release()
 	return result{pos: n}
 }
