@@ -11,6 +11,8 @@ import (
 // Dialect is what databases say in different words. It is closed: see [SQLite]
 // and [Postgres].
 type Dialect interface {
+	// quote is a name as an identifier.
+	quote(name string) string
 	// placeholders writes the database's own in a finished statement.
 	placeholders(sql []byte, args []any) []byte
 
@@ -44,9 +46,9 @@ type tables interface {
 	// narrow says what n, which asks for rows of joins, implies of t alone and
 	// an index can serve; false if there is nothing.
 	narrow(w *buffer, n *rule.Exists, column func(*rule.Join, *pando.Field) string) bool
-	// first is the order in which the rows of joins stand, with ORDER BY; "" if
-	// they come in it by themselves.
-	first(joins []*rule.Join, alias func(*rule.Join) string) string
+	// first is ORDER BY for the rows of joins; "" if they come in order by
+	// themselves.
+	first(joins []*rule.Join, sc *scope) string
 }
 
 // operands make terms and compare them. What a comparison means is laid down in

@@ -10,6 +10,14 @@ import (
 type scope struct {
 	parent *scope
 	alias  map[*rule.Join]string
+	items  map[*rule.Join]string // of the table of items through which a row is joined
+}
+
+func (s *scope) setItems(j *rule.Join, alias string) {
+	if s.items == nil {
+		s.items = map[*rule.Join]string{}
+	}
+	s.items[j] = alias
 }
 
 func (s *scope) set(j *rule.Join, alias string) {
@@ -42,7 +50,7 @@ func (g *generator) aliasOf(sc *scope, j *rule.Join) string {
 		parent := g.aliasOf(&g.top, j.Parent) // writes the parents' joins first
 		g.top.set(j, a)
 		g.joined.text(" LEFT JOIN ")
-		g.joined.text(quote(j.Collection.Name) + " AS " + a + " ON ")
+		g.joined.text(g.d.quote(j.Collection.Name) + " AS " + a + " ON ")
 		g.on(&g.joined, j, parent, a)
 		return a
 	}
@@ -84,14 +92,14 @@ func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func
 	items, alias := g.names(sc, first)
 	switch {
 	case items == "":
-		w.text(quote(first.Collection.Name) + " AS " + alias)
+		w.text(g.d.quote(first.Collection.Name) + " AS " + alias)
 		g.on(on, first, parent, alias)
 	case first.Items():
 		g.items(w, first, parent, items)
 	default:
 		g.items(w, first, parent, items)
-		w.text(record + quote(first.Collection.Name) + " AS " + alias + " ON ")
-		g.d.itemIs(w, alias+"."+quote("id"), items)
+		w.text(record + g.d.quote(first.Collection.Name) + " AS " + alias + " ON ")
+		g.d.itemIs(w, alias+"."+g.d.quote("id"), items)
 	}
 	for _, j := range joins[1:] {
 		g.join(w, sc, j, needed(j))
@@ -122,9 +130,9 @@ func (g *generator) join(w *buffer, sc *scope, j *rule.Join, inner bool) {
 		}
 		w.text(word)
 	}
-	w.text(quote(j.Collection.Name) + " AS " + alias + " ON ")
+	w.text(g.d.quote(j.Collection.Name) + " AS " + alias + " ON ")
 	if items != "" {
-		g.d.itemIs(w, alias+"."+quote("id"), items)
+		g.d.itemIs(w, alias+"."+g.d.quote("id"), items)
 		return
 	}
 	g.on(w, j, parent, alias)
@@ -146,7 +154,9 @@ func (g *generator) names(sc *scope, j *rule.Join) (items, row string) {
 	case j.Items():
 		return row, row
 	case j.Kind == rule.JoinRelation && j.Field.Multiple():
-		return g.newAlias(), row
+		items = g.newAlias()
+		sc.setItems(j, items)
+		return items, row
 	}
 	return "", row
 }
@@ -157,22 +167,22 @@ func (g *generator) items(w *buffer, j *rule.Join, parent, alias string) {
 		g.d.valueItems(w, g.bound.Values(j), alias)
 		return
 	}
-	g.d.columnItems(w, parent+"."+quote(j.Field.Name), alias)
+	g.d.columnItems(w, parent+"."+g.d.quote(j.Field.Name), alias)
 }
 
 // on writes which rows of a table belong to the parent's row.
 func (g *generator) on(w *buffer, j *rule.Join, parent, alias string) {
-	id := alias + "." + quote("id")
+	id := alias + "." + g.d.quote("id")
 	switch j.Kind {
 	case rule.JoinRelation:
-		w.text(id + " = " + parent + "." + quote(j.Field.Name))
+		w.text(id + " = " + parent + "." + g.d.quote(j.Field.Name))
 	case rule.JoinBack:
-		column := alias + "." + quote(j.Field.Name)
+		column := alias + "." + g.d.quote(j.Field.Name)
 		if j.Field.Multiple() {
-			g.d.listHas(w, column, parent+"."+quote("id"))
+			g.d.listHas(w, column, parent+"."+g.d.quote("id"))
 			return
 		}
-		w.text(column + " = " + parent + "." + quote("id"))
+		w.text(column + " = " + parent + "." + g.d.quote("id"))
 	case rule.JoinCollection:
 		w.text("1 = 1")
 	case rule.JoinIDs:

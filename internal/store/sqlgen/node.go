@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule"
 )
 
@@ -52,6 +53,9 @@ func (g *generator) exists(w *buffer, sc *scope, n *rule.Exists) {
 		w.text(" AND NOT ")
 		g.counterexample(w, sc, c)
 		return
+	}
+	if g.q.Virtual == nil && g.d.narrow(w, n, func(j *rule.Join, f *pando.Field) string { return g.aliasOf(sc, j) + "." + g.d.quote(f.Name) }) {
+		w.text(" AND ")
 	}
 	inner := &scope{parent: sc}
 	w.text("EXISTS (SELECT 1 FROM ")

@@ -113,7 +113,7 @@ func (g *generator) firstValue(w *buffer, o *rule.Operand, joins []*rule.Join) {
 	} else if !guard {
 		w.text(word + "1 = 0")
 	}
-	w.text(g.d.first(joins, func(j *rule.Join) string { return g.aliasOf(sc, j) }))
+	w.text(g.d.first(joins, sc))
 	w.text(" LIMIT 1)")
 }
 

@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -31,6 +33,26 @@ func PostgresColumn(f *pando.Field) string {
 	return `text COLLATE "C" NOT NULL DEFAULT ''`
 }
 
+// maxName is how many bytes a name of PostgreSQL may have.
+const maxName = 63
+
+// PostgresName is what a collection, field or index is called in the database:
+// its name, or for one that is too long its beginning and a hash of the whole.
+func PostgresName(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	end := fmt.Sprintf("_%x", sum[:8])
+	n := maxName - len(end)
+	for !utf8.RuneStart(name[n]) {
+		n--
+	}
+	return name[:n] + end
+}
+
+func (postgres) quote(name string) string { return quote(PostgresName(name)) }
+
 // PostgresHolds tells whether a text of PostgreSQL can be s: it must be UTF-8
 // and have no NUL.
 func PostgresHolds(s string) bool {
@@ -44,6 +66,3 @@ func storable(s string) string {
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\x01")
 }
-
-// form is what the SQL of a term is.
-type form uint8

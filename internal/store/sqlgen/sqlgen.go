@@ -131,15 +131,14 @@ func (g *generator) statement(out *buffer) (Statement, error) {
 
 func (g *generator) columns(out *buffer) {
 	if g.q.IDsOnly {
-		out.text("t." + quote("id"))
+		out.text("t." + g.d.quote("id"))
 		return
 	}
 	for i, f := range g.q.Collection.Fields {
 		if i > 0 {
 			out.text(", ")
 		}
-		out.text("t.")
-		out.name(f.Name)
+		out.text("t." + g.d.quote(f.Name))
 	}
 }
 
@@ -148,7 +147,7 @@ func (g *generator) from(out *buffer) {
 	if g.q.Virtual != nil {
 		g.virtual(out, g.q.Virtual)
 	} else {
-		out.name(g.q.Collection.Name)
+		out.text(g.d.quote(g.q.Collection.Name))
 	}
 	out.text(" AS t")
 	out.add(&g.joined)
@@ -166,7 +165,7 @@ func (g *generator) virtual(out *buffer, rec *pando.Record) {
 			out.text(", ")
 		}
 		g.d.virtualColumn(out, f, rec.Get(f.Name))
-		out.text(" AS " + quote(f.Name))
+		out.text(" AS " + g.d.quote(f.Name))
 	}
 	out.text(")")
 }
@@ -178,7 +177,7 @@ func (g *generator) where() error {
 		if f == nil {
 			return fmt.Errorf("sqlgen: %s has no field %q", g.q.Collection.Name, m.Field)
 		}
-		g.d.match(g.and(), "t."+quote(f.Name), f, m)
+		g.d.match(g.and(), "t."+g.d.quote(f.Name), f, m)
 	}
 	for _, w := range g.q.Where {
 		now := w.Now
@@ -192,7 +191,7 @@ func (g *generator) where() error {
 		g.condition(g.bound.Cond)
 	}
 	if g.q.After != "" && g.q.Virtual == nil {
-		g.d.after(g.and(), quote(g.q.Collection.Name), g.q.After)
+		g.d.after(g.and(), g.d.quote(g.q.Collection.Name), g.q.After)
 	}
 	return g.err
 }
@@ -246,22 +245,3 @@ func (b *buffer) add(o *buffer) {
 }
 
 func (b *buffer) empty() bool { return len(b.sql) == 0 }
-
-// name writes a name as an identifier.
-func (b *buffer) name(s string) {
-	b.sql = append(b.sql, '"')
-	for i := range len(s) {
-		if s[i] == '"' {
-			b.sql = append(b.sql, '"')
-		}
-		b.sql = append(b.sql, s[i])
-	}
-	b.sql = append(b.sql, '"')
-}
-
-// quote is a name as an identifier.
-func quote(name string) string {
-	b := buffer{sql: make([]byte, 0, len(name)+2)}
-	b.name(name)
-	return string(b.sql)
-}

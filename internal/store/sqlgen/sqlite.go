@@ -14,6 +14,21 @@ var SQLite Dialect = sqlite{}
 
 type sqlite struct{}
 
+func (sqlite) quote(name string) string { return quote(name) }
+
+// quote is a name as an identifier of SQL.
+func quote(name string) string {
+	b := make([]byte, 0, len(name)+2)
+	b = append(b, '"')
+	for i := range len(name) {
+		if name[i] == '"' {
+			b = append(b, '"')
+		}
+		b = append(b, name[i])
+	}
+	return string(append(b, '"'))
+}
+
 // placeholders writes ? in place.
 func (sqlite) placeholders(sql []byte, _ []any) []byte {
 	for i, b := range sql {
@@ -161,4 +176,4 @@ func (sqlite) idIn(w *buffer, id string, values []rule.Value) {
 func (sqlite) narrow(*buffer, *rule.Exists, func(*rule.Join, *pando.Field) string) bool { return false }
 
 // first has nothing: rows come as they lie.
-func (sqlite) first([]*rule.Join, func(*rule.Join) string) string { return "" }
+func (sqlite) first([]*rule.Join, *scope) string { return "" }

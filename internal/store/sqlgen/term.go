@@ -80,7 +80,7 @@ func (g *generator) compare(w *buffer, left, right *scope, c *rule.Compare, stri
 }
 
 func (g *generator) column(sc *scope, o *rule.Operand) string {
-	return g.aliasOf(sc, o.Join) + "." + quote(o.Field.Name)
+	return g.aliasOf(sc, o.Join) + "." + g.d.quote(o.Field.Name)
 }
 
 // pathForm tells how an index has the path. An index vouches for the column,
