@@ -34,8 +34,10 @@ type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Read, Write and Backup
-	unknown sync.WaitGroup // commits whose outcome is still being looked into
-	ended   chan struct{}  // closed when Close begins
+	unknown sync.WaitGroup // transactions, some of which Write does not wait for any more
+
+	watching sync.WaitGroup
+	ended    chan struct{} // closed when Close begins
 }
 
 var _ store.Store = (*Store)(nil)
@@ -89,6 +91,7 @@ func (s *Store) start(ctx context.Context) error {
 	if s.lease != nil {
 		s.lease.start()
 	}
+	s.watching.Go(s.watchCatalog)
 	return nil
 }
 
@@ -115,6 +118,9 @@ func (s *Store) load(ctx context.Context, c *conn) (cat *store.Catalog, at where
 		return nil, at, err
 	}
 	m, err := readMeta(ctx, c)
+	if err == nil {
+		err = s.holdsLease(ctx, c, m)
+	}
 	if err == nil {
 		cat, err = loadCatalog(ctx, c, m.catalog)
 	}
@@ -163,7 +169,7 @@ func (s *Store) refresh(ctx context.Context) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	if old := s.Catalog(); cat.Version <= old.Version {
+	if cat.Version <= s.Catalog().Version {
 		return nil
 	}
 	s.catalogs.add(cat)
@@ -196,14 +202,14 @@ func (s *Store) Close() error {
 	close(s.ended)
 	s.mu.Unlock()
 
+	s.watching.Wait()
 	s.running.Wait()
-	var err error
 	if s.lease != nil {
-		err = s.lease.end()
+		s.lease.end()
 	}
 	s.nodes.close()
 	s.unknown.Wait()
-	return err
+	return nil
 }
 
 func errClosed() error {
