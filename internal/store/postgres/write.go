@@ -164,7 +164,7 @@ func (t *tx) finish(err error, committing chan<- struct{}) result {
 func (t *tx) finishReading() result {
 	var err error
 	if t.begun {
-		err = t.c.run(t.ctx, commitQuery())
+		err = t.leave(commitQuery())
 	}
 	t.release()
 	switch code := codeOf(err); {
@@ -186,11 +186,28 @@ func (t *tx) undo() {
 		t.c.forget() // statements for tables that are not there
 	}
 	if !t.c.broken() && t.c.pg.TxStatus() != 'I' {
-		if err := t.c.run(context.Background(), &query{sql: "ROLLBACK"}); err != nil && !isLost(err) {
+		if err := t.leave(&query{sql: "ROLLBACK"}); err != nil && !isLost(err) {
 			t.s.log.Error("rollback failed", "err", err)
 		}
 	}
 	t.release()
+}
+
+// leave ends a transaction that is not kept. A client that keeps positions is told
+// how far what it saw may go.
+func (t *tx) leave(q *query) error {
+	session := position.SessionOf(t.ctx)
+	if session == nil {
+		return t.c.run(context.Background(), q)
+	}
+	var at where
+	err := t.c.run(context.Background(), q, whereQuery(&at))
+	if err == nil {
+		token := position.Token{Timeline: at.timeline, N: at.n}
+		t.s.positions.given(token)
+		session.Observe(token)
+	}
+	return err
 }
 
 func (t *tx) release() {
