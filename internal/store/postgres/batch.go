@@ -71,8 +71,19 @@ func (c *conn) run(ctx context.Context, batch ...*query) error {
 	if err != nil && ctx.Err() != nil && !isPgError(err) {
 		return ctx.Err() // pgconn has closed the connection, and stops the query
 	}
+	if err != nil && !isPgError(err) && c.broken() {
+		return &lostError{err}
+	}
 	return err
 }
+
+// lostError is a connection that failed.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string {
+	return "the connection to the database was lost: " + e.err.Error()
+}
+func (e *lostError) Unwrap() error { return e.err }
 
 func isPgError(err error) bool {
 	_, ok := errors.AsType[*pgconn.PgError](err)

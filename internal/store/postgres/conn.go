@@ -71,8 +71,12 @@ func (c *conn) close() {
 	<-c.pg.CleanupDone()
 }
 
-// cut closes the socket under a query that runs.
-func (c *conn) cut() { _ = c.pg.Conn().Close() }
+// cut closes the socket under a query that runs, without asking the server to
+// stop it, which does not answer.
+func (c *conn) cut() {
+	c.hold.Store(true)
+	_ = c.pg.Conn().Close()
+}
 
 // broken tells whether the connection cannot be used any more.
 func (c *conn) broken() bool { return c.pg.IsClosed() }

@@ -3,8 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -81,14 +79,17 @@ func isLost(err error) bool {
 		}
 		return false
 	}
-	if _, ok := errors.AsType[net.Error](err); ok && !errors.Is(err, context.DeadlineExceeded) {
-		return true
+	for _, ok := range []bool{is[*lostError](err), is[*pgconn.ConnectError](err), errors.Is(err, errPoolClosed), pgconn.SafeToRetry(err)} {
+		if ok {
+			return true
+		}
 	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true
-	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, errPoolClosed) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
+	return false
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // words is what PostgreSQL says about a text that came from a user, as a

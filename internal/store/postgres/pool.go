@@ -21,10 +21,11 @@ type pool struct {
 	session map[string]string // settings of each session, where no pooler is between
 	wait    time.Duration
 	tokens  chan struct{} // one for each connection that there may be
+	writes  chan struct{} // one for each that writes may have: reads go on while those hang
 
 	mu     sync.Mutex
-	idle   []*conn // used last is last, and is used next
-	used   map[*conn]bool
+	idle   []*conn        // used last is last, and is used next
+	used   map[*conn]bool // those that write are true
 	closed bool
 	pooler pooler
 	ends   sync.WaitGroup // connections being closed
@@ -45,17 +46,34 @@ func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[strin
 	for range size {
 		p.tokens <- struct{}{}
 	}
+	writes := max(1, size*3/4)
+	p.writes = make(chan struct{}, writes)
+	for range writes {
+		p.writes <- struct{}{}
+	}
 	return p
+}
+
+// acquireWrite is acquire for a transaction that writes.
+func (p *pool) acquireWrite(ctx context.Context) (*conn, error) {
+	if err := p.queue(ctx, p.writes); err != nil {
+		return nil, err
+	}
+	c, err := p.acquire(ctx)
+	if err != nil {
+		p.writes <- struct{}{}
+		return nil, err
+	}
+	p.mu.Lock()
+	p.used[c] = true
+	p.mu.Unlock()
+	return c, nil
 }
 
 // acquire gives a connection to one goroutine, which must release it.
 func (p *pool) acquire(ctx context.Context) (*conn, error) {
-	select {
-	case <-p.tokens:
-	default:
-		if err := p.queue(ctx); err != nil {
-			return nil, err
-		}
+	if err := p.queue(ctx, p.tokens); err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	if p.closed {
@@ -67,7 +85,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		c := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
-		p.used[c] = true
+		p.used[c] = false
 		p.mu.Unlock()
 		return c, nil
 	}
@@ -78,7 +96,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	p.used[c] = true
+	p.used[c] = false
 	closed := p.closed
 	p.mu.Unlock()
 	if closed {
@@ -91,12 +109,17 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 // errPoolClosed says that a pool is of a node that is not used any more.
 var errPoolClosed = errors.New("postgres: the pool is closed")
 
-// queue waits for a connection that others use.
-func (p *pool) queue(ctx context.Context) error {
+// queue takes a token, or waits for one that others have.
+func (p *pool) queue(ctx context.Context, tokens chan struct{}) error {
+	select {
+	case <-tokens:
+		return nil
+	default:
+	}
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	select {
-	case <-p.tokens:
+	case <-tokens:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -112,6 +135,7 @@ func (p *pool) queue(ctx context.Context) error {
 // a transaction, is closed.
 func (p *pool) release(c *conn) {
 	p.mu.Lock()
+	wrote := p.used[c]
 	delete(p.used, c)
 	keep := !p.closed && !c.broken() && c.pg.TxStatus() == 'I'
 	if keep {
@@ -124,6 +148,9 @@ func (p *pool) release(c *conn) {
 		p.end(c)
 	}
 	p.tokens <- struct{}{}
+	if wrote {
+		p.writes <- struct{}{}
+	}
 }
 
 // end closes a connection without making anybody wait for it.
@@ -150,6 +177,18 @@ func (p *pool) retire(cut bool) {
 		}
 	}
 	p.mu.Unlock()
+}
+
+// cutReads makes reads that are under way fail at once: their node is silent, and
+// another one can be asked. Writes wait for their outcome.
+func (p *pool) cutReads() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c, writes := range p.used {
+		if !writes {
+			c.cut()
+		}
+	}
 }
 
 // drain waits, after retire, until all connections are gone.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"log/slog"
 	"testing"
 
 	"github.com/pandobase/pando/internal/changes"
@@ -42,6 +43,9 @@ func TestContract(t *testing.T) {
 // open opens a store that is closed when the test ends.
 func open(t testing.TB, opts Options) *Store {
 	t.Helper()
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
 	s, err := Open(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

@@ -73,8 +73,12 @@ type snapshot struct {
 	floor   position.N // the frontier before the snapshot was opened
 	need    position.N
 
-	node  *node
-	c     *conn
+	node    *node
+	replica bool       // the node is one
+	reached position.N // it showed everything up to here before the snapshot was opened
+	limit   position.N // it must not be beyond; 0: no limit
+	c       *conn
+
 	begun bool
 	asked bool
 	ended bool
@@ -94,9 +98,9 @@ func (r *snapshot) ask(ctx context.Context, tags []position.Tag, batch ...*query
 		return err
 	}
 	if r.one {
-		return r.askOnce(ctx, batch)
+		return r.askOnce(ctx, tags, batch)
 	}
-	return r.askWithin(ctx, batch)
+	return r.askWithin(ctx, tags, batch)
 }
 
 // use makes sure that there is a connection.
@@ -112,16 +116,26 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 		// It was to be the only question. There is no snapshot for another.
 		r.one, r.again = false, errors.New("postgres: more than one question")
 		return errAgain
-	case r.c != nil:
-		return nil
 	}
 	need, pending := r.s.index.Need(append(tags, catalogTag))
+	if r.c != nil {
+		if r.replica && (pending || need > r.reached) { // only a newer snapshot will do
+			return r.elsewhere(errors.New("postgres: a replica's snapshot is too old"))
+		}
+		return nil
+	}
+	if t, ok := position.SessionOf(ctx).Require(); ok {
+		need = max(need, t.N)
+	}
 	var err error
 	r.node, r.c, err = r.s.nodes.reader(ctx, max(need, r.need), pending || r.primary)
 	if err != nil {
 		r.node, r.c = nil, nil
 		return err
 	}
+	m := r.node.member
+	r.replica, r.reached = m.Report().InRecovery, m.Reached()
+	r.limit, _ = m.Limit()
 	if r.c.catalog != r.cat.Version {
 		r.c.forget()
 		r.c.catalog = r.cat.Version
@@ -131,7 +145,7 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 }
 
 // askOnce asks without a transaction if one statement says everything.
-func (r *snapshot) askOnce(ctx context.Context, batch []*query) error {
+func (r *snapshot) askOnce(ctx context.Context, tags []position.Tag, batch []*query) error {
 	r.asked = true
 	if len(batch) > 1 || r.c.unnamed {
 		all := make([]*query, 0, len(batch)+3)
@@ -142,7 +156,7 @@ func (r *snapshot) askOnce(ctx context.Context, batch []*query) error {
 		all = append(append(all, batch...), commitQuery())
 		batch = all
 	}
-	err := r.run(ctx, batch...)
+	err := r.run(ctx, tags, batch...)
 	if err == nil && (r.s.coming.Load() > 0 || r.s.Catalog() != r.cat) {
 		// The statement may have seen what belongs to another catalog.
 		r.one, r.again = false, errors.New("postgres: the catalog changed meanwhile")
@@ -152,9 +166,9 @@ func (r *snapshot) askOnce(ctx context.Context, batch []*query) error {
 }
 
 // askWithin asks within a transaction, which begins with the first question.
-func (r *snapshot) askWithin(ctx context.Context, batch []*query) error {
+func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*query) error {
 	if r.begun {
-		return r.run(ctx, batch...)
+		return r.run(ctx, tags, batch...)
 	}
 	var version uint64
 	all := make([]*query, 0, len(batch)+3)
@@ -167,7 +181,7 @@ func (r *snapshot) askWithin(ctx context.Context, batch []*query) error {
 		return nil
 	}})
 	r.begun = true
-	err := r.run(ctx, append(all, batch...)...)
+	err := r.run(ctx, tags, append(all, batch...)...)
 	if all[len(all)-1].ran && version != r.cat.Version {
 		if cat := r.s.catalogs.get(version); cat != nil && version > r.cat.Version {
 			r.s.publish(cat) // it is committed: nobody may be given an older one after this
@@ -190,11 +204,26 @@ func (s *Store) localTimeout() *query {
 	return &query{sql: "SET LOCAL statement_timeout = " + strconv.FormatInt(s.opts.QueryTimeout.Milliseconds(), 10)}
 }
 
+// elsewhere has fn run again, on the primary.
+func (r *snapshot) elsewhere(why error) error {
+	r.primary, r.again = true, why
+	return errAgain
+}
+
 // run sends statements, and says whether a failure is one that another node, or
 // another try, may not have.
-func (r *snapshot) run(ctx context.Context, batch ...*query) error {
+func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query) error {
+	session := position.SessionOf(ctx)
+	var at bound
+	if session != nil || r.limit > 0 {
+		// Behind the rest: the snapshot does not go beyond what is there by then.
+		batch = append(batch[:len(batch):len(batch)], at.query())
+	}
 	err := r.c.run(ctx, batch...)
-	if err == nil || ctx.Err() != nil {
+	if err == nil {
+		return r.judge(tags, session, at)
+	}
+	if ctx.Err() != nil {
 		return err
 	}
 	switch {
@@ -204,12 +233,55 @@ func (r *snapshot) run(ctx context.Context, batch ...*query) error {
 		r.node.failed(err)
 	case conflictsWithRecovery(err), codeOf(err) == codeSerialization:
 		r.primary = true
-	case isSchemaError(err) && r.s.Catalog() != r.cat:
+	case isSchemaError(err) && (r.replica || r.s.Catalog() != r.cat):
+		r.primary = true
 	default:
 		return err
 	}
 	r.again = err
 	return errAgain
+}
+
+// judge tells whether what was read may be answered.
+func (r *snapshot) judge(tags []position.Tag, session *position.Session, at bound) error {
+	if r.replica {
+		// A replica can show a commit before the primary does: see position/pending.go.
+		if _, pending := r.s.index.Need(append(tags, catalogTag)); pending {
+			return r.elsewhere(errors.New("postgres: a commit of what was read is under way"))
+		}
+	}
+	if !at.known {
+		return nil
+	}
+	if at.replica != r.replica || r.limit > 0 && at.n > r.limit {
+		return r.elsewhere(errors.New("postgres: the node is not what it was"))
+	}
+	if r.replica {
+		at.timeline = r.node.member.Report().Timeline
+	}
+	t := position.Token{Timeline: at.timeline, N: at.n}
+	r.s.positions.given(t)
+	session.Observe(t)
+	return nil
+}
+
+// bound is a position that a snapshot does not go beyond.
+type bound struct {
+	where
+	replica bool
+	known   bool
+}
+
+// query asks for it. What a replica has received bounds what it shows: redo makes
+// a commit visible a moment before it says so.
+func (b *bound) query() *query {
+	return &query{text: true, sql: "SELECT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()" +
+		" THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0')::text," +
+		" CASE WHEN pg_is_in_recovery() THEN '0' ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END",
+		row: func(_ *query, v [][]byte) error {
+			b.known, b.replica = true, string(v[0]) == "t"
+			return b.scan(v[1], v[2])
+		}}
 }
 
 // script runs fn in the snapshot's own transaction, which cannot write.
@@ -222,7 +294,7 @@ func (r *snapshot) script(ctx context.Context, fn func(c *conn) error) error {
 		return err
 	}
 	if !r.begun {
-		if err := r.askWithin(ctx, nil); err != nil {
+		if err := r.askWithin(ctx, nil, nil); err != nil {
 			return err
 		}
 	}

@@ -27,13 +27,17 @@ type Store struct {
 	catalogs catalogs
 	plans    plans
 	commits  commits
-	stats    statistics
+	// positions are those that clients were given.
+	positions positions
+	stats     statistics
 
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Read, Write and Backup
-	unknown sync.WaitGroup // commits whose outcome is still being looked into
-	ended   chan struct{}  // closed when Close begins
+	unknown sync.WaitGroup // transactions, some of which Write does not wait for any more
+
+	watching sync.WaitGroup
+	ended    chan struct{} // closed when Close begins
 }
 
 var _ store.Store = (*Store)(nil)
@@ -66,7 +70,7 @@ func (s *Store) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.pool.release(c)
+	defer n.release(c)
 	if s.opts.target {
 		err = s.prepareTarget(ctx, c)
 	} else if err = s.prepare(ctx, c); err == nil {
@@ -92,6 +96,7 @@ func (s *Store) start(ctx context.Context) error {
 	if s.lease != nil {
 		s.lease.start()
 	}
+	s.watching.Go(s.watchCatalog)
 	return nil
 }
 
@@ -118,6 +123,9 @@ func (s *Store) load(ctx context.Context, c *conn) (cat *store.Catalog, at where
 		return nil, at, err
 	}
 	m, err := readMeta(ctx, c)
+	if err == nil {
+		err = s.holdsLease(ctx, c, m)
+	}
 	if err == nil {
 		cat, err = loadCatalog(ctx, c, m.catalog)
 	}
@@ -161,12 +169,12 @@ func (s *Store) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.pool.release(c)
+	defer n.release(c)
 	cat, at, err := s.load(ctx, c)
 	if err != nil {
 		return unavailable(err)
 	}
-	if old := s.Catalog(); cat.Version <= old.Version {
+	if cat.Version <= s.Catalog().Version {
 		return nil
 	}
 	s.catalogs.add(cat)
@@ -199,14 +207,14 @@ func (s *Store) Close() error {
 	close(s.ended)
 	s.mu.Unlock()
 
+	s.watching.Wait()
 	s.running.Wait()
-	var err error
 	if s.lease != nil {
-		err = s.lease.end()
+		s.lease.end()
 	}
 	s.nodes.close()
 	s.unknown.Wait()
-	return err
+	return nil
 }
 
 func errClosed() error {

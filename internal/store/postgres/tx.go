@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
@@ -26,6 +27,8 @@ type tx struct {
 	node    *node
 	c       *conn
 	begun   bool
+	pid     string   // of the session
+	xid     string   // PostgreSQL's number of the transaction; "" if it was not asked for
 	horizon uint64   // COMMITs sent before the snapshot was known
 	blind   bool     // nothing was asked
 	queue   []*query // what was put off
@@ -102,8 +105,9 @@ func (t *tx) connect() error {
 }
 
 // opening begins the transaction. LOCK takes no snapshot, so what the check sees
-// is what there is once the lock is held.
-func (t *tx) opening() []*query {
+// is what there is once the lock is held. Unless everything is sent at once, the
+// number of the transaction is asked for, by which its fate can be found out.
+func (t *tx) opening(asked bool) []*query {
 	if t.begun {
 		return nil
 	}
@@ -118,7 +122,16 @@ func (t *tx) opening() []*query {
 	case t.c.unnamed:
 		list = append(list, t.s.localTimeout())
 	}
-	return append(list, &query{sql: lock}, t.check())
+	list = append(list, &query{sql: lock})
+	if asked {
+		list = append(list, &query{sql: "SELECT pg_current_xact_id(), pg_backend_pid()", text: true, row: func(_ *query, v [][]byte) error {
+			t.xid, t.pid = string(v[0]), string(v[1])
+			return nil
+		}})
+	} else {
+		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
+	}
+	return append(list, t.check())
 }
 
 // check fails with a division by zero if the catalog is another one, or if
@@ -138,7 +151,7 @@ func (t *tx) send(ctx context.Context, guarded bool, batch ...*query) error {
 	if err := t.connect(); err != nil {
 		return err
 	}
-	open := t.opening()
+	open := t.opening(true)
 	all := append(open, t.queue...)
 	own := len(all)
 	if guarded {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/pandobase/pando/internal/position"
 )
@@ -19,4 +20,34 @@ func (at *where) scan(n, timeline []byte) error {
 	}
 	at.n, at.timeline = position.N(lsn), uint32(tl)
 	return nil
+}
+
+// positions is the greatest position that anybody was given.
+type positions struct {
+	mu   sync.Mutex
+	most position.Token
+}
+
+func (p *positions) given(t position.Token) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.Compare(p.most) > 0 {
+		p.most = t
+	}
+}
+
+func (p *positions) greatest() position.Token {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most
+}
+
+// Judge says what a position that a client presents is worth now.
+func (s *Store) Judge(t position.Token) position.Verdict {
+	state := s.nodes.watcher.State()
+	latest := s.index.Latest()
+	if g := s.positions.greatest(); g.Timeline == state.Timeline() {
+		latest = max(latest, g.N)
+	}
+	return state.History().Judge(t, latest)
 }

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
@@ -50,9 +52,6 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 			if err := s.refresh(ctx); err != nil {
 				return 0, err
 			}
-			if err := s.holdsLease(); err != nil {
-				return 0, err
-			}
 		case r.how == mode{}:
 			conflicts++
 			m.alone = m.alone || conflicts >= aloneFrom
@@ -90,9 +89,7 @@ type result struct {
 func (s *Store) attempt(ctx context.Context, m mode, fn func(store.Tx) error) result {
 	done := make(chan result, 1)
 	committing := make(chan struct{})
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
+	s.unknown.Go(func() {
 		t := s.newTx(ctx, m)
 		finished := false
 		defer func() {
@@ -105,7 +102,7 @@ func (s *Store) attempt(ctx context.Context, m mode, fn func(store.Tx) error) re
 		r := t.finish(err, committing)
 		finished = true
 		done <- r
-	}()
+	})
 	select {
 	case r := <-done:
 		return r
@@ -167,7 +164,7 @@ func (t *tx) finish(err error, committing chan<- struct{}) result {
 func (t *tx) finishReading() result {
 	var err error
 	if t.begun {
-		err = t.c.run(t.ctx, commitQuery())
+		err = t.leave(commitQuery())
 	}
 	t.release()
 	switch code := codeOf(err); {
@@ -189,11 +186,28 @@ func (t *tx) undo() {
 		t.c.forget() // statements for tables that are not there
 	}
 	if !t.c.broken() && t.c.pg.TxStatus() != 'I' {
-		if err := t.c.run(context.Background(), &query{sql: "ROLLBACK"}); err != nil && !isLost(err) {
+		if err := t.leave(&query{sql: "ROLLBACK"}); err != nil && !isLost(err) {
 			t.s.log.Error("rollback failed", "err", err)
 		}
 	}
 	t.release()
+}
+
+// leave ends a transaction that is not kept. A client that keeps positions is told
+// how far what it saw may go.
+func (t *tx) leave(q *query) error {
+	session := position.SessionOf(t.ctx)
+	if session == nil {
+		return t.c.run(context.Background(), q)
+	}
+	var at where
+	err := t.c.run(context.Background(), q, whereQuery(&at))
+	if err == nil {
+		token := position.Token{Timeline: at.timeline, N: at.n}
+		t.s.positions.given(token)
+		session.Observe(token)
+	}
+	return err
 }
 
 func (t *tx) release() {
@@ -210,6 +224,12 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	if err := t.connect(); err != nil {
 		return result{err: err}
 	}
+	if !t.begun && !t.mode.alone && (t.c.unnamed || made(t.changes) == nil) {
+		// Nothing would tell what became of it if the connection were lost.
+		if err := t.send(t.ctx, false); err != nil {
+			return t.finish(err, committing)
+		}
+	}
 	f := &flight{
 		horizon: t.horizon, inserts: t.inserts, blind: t.blind, all: t.all,
 		tags:  append(t.tags, position.AllTag),
@@ -222,7 +242,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		t.s.coming.Add(1)
 		defer t.s.coming.Add(-1)
 	}
-	open := t.opening()
+	open := t.opening(false)
 	all := append(open, t.queue...)
 	own := len(all)
 	var at where
@@ -237,12 +257,19 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	switch {
 	case err == nil && !t.c.waited && commit.tag.String() == "COMMIT":
 		return t.committed(f, at)
-	case err != nil && t.begun && isPgError(err) && !isLost(err) && !commit.ran, // refused, so rolled back
-		err != nil && !t.begun && isPgError(err) && !isLost(err) && !commit.ran:
+	case err != nil && !commit.ran && (isPgError(err) && !isLost(err) || pgconn.SafeToRetry(err)): // refused, so rolled back, or not sent
 		t.s.commits.crash(f)
 		return t.notCommitted(err, all, len(open), own)
 	}
-	return t.resolve(f, err, commit.ran)
+	if commit.ran && t.c.waited { // it is made, and may yet be taken back
+		if at.n == 0 {
+			return t.settle(f, errors.New("the standby has not confirmed it"))
+		}
+		t.s.commits.land(f, at.timeline, at.n, t.published)
+		t.release()
+		return result{err: unknownOutcome(errors.New("the standby has not confirmed it"))}
+	}
+	return t.settle(f, err)
 }
 
 // committed tells everybody.
@@ -250,6 +277,9 @@ func (t *tx) committed(f *flight, at where) result {
 	s := t.s
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
+	token := position.Token{Timeline: at.timeline, N: n}
+	s.positions.given(token)
+	position.SessionOf(t.ctx).Observe(token)
 	t.release()
 	return result{pos: n}
 }
@@ -269,6 +299,11 @@ func (t *tx) notCommitted(err error, all []*query, open, own int) result {
 		at++
 	}
 	t.ended = false
+	if !isPgError(err) {
+		t.node.failed(err)
+		t.undo()
+		return result{again: err}
+	}
 	_ = t.refusedAt(t.ctx, err, open, own, at, false)
 	failed := t.broken
 	t.undo()
