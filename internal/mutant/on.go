@@ -18,6 +18,8 @@ var (
 	KeyWithoutPage      = name == "key-without-page"
 	KeyWithoutAuth      = name == "key-without-auth"
 	CatalogLate         = name == "catalog-late"
+	RowsLate            = name == "rows-late"
+	RowsUnmoved         = name == "rows-unmoved"
 )
 
 // Gap waits if the mutant is on.
