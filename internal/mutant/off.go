@@ -13,6 +13,7 @@ const (
 	CatalogLate         = false // whoever finds a new catalog in a snapshot keeps it to himself
 	RowsLate            = false // the searches that are remembered learn of a commit after readers can see it
 	RowsUnmoved         = false // what they found is taken for what there is now
+	StillAnyway         = false // a list is taken to be untouched by every write to its table
 )
 
 // Gap is where a mutant waits, so that others come in between.

@@ -20,6 +20,7 @@ var (
 	CatalogLate         = name == "catalog-late"
 	RowsLate            = name == "rows-late"
 	RowsUnmoved         = name == "rows-unmoved"
+	StillAnyway         = name == "still-anyway"
 )
 
 // Gap waits if the mutant is on.

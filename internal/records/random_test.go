@@ -37,17 +37,17 @@ func TestRandomWorlds(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", sum)
-	if sum.hits < sum.reads/10 || sum.bodies < sum.reads/10 {
-		t.Errorf("%+v: too few hits, or answers with a body, to mean anything", sum)
+	if sum.hits < sum.reads/10 || sum.still < sum.worlds || sum.bodies < sum.reads/10 {
+		t.Errorf("%+v: too few hits, lists that hold still, or answers with a body, to mean anything", sum)
 	}
 }
 
 // randomCounts is what was done.
-type randomCounts struct{ worlds, reads, writes, hits, bodies int }
+type randomCounts struct{ worlds, reads, writes, hits, still, bodies int }
 
 func (c *randomCounts) add(d randomCounts) {
 	c.worlds, c.reads, c.writes = c.worlds+1, c.reads+d.reads, c.writes+d.writes
-	c.hits, c.bodies = c.hits+d.hits, c.bodies+d.bodies
+	c.hits, c.still, c.bodies = c.hits+d.hits, c.still+d.still, c.bodies+d.bodies
 }
 
 // inTransactions is a store that reads in transactions.
@@ -213,7 +213,7 @@ func (w *randomWorld) run(t *testing.T, rounds, reads int) (n randomCounts) {
 			}
 		}
 	}
-	n.hits = int(w.env.Facts.Counts().Hits)
+	n.hits, n.still = int(w.env.Facts.Counts().Hits), int(w.env.Facts.Counts().Still)
 	return n
 }
 

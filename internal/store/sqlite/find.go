@@ -19,7 +19,7 @@ func (r *reader) Find(ctx context.Context, q store.Query) (store.Page, error) {
 	}
 	now := time.Now()
 	var rows []int64 // of all that match, if known
-	if q.Total && q.Limit > 0 && r.scans(q) {
+	if r.searches(q) {
 		var err error
 		if rows, err = r.search(q, now); err != nil {
 			return page, r.failed(q.Collection, err)
@@ -107,9 +107,10 @@ func (r *reader) pageAmong(q store.Query, now time.Time, rows []int64) ([]*pando
 	return recs, nil
 }
 
-// scans tells whether a query reads a table of its own under conditions.
-func (r *reader) scans(q store.Query) bool {
-	return len(q.Where) > 0 && !q.Collection.IsView() && q.Virtual == nil
+// searches tells whether a query wants a page and a total of those records of a
+// table that meet conditions.
+func (r *reader) searches(q store.Query) bool {
+	return q.Total && q.Limit > 0 && len(q.Where) > 0 && !q.Collection.IsView() && q.Virtual == nil
 }
 
 // total counts all records that match. Without conditions, the answer is known.

@@ -52,9 +52,18 @@ type matches struct {
 type matchSet struct {
 	key, table string
 	csn        uint64
+	touched    uint64  // a commit up to this position was the last to change a row that matched before or after
 	rows       []int64 // ascending
 	many       bool    // there were too many to be remembered
 	steps      int     // of SQLite's machine, that the search took
+}
+
+// matching is the rows found; nil if they are too many, or s is nil.
+func (s *matchSet) matching() []int64 {
+	if s == nil || s.many {
+		return nil
+	}
+	return s.rows
 }
 
 func (s *matchSet) size() int { return 256 + len(s.key) + 8*cap(s.rows) }
@@ -209,6 +218,11 @@ func (s *matchSet) moved(csn uint64, changed, found []int64) *matchSet {
 			next.rows = append(next.rows, row)
 		}
 	}
+	if len(next.rows) == len(s.rows) && len(found) == 0 {
+		next.rows = s.rows
+		return &next
+	}
+	next.touched = csn
 	next.rows = append(next.rows, found...)
 	slices.Sort(next.rows)
 	return &next

@@ -40,38 +40,53 @@ func BenchmarkListAfterWrite(b *testing.B) {
 		b.Fatal(err)
 	}
 	q := store.Query{Collection: c, Where: []store.Condition{{Rule: filter, Request: new(pando.Request)}}, Sort: sort, Limit: 30, Total: true}
-	for _, how := range []struct {
-		name string
-		from int
-	}{{"remembered", 0}, {"searched", -1}} {
-		b.Run(how.name, func(b *testing.B) {
-			s.opts.RememberFrom = max(how.from, -1)
-			for i := 0; b.Loop(); i++ {
-				b.StopTimer()
-				_, err := s.Write(ctx, func(tx store.Tx) error {
-					r, err := tx.Record(ctx, c, number15(i%100*97))
-					if err != nil {
-						return err
-					}
-					next := r.Clone()
-					next.Set("views", float64(i))
-					return tx.Update(ctx, r, next)
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.StartTimer()
-				err = s.Read(ctx, func(r store.Reader) error {
-					page, err := r.Find(ctx, q)
-					if err == nil && (page.Total != 100 || len(page.Records) != 30) {
-						b.Errorf("%d of %d", len(page.Records), page.Total)
-					}
-					return err
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
+	write := func(b *testing.B, id string, n int) {
+		b.StopTimer()
+		_, err := s.Write(ctx, func(tx store.Tx) error {
+			r, err := tx.Record(ctx, c, id)
+			if err != nil {
+				return err
 			}
+			next := r.Clone()
+			next.Set("views", float64(n))
+			return tx.Update(ctx, r, next)
 		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
 	}
+	read := func(b *testing.B, fn func(r store.Reader) error) {
+		if err := s.Read(ctx, fn); err != nil {
+			b.Fatal(err)
+		}
+	}
+	list := func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			write(b, number15(i%100*97), i)
+			read(b, func(r store.Reader) error {
+				page, err := r.Find(ctx, q)
+				if err == nil && (page.Total != 100 || len(page.Records) != 30) {
+					b.Errorf("%d of %d", len(page.Records), page.Total)
+				}
+				return err
+			})
+		}
+	}
+	b.Run("remembered", list)
+	b.Run("untouched", func(b *testing.B) {
+		since := s.index.Frontier()
+		for i := 0; b.Loop(); i++ {
+			write(b, number15(1), i)
+			read(b, func(r store.Reader) error {
+				same, err := r.(store.Rememberer).Unchanged(ctx, q, since)
+				if err == nil && !same {
+					b.Error("not unchanged")
+				}
+				return err
+			})
+		}
+	})
+	s.opts.RememberFrom = -1
+	b.Run("searched", list)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -41,8 +42,9 @@ func TestRememberedIsSearched(t *testing.T) {
 	for i := range asked {
 		rng := rand.New(rand.NewPCG(seed, 10+uint64(i)))
 		all.Go(func() {
+			known := map[string]known{}
 			for ctx.Err() == nil && !t.Failed() {
-				askTwice(t, s, rng)
+				askTwice(t, s, rng, known)
 				asked[i]++
 			}
 		})
@@ -119,9 +121,16 @@ func (w *randomWriter) draw(c *pando.Collection, id string) *pando.Record {
 	return r
 }
 
+// known is an earlier answer to a question.
+type known struct {
+	stamp position.N
+	page  store.Page
+}
+
 // askTwice asks a random question of one snapshot, as readers do and as
-// transactions do, which remember nothing.
-func askTwice(t *testing.T, s *Store, rng *rand.Rand) {
+// transactions do, which remember nothing. An earlier answer that is said to be
+// unchanged must be this one.
+func askTwice(t *testing.T, s *Store, rng *rand.Rand, earlier map[string]known) {
 	pick := func(list ...string) string { return list[rng.IntN(len(list))] }
 	filter := pick(`title = "1"`, `title = "2" && public = true`, `views > 3 || body = "5"`, `tags ~ "b"`,
 		`tags:length > 1`, `@request.auth.id = "" && views <= 1`, `@request.query.x = title`, `created < @now && body = 1`,
@@ -145,9 +154,21 @@ func askTwice(t *testing.T, s *Store, rng *rand.Rand) {
 			Collection: c, Where: []store.Condition{{Rule: compiled, Request: req, Now: time.Unix(2e9, 0)}}, Sort: sort,
 			Offset: rng.IntN(2) * rng.IntN(8), Limit: 1 + rng.IntN(6), Total: true, IDsOnly: rng.IntN(4) == 0,
 		}
+		question := fmt.Sprint(c.Name, filter, value, order, q.Offset, q.Limit, q.IDsOnly)
+		before, asked := earlier[question]
+		same := false
+		if asked {
+			if same, err = r.(store.Rememberer).Unchanged(t.Context(), q, before.stamp); err != nil {
+				return err
+			}
+		}
 		got, err := r.Find(t.Context(), q)
 		if err != nil {
 			return err
+		}
+		earlier[question] = known{r.Stamp(), got}
+		if same && (got.Total != before.page.Total || !slices.EqualFunc(got.Records, before.page.Records, sameRecord)) {
+			t.Errorf("%s: said to be unchanged since %d, at %d it is not", question, before.stamp, r.Stamp())
 		}
 		plain := *r.(*reader)
 		plain.inTx = true

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/pandobase/pando/internal/mutant"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -27,8 +29,8 @@ func (r *reader) search(q store.Query, now time.Time) ([]int64, error) {
 		key = matchKey(sql, args)
 	}
 	if key != "" {
-		if rows, known, err := r.recall(key, q, now); known || err != nil {
-			return rows, err
+		if s, err := r.recall(key, q, now); s != nil || err != nil {
+			return s.matching(), err
 		}
 	}
 	rows, steps, err := r.rows(sql, args)
@@ -36,28 +38,23 @@ func (r *reader) search(q store.Query, now time.Time) ([]int64, error) {
 		return nil, err
 	}
 	slices.Sort(rows)
-	s := &matchSet{key: key, table: q.Collection.Name, csn: uint64(r.Stamp()), rows: rows, steps: steps}
+	csn := uint64(r.Stamp())
+	s := &matchSet{key: key, table: q.Collection.Name, csn: csn, touched: csn, rows: rows, steps: steps}
 	if s.many = len(rows) > most; s.many {
 		s.rows = nil
 	}
 	if key != "" && steps >= r.s.opts.RememberFrom {
 		r.s.matches.keep(s)
 	}
-	return s.rows, nil
+	return s.matching(), nil
 }
 
-// recall brings an earlier search up to date; known is false if there is none
-// that can be.
-func (r *reader) recall(key string, q store.Query, now time.Time) (rows []int64, known bool, err error) {
+// recall brings an earlier search up to date; nil if there is none that can be.
+func (r *reader) recall(key string, q store.Query, now time.Time) (*matchSet, error) {
 	csn := uint64(r.Stamp())
 	s, changed := r.s.matches.get(key, csn)
-	switch {
-	case s == nil:
-		return nil, false, nil
-	case s.many:
-		return nil, true, nil
-	case s.csn == csn:
-		return s.rows, true, nil
+	if s == nil || s.many || s.csn == csn {
+		return s, nil
 	}
 	if mutant.RowsUnmoved {
 		changed = nil
@@ -66,15 +63,32 @@ func (r *reader) recall(key string, q store.Query, now time.Time) (rows []int64,
 	if len(changed) > 0 {
 		sql, args, err := rowsAmongSQL(q, now, changed)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if found, _, err = r.rows(sql, args); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
 	s = s.moved(csn, changed, found)
 	r.s.matches.keep(s)
-	return s.rows, true, nil
+	return s, nil
+}
+
+// Unchanged implements store.Rememberer.
+func (r *reader) Unchanged(ctx context.Context, q store.Query, since position.N) (bool, error) {
+	if err := r.use(ctx); err != nil {
+		return false, err
+	}
+	if !r.searches(q) || !r.remembers(q) || !q.OwnOnly() {
+		return false, nil
+	}
+	now := time.Now()
+	sql, args, err := rowsSQL(q, now, matchesMost+1)
+	if err != nil || sql == "" {
+		return false, err
+	}
+	s, err := r.recall(matchKey(sql, args), q, now)
+	return s != nil && !s.many && s.touched <= uint64(since), err
 }
 
 // remembers tells whether the result of a search hangs on nothing but each row
