@@ -32,7 +32,7 @@ type fixture struct {
 func open(t testing.TB) *fixture {
 	t.Helper()
 	index := position.NewIndex(0)
-	db, err := sqlite.Open(sqlite.Options{Dir: t.TempDir(), Index: index})
+	db, err := sqlite.Open(sqlite.Options{Dir: t.TempDir(), Index: index, RememberFrom: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,33 +36,37 @@ type Statement struct {
 // the collection in their order, or the id alone for IDsOnly. now is what the
 // time macros mean where a condition does not say.
 func Select(d Dialect, q store.Query, now time.Time) (Statement, error) {
-	return sorted(d, q, now, nil)
-}
-
-// SelectAmong is Select for rows that are known to hold all the records that
-// match: the database looks at these only. rows are as [Rows] finds them.
-func SelectAmong(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
-	return sorted(d, q, now, rows)
-}
-
-func sorted(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
 	g, err := matching(d, q, now)
 	if err != nil {
 		return Statement{}, err
 	}
-	if rows != nil {
-		d.among(g.and(), "t", rows)
+	return g.page(g.columns)
+}
+
+// PageRows is the statement for the rows of the records that Select finds, in
+// their order, where rows are known to hold all that match: the database looks
+// at these only, and sorts them without carrying their columns along.
+func PageRows(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
+	g, err := matching(d, q, now)
+	if err != nil {
+		return Statement{}, err
 	}
+	d.among(g.and(), "t", rows)
+	return g.page(func(out *buffer) { out.text(d.rowID("t")) })
+}
+
+// page is the statement for columns of one page in order.
+func (g *generator) page(columns func(*buffer)) (Statement, error) {
 	if err := g.order(); err != nil {
 		return Statement{}, err
 	}
 	out := buffer{sql: make([]byte, 0, 512)}
 	out.text("SELECT ")
-	g.columns(&out)
+	columns(&out)
 	g.from(&out)
 	out.add(&g.sorted)
-	if q.Limit > 0 || q.Offset > 0 {
-		d.limit(&out, q.Limit, q.Offset)
+	if g.q.Limit > 0 || g.q.Offset > 0 {
+		g.d.limit(&out, g.q.Limit, g.q.Offset)
 	}
 	return g.statement(&out)
 }
@@ -91,6 +95,19 @@ func Rows(d Dialect, q store.Query, now time.Time, limit int) (Statement, error)
 	out.text("SELECT " + d.rowID("t"))
 	g.from(&out)
 	d.limit(&out, limit, 0)
+	return g.statement(&out)
+}
+
+// RowsAmong is Rows for those of the rows given that match.
+func RowsAmong(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
+	g, err := matching(d, q, now)
+	if err != nil {
+		return Statement{}, err
+	}
+	d.among(g.and(), "t", rows)
+	var out buffer
+	out.text("SELECT " + d.rowID("t"))
+	g.from(&out)
 	return g.statement(&out)
 }
 
