@@ -18,27 +18,32 @@ const module = "github.com/pandobase/pando"
 // layers maps a package, relative to the module, to its layer. A package may
 // import its own module's packages of lower layers only, and what allowed adds.
 var layers = map[string]int{
-	".": 0,
+	".":              0,
+	"deploy/patroni": 0, // what operators install, for those who run it: a text
 
-	"internal/position": 1,
-	"internal/mutant":   1,
-	"internal/rule":     1,
-	"internal/indexdef": 1,
-	"internal/hook":     1,
-	"internal/field":    1,
-	"internal/wire":     1,
+	"internal/position":     1,
+	"internal/topology":     1,
+	"internal/mutant":       1,
+	"internal/rule":         1,
+	"internal/indexdef":     1,
+	"internal/hook":         1,
+	"internal/field":        1,
+	"internal/wire":         1,
+	"internal/doctor":       1,
+	"internal/localcluster": 1,
 
 	"internal/store":   2,
 	"internal/cache":   2,
 	"internal/changes": 2,
 	"internal/blob":    2,
 
-	"internal/store/cached":  3,
-	"internal/store/sqlgen":  3,
-	"internal/store/sqlite":  3,
-	"internal/cache/memory":  3,
-	"internal/changes/local": 3,
-	"internal/blob/disk":     3,
+	"internal/store/cached":   3,
+	"internal/store/sqlgen":   3,
+	"internal/store/sqlite":   3,
+	"internal/store/postgres": 3,
+	"internal/cache/memory":   3,
+	"internal/changes/local":  3,
+	"internal/blob/disk":      3,
 
 	"internal/records":     4,
 	"internal/collections": 4,
@@ -49,6 +54,7 @@ var layers = map[string]int{
 	"internal/importer":    4,
 	"internal/takeover":    4,
 	"internal/backup":      4,
+	"internal/transfer":    4,
 
 	"internal/web":   5,
 	"internal/pages": 5,
@@ -60,9 +66,11 @@ var layers = map[string]int{
 
 // allowed are imports within one layer, or of services by name.
 var allowed = map[string][]string{
-	"internal/store/sqlite": {"internal/store/sqlgen"}, // the dialect's SQL is generated there
-	"internal/rule":         {"internal/indexdef"},     // a back relation over a unique index is one record
-	"internal/web":          {"internal/pages"},
+	"internal/store/sqlite":   {"internal/store/sqlgen"}, // the dialect's SQL is generated there
+	"internal/store/postgres": {"internal/store/sqlgen"},
+	"internal/rule":           {"internal/indexdef"}, // a back relation over a unique index is one record
+	"internal/web":            {"internal/pages"},
+	"internal/topology":       {"internal/position"}, // how far a replica is, is a position
 }
 
 // maxServiceImport: services know contracts, never adapters.
@@ -71,6 +79,7 @@ const maxServiceImport = 2
 // drivers may be imported in exactly one package each.
 var drivers = map[string]string{
 	"modernc.org/sqlite":           "internal/store/sqlite",
+	"github.com/jackc/pgx/v5":      "internal/store/postgres",
 	"github.com/maypok86/otter/v2": "internal/cache/memory",
 }
 

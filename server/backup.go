@@ -18,20 +18,20 @@ type BackupInfo struct {
 	Missing []string
 }
 
-// Backup writes everything in a data directory to one archive, which must not
-// exist yet, and reads it back to check it. A server may use the directory
+// Backup writes everything in a place to one archive, which must not
+// exist yet, and reads it back to check it. A server may use the place
 // meanwhile. progress is told what is written so far; it may be nil.
-func Backup(ctx context.Context, dir, archive, version string, progress func(entries int, bytes int64)) (*BackupInfo, error) {
-	dir, err := existingDir(dir)
+func Backup(ctx context.Context, place Place, archive, version string, progress func(entries int, bytes int64)) (*BackupInfo, error) {
+	place, err := place.existing()
 	if err != nil {
 		return nil, err
 	}
-	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 2}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2}, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	blobs, err := disk.Open(filepath.Join(dir, filesDir))
+	blobs, err := disk.Open(filepath.Join(place.Dir, filesDir))
 	if err != nil {
 		return nil, err
 	}

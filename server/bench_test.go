@@ -61,7 +61,7 @@ func benchmarkGet(b *testing.B, path string) {
 }
 
 func benchSuperuser(b *testing.B, dir string, send func(method, path, token, body string) *httptest.ResponseRecorder) string {
-	users, err := server.OpenSuperusers(dir)
+	users, err := server.OpenSuperusers(server.Place{Dir: dir})
 	if err != nil {
 		b.Fatal(err)
 	}

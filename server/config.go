@@ -21,6 +21,7 @@ const (
 	DefaultPublicDir = "public"
 	DefaultPagesDir  = "pages"
 	DefaultStop      = 10 * time.Second
+	DefaultWriteWait = 5 * time.Second
 )
 
 // maxReaders is far beyond what any machine has use for: each reader keeps some
@@ -38,6 +39,10 @@ type Config struct {
 	PublicDir string // static files; "" means public; Off
 	PagesDir  string // page templates; "" means pages; Off
 
+	// Database is the PostgreSQL database, as [Place] has it; "" means the SQLite
+	// file in Dir.
+	Database string
+
 	// CacheSize is how many bytes the cache in memory may take, by its own
 	// reckoning; 0 follows the machine or the container's limit, below 0 there
 	// is no cache.
@@ -48,6 +53,10 @@ type Config struct {
 	// QueryTimeout is how long one query of the database may take before it is
 	// stopped with an error; 0 means 30 seconds.
 	QueryTimeout time.Duration
+
+	// WriteWait is how long a write waits for PostgreSQL's primary when there is
+	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
+	WriteWait time.Duration
 
 	Origins     []string      // allowed CORS origins; empty means all
 	Reload      bool          // read page templates again when they change
@@ -85,6 +94,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StopTimeout == 0 {
 		c.StopTimeout = DefaultStop
+	}
+	if c.WriteWait == 0 {
+		c.WriteWait = DefaultWriteWait
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

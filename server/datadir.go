@@ -43,20 +43,17 @@ func openError(dir string, err error) error {
 	return err
 }
 
-// existingDir is the absolute path of a data directory that must be there.
-func existingDir(dir string) (string, error) {
-	if dir == "" {
-		dir = DefaultDir
-	}
-	dir, err := filepath.Abs(dir)
+// existing is the absolute place, whose data must be there.
+func (p Place) existing() (Place, error) {
+	p, err := p.absolute()
 	if err != nil {
-		return "", unusableDir(dir, err)
+		return p, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, databaseFile)); err != nil {
-		return "", &pando.Error{
+	if _, err := os.Stat(filepath.Join(p.Dir, databaseFile)); err != nil {
+		return p, &pando.Error{
 			Kind: pando.KindNotFound, Err: err,
-			Message: fmt.Sprintf("There is no Pando data in %s: name its directory with --dir.", dir),
+			Message: fmt.Sprintf("There is no Pando data in %s: name its directory with --dir.", p.Dir),
 		}
 	}
-	return dir, nil
+	return p, nil
 }

@@ -121,7 +121,7 @@ func ExampleData_Import() {
 		log.Fatal(err)
 	}
 	var data *server.Data
-	data, err := server.OpenData(filepath.Join(dir, "data")) // a server may use it meanwhile
+	data, err := server.OpenData(server.Place{Dir: filepath.Join(dir, "data")}) // a server may use it meanwhile
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -149,14 +149,14 @@ func ExampleBackup() {
 	dir, remove := scratch()
 	defer remove()
 	source, archive, target := filepath.Join(dir, "data"), filepath.Join(dir, "monday.zip"), filepath.Join(dir, "restored")
-	users, err := server.OpenSuperusers(source) // makes the directory
+	users, err := server.OpenSuperusers(server.Place{Dir: source}) // makes the directory
 	if err != nil {
 		log.Fatal(err)
 	}
 	if err := users.Close(); err != nil {
 		log.Fatal(err)
 	}
-	made, err := server.Backup(context.Background(), source, archive, "v1", func(entries int, bytes int64) {})
+	made, err := server.Backup(context.Background(), server.Place{Dir: source}, archive, "v1", func(entries int, bytes int64) {})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func ExampleOpenSuperusers() {
 	defer remove()
 	ctx := context.Background()
 	var users *server.Superusers
-	users, err := server.OpenSuperusers(dir)
+	users, err := server.OpenSuperusers(server.Place{Dir: dir})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func ExampleOpenSuperusers() {
 // A PocketBase data directory becomes one of Pando; it is not changed.
 func ExampleTakeOverPocketBase() {
 	var sum server.TakeOverSummary
-	sum, err := server.TakeOverPocketBase(context.Background(), "pb_data", server.DefaultDir, server.TakeOverOptions{
+	sum, err := server.TakeOverPocketBase(context.Background(), "pb_data", server.Place{}, server.TakeOverOptions{
 		Progress: func(p server.TakeOverProgress) { fmt.Println(p.Collection, p.Rows, "of", p.Total) },
 		Report:   func(text string) { fmt.Println("not taken over:", text) },
 	})

@@ -24,7 +24,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -62,17 +61,17 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg.withDefaults(), began: time.Now()}
 	s.log = s.cfg.Log
-	dir, err := filepath.Abs(s.cfg.Dir)
+	place, err := s.cfg.place().absolute()
 	if err != nil {
-		return nil, unusableDir(s.cfg.Dir, err)
-	}
-	s.dir = dir
-	s.limits = measure(s.cfg)
-	s.limits.apply()
-	if s.lock, err = lockDir(dir, s.began); err != nil {
 		return nil, err
 	}
-	if s.parts, err = wire(s.cfg, dir, s.limits); err != nil {
+	s.dir = place.Dir
+	s.limits = measure(s.cfg)
+	s.limits.apply()
+	if s.lock, err = lockDir(s.dir, s.began); err != nil {
+		return nil, err
+	}
+	if s.parts, err = wire(s.cfg, place, s.limits); err != nil {
 		return nil, errors.Join(err, s.lock.Close())
 	}
 	return s, nil

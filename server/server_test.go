@@ -105,7 +105,7 @@ func call(t *testing.T, method, url, token string, body any) (int, map[string]an
 // superuser makes one and logs in.
 func superuser(t *testing.T, dir, url string) (token string) {
 	t.Helper()
-	users, err := server.OpenSuperusers(dir) // beside the server
+	users, err := server.OpenSuperusers(server.Place{Dir: dir}) // beside the server
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // status is what /readyz?verbose shows.
 func (s *Server) status() map[string]any {
 	facts := map[string]any{
-		"version": s.cfg.Version, "mode": "single", "database": "sqlite",
+		"version": s.cfg.Version, "mode": "single", "database": s.parts.store.kind,
 		"uptimeSeconds":   int64(time.Since(s.began).Seconds()),
 		"cpus":            runtime.GOMAXPROCS(0),
 		"memoryBytes":     s.limits.memory,
@@ -45,9 +45,9 @@ func (p *parts) measure() {
 	gauge := func(name, help string, f func() float64) {
 		p.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
-	counter("pando_db_reads_total", "Snapshots of the database opened to read from.", nil, func() float64 { return float64(p.store.Stats().Reads) })
-	counter("pando_db_writes_total", "Transactions kept.", nil, func() float64 { return float64(p.store.Stats().Writes) })
-	counter("pando_db_commits_total", "Groups of transactions written to disk together.", nil, func() float64 { return float64(p.store.Stats().Commits) })
+	counter("pando_db_reads_total", "Snapshots of the database opened to read from.", nil, func() float64 { return float64(p.store.counts().reads) })
+	counter("pando_db_writes_total", "Transactions kept.", nil, func() float64 { return float64(p.store.counts().writes) })
+	counter("pando_db_commits_total", "Groups of transactions written to disk together.", nil, func() float64 { return float64(p.store.counts().commits) })
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."
 		label := func(result string) prometheus.Labels { return prometheus.Labels{"tier": "memory", "result": result} }

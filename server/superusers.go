@@ -3,12 +3,11 @@ package server
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"github.com/pandobase/pando/internal/auth"
 )
 
-// Superusers makes, changes and removes superusers of a data directory, beside
+// Superusers makes, changes and removes superusers of a place, beside
 // a running server or without one.
 type Superusers struct {
 	users     *auth.Superusers
@@ -16,17 +15,14 @@ type Superusers struct {
 	closeData func() error
 }
 
-// OpenSuperusers opens a data directory, making it if it is not there. The
+// OpenSuperusers opens a place, making its directory if it is not there. The
 // caller closes it.
-func OpenSuperusers(dir string) (*Superusers, error) {
-	if dir == "" {
-		dir = DefaultDir
-	}
-	dir, err := filepath.Abs(dir)
+func OpenSuperusers(place Place) (*Superusers, error) {
+	place, err := place.absolute()
 	if err != nil {
-		return nil, unusableDir(dir, err)
+		return nil, err
 	}
-	db, err := openStore(Config{}.withDefaults(), dir, limits{readers: 1}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 1}, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +58,8 @@ func (l dirLock) tell(url string, began time.Time) error {
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
 	registry   *prometheus.Registry
-	store      *sqlite.Store
+	index      *position.Index
+	store      *database
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
@@ -85,14 +85,14 @@ type parts struct {
 
 // wire chooses the backends and connects them. What was opened before something
 // failed is closed again.
-func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
+func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 	p := &parts{registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if err := p.openBackends(cfg, dir, l); err != nil {
+	if err := p.openBackends(cfg, place, l); err != nil {
 		return nil, err
 	}
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
@@ -105,13 +105,13 @@ func wire(cfg Config, dir string, l limits) (_ *parts, err error) {
 	return p, nil
 }
 
-// openBackends opens what holds data: one SQLite file, a cache in memory, files
-// in a directory, and the writer itself as the stream of changes.
-func (p *parts) openBackends(cfg Config, dir string, l limits) error {
-	index := position.NewIndex(0)
+// openBackends opens what holds data: a database, a cache in memory, files in a
+// directory, and the one who commits as the stream of changes.
+func (p *parts) openBackends(cfg Config, place Place, l limits) error {
+	p.index = position.NewIndex(0)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openStore(cfg, dir, l, index, []changes.Sink{p.stream})
+	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream})
 	if err != nil {
 		return err
 	}
@@ -122,30 +122,14 @@ func (p *parts) openBackends(cfg Config, dir string, l limits) error {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		p.cached = cached.New(db, p.cache, index)
+		p.cached = cached.New(db, p.cache, p.index)
 		p.facts = p.cached
 	}
-	if p.blobs, err = disk.Open(filepath.Join(dir, filesDir)); err != nil {
-		return unusableDir(filepath.Join(dir, filesDir), err)
+	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
+		return unusableDir(filepath.Join(place.Dir, filesDir), err)
 	}
 	p.closers = append(p.closers, p.blobs.Close)
 	return nil
-}
-
-// openStore opens the database of a data directory.
-func openStore(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*sqlite.Store, error) {
-	db, err := sqlite.Open(sqlite.Options{
-		Dir: dir, Index: index, Sinks: sinks,
-		Readers: l.readers, ReaderCache: readerPages, WriterCache: cmp.Or(l.writer, writerPages),
-		QueryTimeout: cfg.QueryTimeout, Logger: cfg.Log,
-	})
-	if err != nil {
-		return nil, openError(dir, err)
-	}
-	if err := collections.Bootstrap(context.Background(), db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
 }
 
 // connect makes the services.
@@ -204,6 +188,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}
 		}
+	}
+	if cfg.Positions, err = p.positions(context.Background()); err != nil {
+		return nil, err
 	}
 	p.measure()
 	handler, err = web.New(cfg)

@@ -2,7 +2,8 @@
 # Installs what the tests need from Debian and is not there yet: Chromium for
 # the browser tests, Node and npm for the SDK, a C compiler for -race, the
 # sqlite3 shell as another program that writes to our file, strace to record
-# what a power loss would leave.
+# what a power loss would leave; PostgreSQL, and Patroni, etcd and PgBouncer
+# around it, for internal/localcluster.
 # Quick and silent when nothing is missing. Needs root only to install.
 set -eu
 
@@ -19,6 +20,14 @@ need gcc gcc libc6-dev
 need sqlite3 sqlite3
 need curl curl
 need strace strace
+# Debian keeps the server's programs in a directory of their version, and
+# PgBouncer where only root's PATH looks.
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need postgres postgresql
+PATH=$PATH:/usr/sbin
+need patroni patroni python3-etcd
+need etcd etcd-server
+need etcdctl etcd-client
+need pgbouncer pgbouncer
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -31,6 +40,13 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
+# The tests start servers of their own: those of the packages stay down.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
 log=$(mktemp)
 if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
     cat "$log" >&2

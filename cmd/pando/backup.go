@@ -30,7 +30,7 @@ server serves.`,
 		Args:    args(cobra.MaximumNArgs(1)),
 		RunE:    createBackup,
 	}
-	addFlags(create.Flags(), "dir")
+	addFlags(create.Flags(), placeFlags...)
 	restore := &cobra.Command{
 		Use:     "restore FILE",
 		Short:   "Unpack a backup into an empty data directory",
@@ -56,7 +56,7 @@ func createBackup(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	bar := newProgress(cmd.ErrOrStderr())
-	info, err := server.Backup(cmd.Context(), s.String("dir"), path, version(), func(entries int, bytes int64) {
+	info, err := server.Backup(cmd.Context(), s.place(), path, version(), func(entries int, bytes int64) {
 		bar.show(func(e elapsed) string {
 			return fmt.Sprintf("backup: %d entries, %s, %s/s", entries, humanize.IBytes(uint64(bytes)), humanize.IBytes(uint64(e.rate(float64(bytes)))))
 		})

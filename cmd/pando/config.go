@@ -50,7 +50,7 @@ func showSettings(cmd *cobra.Command, s *settings, asJSON, origin bool) error {
 		}
 		out := map[string]value{}
 		for _, o := range options {
-			out[o.name] = value{s.String(o.name), s.origin[o.name]}
+			out[o.name] = value{s.shown(o.name), s.origin[o.name]}
 		}
 		enc := json.NewEncoder(cmd.OutOrStdout())
 		enc.SetIndent("", "  ")
@@ -58,7 +58,7 @@ func showSettings(cmd *cobra.Command, s *settings, asJSON, origin bool) error {
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 	for _, o := range options {
-		line := o.name + "\t" + s.String(o.name)
+		line := o.name + "\t" + s.shown(o.name)
 		if origin {
 			line += "\t(" + s.origin[o.name] + ")"
 		}

@@ -16,7 +16,7 @@ import (
 // setting, where it came from, and what would do.
 func (s *settings) config() (server.Config, error) {
 	cfg := server.Config{
-		Dir: s.String("dir"), HTTP: s.String("http"), Admin: s.String("admin"),
+		Dir: s.String("dir"), Database: s.String("database"), HTTP: s.String("http"), Admin: s.String("admin"),
 		PublicDir: s.String("public-dir"), PagesDir: s.String("pages-dir"), Version: version(),
 	}
 	if s.origin["admin"] == "default" {
@@ -36,6 +36,9 @@ func (s *settings) config() (server.Config, error) {
 	}
 	if cfg.QueryTimeout, err = seconds(s.String("query-timeout")); err != nil || cfg.QueryTimeout <= 0 {
 		return cfg, s.wrong("query-timeout", fmt.Errorf("%q is no time above 0: write for example 30s or 2m", s.String("query-timeout")))
+	}
+	if cfg.WriteWait, err = seconds(s.String("write-wait")); err != nil || cfg.WriteWait <= 0 {
+		return cfg, s.wrong("write-wait", fmt.Errorf("%q is no time above 0: write for example 5s", s.String("write-wait")))
 	}
 	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
 		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))

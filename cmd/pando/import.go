@@ -31,7 +31,8 @@ Rows of an auth collection may have a password, which is hashed (slow), or a
 passwordHash, a bcrypt hash as another system made it. Files cannot be imported.`,
 		Example: `  pando import airports.csv --collection airports --public
   pando import flights.json --collection flights --match origin=airports.iata
-  pando import pocketbase ./pb_data --dir ./pando_data`,
+  pando import pocketbase ./pb_data --dir ./pando_data
+  pando import pando ./pando_data --database postgres://pando@db/app`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.Collection == "" {
@@ -46,12 +47,12 @@ passwordHash, a bcrypt hash as another system made it. Files cannot be imported.
 		},
 	}
 	flags := cmd.Flags()
-	addFlags(flags, "dir")
+	addFlags(flags, placeFlags...)
 	flags.StringVar(&o.Collection, "collection", "", "collection that the rows go into; made if it is not there")
 	flags.StringArrayVar(&match, "match", nil, "FIELD=COLLECTION.FIELD: make FIELD a relation to the record with that value; may be given more than once")
 	flags.BoolVar(&o.Public, "public", false, "let everyone list and view a new collection")
 	flags.BoolVar(&o.Again, "again", false, "import a file once more that was imported before")
-	cmd.AddCommand(importPocketBaseCommand())
+	cmd.AddCommand(importPocketBaseCommand(), importPandoCommand())
 	return cmd
 }
 
@@ -73,7 +74,7 @@ func importFile(cmd *cobra.Command, path string, o server.ImportOptions) (err er
 	if err != nil {
 		return err
 	}
-	data, err := server.OpenData(s.String("dir"))
+	data, err := server.OpenData(s.place())
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ be taken over is listed.`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE:    importPocketBase,
 	}
-	addFlags(cmd.Flags(), "dir")
+	addFlags(cmd.Flags(), placeFlags...)
 	return cmd
 }
 
@@ -153,7 +154,7 @@ func importPocketBase(cmd *cobra.Command, args []string) error {
 				humanize.Comma(int64(p.Total)), humanize.Comma(int64(p.Files)), humanize.CommafWithDigits(e.rate(float64(p.Rows)), 0), e.left(int64(p.Rows), int64(p.Total)))
 		})
 	}
-	sum, err := server.TakeOverPocketBase(ctx, args[0], s.String("dir"), o)
+	sum, err := server.TakeOverPocketBase(ctx, args[0], s.place(), o)
 	bar.end()
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type option struct {
 // options is every setting there is.
 var options = []option{
 	{"dir", "./" + server.DefaultDir, "data directory, made if it is not there"},
+	{"database", "", "PostgreSQL to keep records in, postgres://user:password@host1,host2/name; without it, SQLite in the data directory"},
 	{"http", server.DefaultHTTP, "address to serve on"},
 	{"admin", server.DefaultAdmin, "address for metrics, profiles and readiness, or off; another port if taken"},
 	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
@@ -37,6 +38,7 @@ var options = []option{
 	{"cache-size", "auto", "memory for the cache (64MB, 1GiB), off, or auto: an eighth of the memory, 256 MB at most"},
 	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
 	{"query-timeout", "30s", "time that one query of the database may take"},
+	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
@@ -91,6 +93,22 @@ type settings struct {
 }
 
 func (s *settings) String(name string) string { return s.values.String(name) }
+
+// shown is a value as people may see it: without passwords.
+func (s *settings) shown(name string) string {
+	if name == "database" {
+		return server.MaskDatabase(s.String(name))
+	}
+	return s.String(name)
+}
+
+// place is where the data is that a command works on.
+func (s *settings) place() server.Place {
+	return server.Place{Dir: s.String("dir"), Database: s.String("database")}
+}
+
+// placeFlags are the options of commands that work on data.
+var placeFlags = []string{"dir", "database"}
 
 // delim separates levels of keys; no key has one.
 const delim = "\x00"

@@ -76,7 +76,46 @@ func serve(cmd *cobra.Command) error {
 			cfg.Log.Info("first superuser created", "origin", "environment")
 		}
 	}
+	defer onHangup(cfg.Log, func() error { return reload(cmd, srv, cfg) })()
 	return srv.Run(ctx)
+}
+
+// reload reads the configuration again and gives the server what can change.
+func reload(cmd *cobra.Command, srv *server.Server, running server.Config) error {
+	s, err := loadSettings(cmd.Flags(), os.Environ())
+	if err != nil {
+		return err
+	}
+	cfg, err := s.config()
+	if err != nil {
+		return err
+	}
+	cfg.Log, cfg.OnReady = running.Log, running.OnReady
+	return srv.Reload(cfg)
+}
+
+// onHangup calls f for each SIGHUP, until the returned function is called. An
+// error is logged, and everything goes on as it was.
+func onHangup(log *slog.Logger, f func() error) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			if err := f(); err != nil {
+				log.Error("configuration not taken over", "error", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
 }
 
 // sameSignal is how soon a second signal is the first one once more: timeout(1)

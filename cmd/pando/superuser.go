@@ -50,7 +50,7 @@ func oneSuperuser(use, short, done string, n int, do func(context.Context, *serv
 			if err != nil {
 				return err
 			}
-			users, err := server.OpenSuperusers(s.String("dir"))
+			users, err := server.OpenSuperusers(s.place())
 			if err != nil {
 				return err
 			}
@@ -62,6 +62,6 @@ func oneSuperuser(use, short, done string, n int, do func(context.Context, *serv
 			return err
 		},
 	}
-	addFlags(cmd.Flags(), "dir")
+	addFlags(cmd.Flags(), placeFlags...)
 	return cmd
 }

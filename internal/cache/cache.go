@@ -13,6 +13,10 @@ type Fact struct {
 	Size  int    // bytes, roughly, of Value
 	S     position.N
 	Tags  []position.Tag
+	// Search is the one among Tags of a table that the value was made from by a
+	// single search, the first thing read; 0: there is none. Such a table may
+	// have changed without the search's answer having done so.
+	Search position.Tag
 }
 
 // Stats is what a cache holds now, and what it threw out since it was made.

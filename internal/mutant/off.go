@@ -11,6 +11,9 @@ const (
 	KeyWithoutPage      = false // two pages of a list share a key
 	KeyWithoutAuth      = false // people who differ for a rule share a key
 	CatalogLate         = false // whoever finds a new catalog in a snapshot keeps it to himself
+	RowsLate            = false // the searches that are remembered learn of a commit after readers can see it
+	RowsUnmoved         = false // what they found is taken for what there is now
+	StillAnyway         = false // a list is taken to be untouched by every write to its table
 )
 
 // Gap is where a mutant waits, so that others come in between.

@@ -18,6 +18,9 @@ var (
 	KeyWithoutPage      = name == "key-without-page"
 	KeyWithoutAuth      = name == "key-without-auth"
 	CatalogLate         = name == "catalog-late"
+	RowsLate            = name == "rows-late"
+	RowsUnmoved         = name == "rows-unmoved"
+	StillAnyway         = name == "still-anyway"
 )
 
 // Gap waits if the mutant is on.

@@ -11,6 +11,7 @@ const indexSlots = 1 << 16
 // Index knows the position of the last change of every tag. Readers take no
 // lock. There is one writer of commits, which calls, in this order: [Index.Bump]
 // before its COMMIT, [Index.Publish] after it, and only then answers its callers.
+// Or there are many, who use [Index.Begin] and [Index.Commit]: see pending.go.
 //
 // Why this order is right (data-path.md, section 9): a reader that can see a
 // commit finds its tags bumped already, so no fact older than what somebody
@@ -20,6 +21,9 @@ type Index struct {
 	slots    [indexSlots]atomic.Uint64
 	frontier atomic.Uint64 // every commit up to here is visible
 	base     atomic.Uint64 // nothing is known of changes before this
+
+	// How many commits that were begun and not settled change a slot's tags.
+	pending [indexSlots]atomic.Int32
 }
 
 // NewIndex is an index that starts at n: facts of before are not trusted.
@@ -68,13 +72,15 @@ func (x *Index) Forget(n N) {
 // Frontier is the stamp for a snapshot that is about to be opened.
 func (x *Index) Frontier() N { return N(x.frontier.Load()) }
 
-// Valid tells whether a fact made from tags and stamped s still holds.
+// Valid tells whether a fact made from tags and stamped s still holds. While a
+// change of a tag is pending, nobody knows.
 func (x *Index) Valid(s N, tags []Tag) bool {
 	if uint64(s) < x.base.Load() {
 		return false
 	}
 	for _, t := range tags {
-		if x.slots[t%indexSlots].Load() > uint64(s) {
+		// Pending first: a commit is raised to its position before it is settled.
+		if x.pending[t%indexSlots].Load() > 0 || x.slots[t%indexSlots].Load() > uint64(s) {
 			return false
 		}
 	}

@@ -91,7 +91,7 @@ const earthRadius = 6371 // km
 func distance(lonA, latA, lonB, latB Value) Value {
 	var rad [4]float64
 	for i, v := range [4]Value{lonA, latA, lonB, latB} {
-		switch v = v.numeric(); v.kind {
+		switch v = v.Numeric(); v.kind {
 		case kindInt:
 			rad[i] = float64(v.n) * (math.Pi / 180)
 		case kindReal:

@@ -33,7 +33,7 @@ func jsonExtract(x any, path string) Value {
 	data = trimBlanks(data)
 	if path == "$" {
 		if len(data) > 0 && (isDigit(data[0]) || data[0] == '-') {
-			return Text(string(data)).numeric() // a bare number is stored as one
+			return Text(string(data)).Numeric() // a bare number is stored as one
 		}
 		return jsonScalar(data)
 	}

@@ -62,7 +62,7 @@ func parseClock(v Value, now time.Time) (clock, bool) {
 			c.set(t)
 			return c, true
 		}
-		n := v.numeric()
+		n := v.Numeric()
 		if !n.IsNumber() {
 			return c, false
 		}

@@ -116,9 +116,9 @@ const (
 func convert(a Value, aff Affinity, b Value, bff Affinity) (Value, Value) {
 	switch {
 	case aff == AffinityNumeric && bff != AffinityNumeric:
-		b = b.numeric()
+		b = b.Numeric()
 	case bff == AffinityNumeric && aff != AffinityNumeric:
-		a = a.numeric()
+		a = a.Numeric()
 	case aff == AffinityText && bff == AffinityNone:
 		b = b.text()
 	case bff == AffinityText && aff == AffinityNone:
@@ -134,8 +134,8 @@ func (v Value) text() Value {
 	return v
 }
 
-// numeric turns a text that looks like a number into it.
-func (v Value) numeric() Value {
+// Numeric turns a text that looks like a number into it.
+func (v Value) Numeric() Value {
 	if v.kind != kindText || v.s == "" {
 		return v
 	}

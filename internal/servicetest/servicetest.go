@@ -41,6 +41,7 @@ func New(t testing.TB) *Env {
 	var err error
 	e.Store, err = sqlite.Open(sqlite.Options{
 		Dir: e.Dir, Index: index, Sinks: []changes.Sink{e.Stream}, Logger: slog.New(slog.DiscardHandler),
+		RememberFrom: 1, // tables are small here, and it is not to go untested
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,9 @@ import (
 )
 
 // Store is one database. All methods may be called at once.
+//
+// A context may carry a position.Session. What is read or written under it is
+// not older than the session requires, and is noted in it.
 type Store interface {
 	// Catalog is the newest published catalog. A change of it is published
 	// before the Write that made it returns.
@@ -23,8 +26,15 @@ type Store interface {
 	// Read runs fn on one consistent snapshot, which holds at least every write
 	// answered before Read was called. fn must not keep the Reader, must not
 	// call the store again, and should be short: an open snapshot holds the
-	// log back.
+	// log back. fn may run more than once (a replica is gone, or must not be
+	// believed): it must touch nothing but variables that it sets anew each
+	// time, and errors of its Reader must come out of it, wrapped or not.
 	Read(ctx context.Context, fn func(Reader) error) error
+
+	// ReadOne is Read for an fn that asks its Reader one thing as a rule. It
+	// saves the store a transaction; an fn that asks more after all is run
+	// again as by Read.
+	ReadOne(ctx context.Context, fn func(Reader) error) error
 
 	// Write runs fn in one transaction that is serial with all others, and
 	// returns its position once it is on disk. If fn fails or panics, nothing
@@ -32,10 +42,18 @@ type Store interface {
 	// with others' and may run more than once: it must touch nothing but its
 	// Tx and variables that it sets anew each time. Once the commit has begun,
 	// ctx no longer matters.
+	//
+	// A run of fn that is not kept may have been told what is not true: a store
+	// may put off what fn changes, and run fn again if it turns out that a
+	// change was refused. The last run is told the truth.
+	//
+	// An error whose Data has outcome: "unknown" says that the connection to the
+	// database was lost, and nobody knows whether fn's changes are there.
 	Write(ctx context.Context, fn func(Tx) error) (position.N, error)
 
 	// Backup writes a consistent copy of the database, as one file, to w while
-	// the store serves.
+	// the store serves. What kind of file it is is up to the store, which can
+	// make an empty database of it.
 	Backup(ctx context.Context, w io.Writer) error
 
 	// Close ends the store after the writes under way.

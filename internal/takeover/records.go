@@ -97,12 +97,7 @@ func (t *Takeover) flush(ctx context.Context, batch []*pando.Record) error {
 		return nil
 	}
 	_, err := t.Store.Write(ctx, func(tx store.Tx) error {
-		for _, rec := range batch {
-			if err := tx.Insert(ctx, rec); err != nil {
-				return fmt.Errorf("record %s: %w", rec.ID(), err)
-			}
-		}
-		return nil
+		return store.InsertAll(ctx, tx, batch)
 	})
 	if err != nil {
 		return err

@@ -14,10 +14,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
-	"strings"
 
-	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/blob"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -75,9 +72,11 @@ func (t *Takeover) Run(ctx context.Context) (Summary, error) {
 		return t.sum, err
 	}
 	t.closeBadRules(collections)
-	if err := t.define(ctx, collections, settings); err != nil {
+	collections, err = store.Define(ctx, t.Store, settings, collections, func(what string) { t.notTaken("%s", what) })
+	if err != nil {
 		return t.sum, err
 	}
+	t.sum.Collections = len(collections)
 	for _, c := range collections {
 		if c.IsView() {
 			continue
@@ -98,56 +97,6 @@ func (t *Takeover) Run(ctx context.Context) (Summary, error) {
 	}
 	return t.sum, nil
 }
-
-// define writes the definitions and the settings in one transaction. Views come
-// last, and among them those that others are made of first.
-func (t *Takeover) define(ctx context.Context, collections []*pando.Collection, settings *pando.Settings) error {
-	_, err := t.Store.Write(ctx, func(tx store.Tx) error {
-		if err := tx.SaveSettings(ctx, settings); err != nil {
-			return err
-		}
-		var views []*pando.Collection
-		for _, c := range collections {
-			if c.IsView() {
-				views = append(views, c)
-				continue
-			}
-			if err := tx.SaveCollection(ctx, nil, c); err != nil {
-				return fmt.Errorf("collection %s: %w", c.Name, err)
-			}
-		}
-		for _, c := range sortViews(views) {
-			if err := tx.SaveCollection(ctx, nil, c); err != nil {
-				return fmt.Errorf("view %s: %w", c.Name, err)
-			}
-		}
-		return nil
-	})
-	t.sum.Collections = len(collections)
-	return err
-}
-
-// sortViews puts a view after the views that its query names.
-func sortViews(views []*pando.Collection) []*pando.Collection {
-	var out []*pando.Collection
-	var visit func(v *pando.Collection, path []*pando.Collection)
-	visit = func(v *pando.Collection, path []*pando.Collection) {
-		if slices.Contains(out, v) || slices.Contains(path, v) {
-			return
-		}
-		for _, other := range views {
-			if other != v && strings.Contains(strings.ToLower(v.ViewQuery), strings.ToLower(other.Name)) {
-				visit(other, append(path, v))
-			}
-		}
-		out = append(out, v)
-	}
-	for _, v := range views {
-		visit(v, nil)
-	}
-	return out
-}
-
 func (t *Takeover) notTaken(format string, args ...any) {
 	t.sum.NotTaken++
 	if t.Options.Report != nil {

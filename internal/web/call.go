@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 )
 
 // call is one request on its way through a handler.
@@ -29,6 +30,11 @@ type call struct {
 func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	h.setCommonHeaders(w, r)
+	if sent := r.Header["X-Pos"]; len(sent) > 0 && h.cfg.Positions != nil {
+		p := h.keepPosition(w, sent[0])
+		defer p.stamp() // if nothing was written
+		w, r = p, r.WithContext(position.WithSession(r.Context(), p.session))
+	}
 	c := &call{h: h, w: w, r: r, route: rt}
 	h.metrics.inflight.Inc()
 	defer func() {

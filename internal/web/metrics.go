@@ -18,6 +18,8 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	inflight prometheus.Gauge
 	streams  prometheus.Gauge
+
+	positions map[string]prometheus.Counter // presented by clients, by what they were worth
 }
 
 func newMetrics(reg *prometheus.Registry, version string) *metrics {
@@ -40,13 +42,21 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 			Help: "Open event streams.",
 		}),
 	}
+	positions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pando_client_positions_total",
+		Help: "Positions that clients presented (X-Pos), by what they were worth: start, holds, void (lost in a failover), forged, future.",
+	}, []string{"verdict"})
+	m.positions = map[string]prometheus.Counter{}
+	for _, verdict := range []string{posStart, posHolds, posVoid, posForged, posFuture} {
+		m.positions[verdict] = positions.WithLabelValues(verdict)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "pando_build_info",
 		Help:        "Always 1; its labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	reg.MustRegister(m.requests, m.duration, m.inflight, m.streams, build,
+	reg.MustRegister(m.requests, m.duration, m.inflight, m.streams, positions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

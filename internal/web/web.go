@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 )
 
 // Config is what the edge is made of. The services are needed; the rest may be
@@ -36,6 +37,9 @@ type Config struct {
 	// PickFields keeps of a JSON answer what a fields parameter names.
 	PickFields func(json []byte, fields string) ([]byte, error)
 
+	// Positions are what clients may keep of the database; nil: they cannot.
+	Positions *Positions
+
 	// BodyMemory is what submitted bodies may take, all together, in bytes; 0
 	// means 256 MB.
 	BodyMemory int64
@@ -51,6 +55,13 @@ type Config struct {
 	Registry *prometheus.Registry  // nil: one of its own
 	Log      *slog.Logger          // nil: none
 	Extra    []Route               // routes of library users
+}
+
+// Positions is what the edge must know of the database to give positions to
+// clients and take them back.
+type Positions struct {
+	Key   position.Key
+	Judge func(position.Token) position.Verdict // of those signed by Key
 }
 
 // Pages are server-rendered pages.

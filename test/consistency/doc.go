@@ -9,7 +9,8 @@
 // what was ever sent. Rules that open and close, tokens that are voided and
 // records that come and go are counters too, of which a reader sees whether they
 // are even or odd (gate.go). load.go is who asks what; events.go listens to
-// realtime; outside.go writes with the sqlite3 program. Porcupine gives a second
+// realtime; crowd.go filters a table that is large enough for searches to be
+// remembered; outside.go writes with the sqlite3 program. Porcupine gives a second
 // opinion on a sample of the records.
 //
 // mutants_test.go breaks the server on purpose, in each way that internal/mutant

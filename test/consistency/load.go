@@ -16,6 +16,7 @@ func (w *world) run(ctx context.Context) {
 		all.Go(func() { w.count(ctx, g) })
 	}
 	all.Go(func() { w.grow(ctx) })
+	all.Go(func() { w.stir(ctx) })
 	all.Go(func() { w.writeBeside(ctx) })
 	for _, g := range w.gates {
 		all.Go(func() { g.keep(ctx, w) })
@@ -82,7 +83,7 @@ func (w *world) read(ctx context.Context) {
 	c := newClient(w.server.URL, "")
 	defer c.close()
 	kinds := []func(context.Context, *client) error{
-		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.total, w.own, w.viewBeside,
+		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside,
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },

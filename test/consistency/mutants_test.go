@@ -25,7 +25,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 	for _, name := range []string{
 		"bump-after-commit", "publish-before-commit", "stamp-after-snapshot", "join-unjudged", "foreign-kept",
-		"key-without-page", "key-without-auth", "catalog-late",
+		"key-without-page", "key-without-auth", "catalog-late", "rows-late", "rows-unmoved", "still-anyway",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := target.StartPandoBin(t.Context(), bin, t.TempDir(), []string{"PANDO_MUTANT=" + name})

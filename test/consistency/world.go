@@ -27,6 +27,7 @@ type world struct {
 	report *report
 
 	records [counters]register
+	crowd   [counters]register
 	created register // how many records the growing collection has
 	outside register // written by the sqlite3 program
 	// quiet is held for reading by whoever writes through the server, so that
@@ -85,6 +86,7 @@ func (w *world) collections(ctx context.Context) error {
 		{"name": "people", "type": "auth", "fields": []object{field("role", "text")}},
 		open(object{"name": "counters", "type": "base", "fields": []object{
 			field("n", "number"), field("odd", "bool"), field("pos", "number")}}),
+		open(object{"name": "crowd", "type": "base", "fields": []object{field("n", "number"), field("odd", "bool")}}),
 		open(object{"name": "growing", "type": "base", "fields": []object{field("n", "number")}}),
 		open(object{"name": "beside", "type": "base", "fields": []object{field("n", "number")}}),
 		{"name": "owned", "type": "base", "listRule": "owner = @request.auth.id", "viewRule": "owner = @request.auth.id",
@@ -168,6 +170,9 @@ func (w *world) data(ctx context.Context) error {
 		}
 	}
 	if err := w.insert(ctx, "beside", object{"id": counterID(0), "n": 0}); err != nil {
+		return err
+	}
+	if err := w.fillCrowd(ctx); err != nil {
 		return err
 	}
 	return w.openGates(ctx)

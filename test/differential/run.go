@@ -45,13 +45,18 @@ type runner struct {
 // Send sends all requests to s in order and returns the answers. A request
 // that gets no answer is recorded as such; only a cancelled ctx ends early.
 func Send(ctx context.Context, s *target.Server, requests []Request) Run {
+	return send(ctx, s, requests, map[string]string{"root.email": s.Email, "root.password": s.Password})
+}
+
+// send is Send with variables that are known from the start.
+func send(ctx context.Context, s *target.Server, requests []Request, vars map[string]string) Run {
 	r := &runner{
 		base: s.URL,
 		client: &http.Client{
 			Timeout:       0, // streams stay open; each request has a deadline of its own
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		vars:    map[string]string{"root.email": s.Email, "root.password": s.Password},
+		vars:    vars,
 		streams: map[string]*connection{},
 	}
 	defer r.close()

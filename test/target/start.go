@@ -8,6 +8,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/pandobase/pando/test/peer"
@@ -57,8 +58,9 @@ func StartPandoWith(ctx context.Context, dir string, flags ...string) (*Server, 
 
 // Surroundings is what a server runs in.
 type Surroundings struct {
-	Env  []string // variables (NAME=value) on top of this process's environment
-	Wrap []string // a command that ends by executing its last arguments: the server
+	Database string   // a PostgreSQL database for its records; "" is SQLite
+	Env      []string // variables (NAME=value) on top of this process's environment
+	Wrap     []string // a command that ends by executing its last arguments: the server
 }
 
 // StartPandoIn is StartPandoWith in other surroundings than this process's.
@@ -81,17 +83,21 @@ func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...
 	if err != nil {
 		return nil, err
 	}
+	var database []string
+	if in.Database != "" {
+		database = []string{"--database", in.Database}
+	}
 	return launch(ctx, program{
 		name:  "pando",
 		bin:   bin,
 		in:    in,
 		admin: "http://" + admin,
 		superuser: func(dir string) []string {
-			return []string{"superuser", "upsert", Email, Password, "--dir", dir}
+			return append([]string{"superuser", "upsert", Email, Password, "--dir", dir}, database...)
 		},
 		serve: func(dir, addr string) []string {
-			return append([]string{"serve", "--dir", dir, "--http", addr, "--admin", admin,
-				"--public-dir", filepath.Join(dir, "public"), "--pages-dir", filepath.Join(dir, "pages")}, flags...)
+			return slices.Concat([]string{"serve", "--dir", dir, "--http", addr, "--admin", admin,
+				"--public-dir", filepath.Join(dir, "public"), "--pages-dir", filepath.Join(dir, "pages")}, database, flags)
 		},
 	}, dir)
 }

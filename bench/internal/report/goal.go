@@ -28,7 +28,8 @@ type Goal struct {
 	Survive  bool   // not to get through the workload at all is to fall short
 	Against  string // label that the ratio is taken to; empty for an absolute bound
 	measure  func(*Run) (Figure, error)
-	unit     string // follows the figure
+	unit     string            // follows the figure
+	note     func(*Run) string // follows what was measured; nil: nothing
 }
 
 // Verdict is a goal with what was measured.
@@ -73,6 +74,9 @@ func (g Goal) judge(r *Run) Verdict {
 	v.Measured = number(f.Median) + g.unit
 	if f.Min != f.Max {
 		v.Measured += fmt.Sprintf(" (%s to %s)", number(f.Min), number(f.Max))
+	}
+	if g.note != nil {
+		v.Measured += g.note(r)
 	}
 	return v
 }

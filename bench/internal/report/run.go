@@ -61,6 +61,7 @@ type Sample struct {
 	P99          float64 `json:"p99"`          // µs
 	CPU          float64 `json:"cpu"`          // processor time of the server per request, µs
 	GeneratorCPU float64 `json:"generatorCPU"` // of the load generator per request, µs
+	Idle         float64 `json:"idle"`         // share of the machine's processors that nobody used, 0 to 1
 
 	Extra map[string]float64 `json:"extra,omitempty"` // figures of one workload only
 }

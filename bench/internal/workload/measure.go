@@ -8,6 +8,7 @@ import (
 
 	"github.com/pandobase/pando/bench/internal/load"
 	"github.com/pandobase/pando/bench/internal/report"
+	"github.com/pandobase/pando/bench/internal/server"
 )
 
 // drive does one round of a workload that its script says all about.
@@ -21,11 +22,15 @@ func drive(ctx context.Context, r *Runner, w *Workload, s *session, round int) (
 }
 
 // measured runs f and makes a sample of its result and of the processor time
-// that server and generator took meanwhile.
+// that server and generator took meanwhile, and that nobody took.
 func (s *session) measured(f func() (load.Result, error)) (report.Sample, error) {
-	server, err := s.proc.CPU()
+	before, err := s.proc.CPU()
 	if err != nil {
 		return report.Sample{}, fmt.Errorf("the server ended: %w", err)
+	}
+	machine, err := server.MachineTicks()
+	if err != nil {
+		return report.Sample{}, err
 	}
 	own := ownCPU()
 	res, err := f()
@@ -33,14 +38,20 @@ func (s *session) measured(f func() (load.Result, error)) (report.Sample, error)
 		return report.Sample{}, err
 	}
 	own = ownCPU() - own
+	now, err := server.MachineTicks()
+	if err != nil {
+		return report.Sample{}, err
+	}
 	after, err := s.proc.CPU()
 	if err != nil {
 		return report.Sample{}, fmt.Errorf("the server ended: %w", err)
 	}
-	return sampleOf(res, after-server, own), nil
+	sample := sampleOf(res, after-before, own)
+	sample.Idle = now.IdleSince(machine)
+	return sample, nil
 }
 
-func sampleOf(res load.Result, server, generator time.Duration) report.Sample {
+func sampleOf(res load.Result, served, generator time.Duration) report.Sample {
 	all := res.Latencies()
 	sample := report.Sample{
 		Completed: res.Completed, Errors: res.Errors, FirstError: res.FirstError, Reconnects: res.Reconnects,
@@ -49,7 +60,7 @@ func sampleOf(res load.Result, server, generator time.Duration) report.Sample {
 		P99:       float64(all.ValueAtQuantile(99)),
 	}
 	if n := res.Completed + res.Errors; n > 0 {
-		sample.CPU = perRequest(server, n)
+		sample.CPU = perRequest(served, n)
 		sample.GeneratorCPU = perRequest(generator, n)
 	}
 	return sample

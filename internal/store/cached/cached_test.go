@@ -25,13 +25,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fixture struct {
 	*cached.Facts
 	db    *sqlite.Store
+	index *position.Index
 	notes *pando.Collection
 }
 
 func open(t testing.TB) *fixture {
 	t.Helper()
 	index := position.NewIndex(0)
-	db, err := sqlite.Open(sqlite.Options{Dir: t.TempDir(), Index: index})
+	db, err := sqlite.Open(sqlite.Options{Dir: t.TempDir(), Index: index, RememberFrom: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func open(t testing.TB) *fixture {
 		{ID: "f1", Name: "id", Type: pando.FieldText, Options: &pando.TextOptions{PrimaryKey: true}},
 		{ID: "f2", Name: "n", Type: pando.FieldNumber, Options: &pando.NumberOptions{}},
 	}}
-	f := &fixture{Facts: cached.New(db, mem, index), db: db, notes: notes}
+	f := &fixture{Facts: cached.New(db, mem, index), db: db, index: index, notes: notes}
 	f.write(t, func(tx store.Tx) error { return tx.SaveCollection(t.Context(), nil, notes) })
 	return f
 }
@@ -316,6 +317,26 @@ func TestHitDoesNotAllocate(t *testing.T) {
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(1000, func() { f.Read(ctx, key, fill) }); n > 0 {
 		t.Errorf("a hit costs %v allocations, want 0", n)
+	}
+}
+
+// A client that keeps positions is told of facts as of what was read anew.
+func TestSession(t *testing.T) {
+	f := open(t)
+	f.insert(t, "a", 1)
+	var fills atomic.Int64
+	for _, how := range []string{"a miss", "a hit"} {
+		s := position.NewSession(position.Token{})
+		if _, err := f.view(position.WithSession(t.Context(), s), "a", &fills); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := s.Observed().N, f.index.Frontier(); got != want {
+			t.Errorf("%s: observed %d, everything up to %d was written", how, got, want)
+		}
+		f.insert(t, "b"+strconv.Itoa(int(fills.Load()))+how[2:3], 1) // another commit, which leaves the fact alone
+	}
+	if fills.Load() != 1 {
+		t.Errorf("%d fills, want 1", fills.Load())
 	}
 }
 

@@ -2,6 +2,7 @@ package cached
 
 import (
 	"context"
+	"errors"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/position"
@@ -21,10 +22,26 @@ type recorder struct {
 	count   int                        // of records
 	all     bool
 	moving  bool // a view changes by itself: the value must not be kept
+
+	begun  bool                     // something has been read
+	search string                   // id of the collection that was read by the first read alone, a search; else ""
+	same   func(q store.Query) bool // whether q, a first search, finds what the fact of before was made from; may be nil
+	still  bool                     // it does, and the fill was told to stop
 }
 
 func newRecorder(r store.Reader) *recorder {
 	return &recorder{r: r, tables: map[string]bool{}, records: map[string]map[string]bool{}}
+}
+
+// errStill stops a fill that would make what is there already.
+var errStill = errors.New("cached: the value still holds")
+
+// searched is the tag of the table that was read by one search alone.
+func (d *recorder) searched() position.Tag {
+	if d.search == "" || d.all {
+		return 0
+	}
+	return position.TableTag(d.search)
 }
 
 // tags is what a fact made from these reads depends on.
@@ -48,6 +65,7 @@ func (d *recorder) tags() []position.Tag {
 }
 
 func (d *recorder) table(c *pando.Collection) {
+	d.reads(c)
 	if c.IsView() {
 		d.all = true // a view changes with whatever tables its query reads
 		d.moving = d.moving || d.r.Catalog().VolatileView(c)
@@ -56,7 +74,16 @@ func (d *recorder) table(c *pando.Collection) {
 	d.tables[c.ID] = true
 }
 
+// reads notes that c is read, in whatever way.
+func (d *recorder) reads(c *pando.Collection) {
+	d.begun = true
+	if d.search == c.ID {
+		d.search = ""
+	}
+}
+
 func (d *recorder) record(c *pando.Collection, id string) {
+	d.reads(c)
 	if c.IsView() || d.count >= maxTags {
 		d.table(c)
 		return
@@ -90,6 +117,11 @@ func (d *recorder) Records(ctx context.Context, c *pando.Collection, ids []strin
 }
 
 func (d *recorder) Find(ctx context.Context, q store.Query) (store.Page, error) {
+	alone := !d.begun && q.OwnOnly()
+	if alone && d.same != nil && d.same(q) {
+		d.still = true
+		return store.Page{Total: -1}, errStill
+	}
 	d.table(q.Collection)
 	for _, w := range q.Where {
 		for _, c := range w.Rule.Reads() {
@@ -101,20 +133,23 @@ func (d *recorder) Find(ctx context.Context, q store.Query) (store.Page, error) 
 			d.table(c)
 		}
 	}
+	if alone {
+		d.search = q.Collection.ID
+	}
 	return d.r.Find(ctx, q)
 }
 
 func (d *recorder) DescribeView(ctx context.Context, query string) ([]store.ViewColumn, error) {
-	d.all = true
+	d.all, d.begun = true, true
 	return d.r.DescribeView(ctx, query)
 }
 
 func (d *recorder) SampleView(ctx context.Context, c *pando.Collection, query string, limit int) ([]*pando.Record, error) {
-	d.all, d.moving = true, true // queries that are being tried out: nobody knows what is in them
+	d.all, d.moving, d.begun = true, true, true // queries that are being tried out: nobody knows what is in them
 	return d.r.SampleView(ctx, c, query, limit)
 }
 
 func (d *recorder) Param(ctx context.Context, key string) ([]byte, error) {
-	d.all = true
+	d.all, d.begun = true, true
 	return d.r.Param(ctx, key)
 }

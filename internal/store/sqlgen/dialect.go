@@ -1,40 +1,78 @@
 package sqlgen
 
 import (
+	"time"
+
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/store"
 )
 
-// Dialect is what databases say in different words. It is closed: see [SQLite].
+// Dialect is what databases say in different words. It is closed: see [SQLite]
+// and [Postgres].
 type Dialect interface {
-	// same and differs are operators that take null for a value.
-	same() string
-	differs() string
-	// like is the operator that takes ASCII letters in any case, with spaces.
-	like() string
-	// untyped, before a column, takes its type's pull on the other side away.
-	untyped() string
+	// quote is a name as an identifier.
+	quote(name string) string
+	// placeholders writes the database's own in a finished statement.
+	placeholders(sql []byte, args []any) []byte
+
+	statements
+	tables
+	operands
+}
+
+// statements are the parts of one around its conditions.
+type statements interface {
 	random() string
 	rowID(alias string) string
-
 	limit(w *buffer, limit, offset int)
 	match(w *buffer, column string, f *pando.Field, m store.Match)
 	after(w *buffer, table, id string)
 	// among asks for the rows of these numbers.
 	among(w *buffer, alias string, rows []int64)
 	virtualColumn(w *buffer, f *pando.Field, v any)
-	cast(w *buffer, v rule.Value, to rule.Affinity)
+}
 
+// tables are what joins are made of.
+type tables interface {
+	// one is a table of one row.
+	one() string
 	// columnItems and valueItems are tables of the items of a list.
-	columnItems(w *buffer, column string)
-	valueItems(w *buffer, values []rule.Value)
-	item(w *buffer, alias string)
+	columnItems(w *buffer, column, alias string)
+	valueItems(w *buffer, values []rule.Value, alias string)
 	itemIs(w *buffer, id, alias string)
 	listHas(w *buffer, column, id string)
-	length(w *buffer, column string, f *pando.Field)
+	idIn(w *buffer, id string, values []rule.Value)
+	// narrow says what n, which asks for rows of joins, implies of t alone and
+	// an index can serve; false if there is nothing.
+	narrow(w *buffer, n *rule.Exists, column func(*rule.Join, *pando.Field) string) bool
+	// first is ORDER BY for the rows of joins; "" if they come in order by
+	// themselves.
+	first(joins []*rule.Join, sc *scope) string
+}
 
-	path(w *buffer, column, path string)
-	indexedPath(w *buffer, column, path string, form pathForm)
-	distance(w *buffer, args [4]*buffer)
+// operands make terms and compare them. What a comparison means is laid down in
+// internal/rule.
+type operands interface {
+	value(t *term)
+	// field is a column of the row that alias stands for.
+	field(t *term, alias string)
+	// path is one into the JSON column; form says how an index has it.
+	path(t *term, column string, form pathForm)
+	// item is one of the values, or of a column if there are none.
+	item(t *term, alias string, values []rule.Value)
+	length(t *term, column string)
+	changed(t *term, differs *buffer)
+	distance(t *term, args [4]*term)
+	// strftime reads the text "now" of a row as the time now.
+	strftime(t *term, args []*term, now time.Time)
+	lower(t *term)
+
+	// compare writes a comparison. strict asks for the exact truth, null
+	// included, because NOT stands around it; else only whether it holds
+	// matters, and the SQL may be simpler.
+	compare(w *buffer, c *rule.Compare, l, r *term, strict bool)
+	// sortKey writes a term as ORDER BY has it, direction what follows it.
+	sortKey(w *buffer, t *term)
+	direction(desc, nullable bool) string
 }

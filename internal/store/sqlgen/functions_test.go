@@ -2,7 +2,6 @@ package sqlgen_test
 
 import (
 	"context"
-	"database/sql"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -22,9 +21,19 @@ func emptyWorld(t *testing.T) *ruletest.World {
 	return script.World
 }
 
+// text runs a statement that gives one value.
+func (e *engine) text(t *testing.T, sql string, args ...any) string {
+	t.Helper()
+	out, err := e.run(context.Background(), sql, args...)
+	if err != nil || len(out) != 1 {
+		t.Fatalf("%s: %v %v", sql, out, err)
+	}
+	return out[0]
+}
+
 // TestRealText compares how numbers become texts with what SQLite makes of them.
 func TestRealText(t *testing.T) {
-	e := open(t, emptyWorld(t))
+	e := openSQLite(t, emptyWorld(t))
 	r := rand.New(rand.NewPCG(1, 2))
 	numbers := []float64{0, 1, -1, 0.1, 123, 1e15, 1e14, 999999999999999, 1e16, 1e-4, 1e-5, 0.00012345, 1e100, 1.5e300,
 		123456789012345680, 1.0 / 3, math.MaxFloat64, math.SmallestNonzeroFloat64, 5e-324, 100, 1e22, -2.5e-7}
@@ -35,10 +44,7 @@ func TestRealText(t *testing.T) {
 		if math.IsNaN(f) || math.IsInf(f, 0) {
 			continue
 		}
-		var want string
-		if err := e.db.QueryRow("SELECT CAST(? AS TEXT)", f).Scan(&want); err != nil {
-			t.Fatal(err)
-		}
+		want := e.text(t, "SELECT CAST(? AS TEXT)", f)
 		got := rule.Real(f).String()
 		if got == want {
 			continue
@@ -58,7 +64,7 @@ func TestRealText(t *testing.T) {
 // one, and a rule over free text is the database's to answer.
 func TestStrftime(t *testing.T) {
 	w := emptyWorld(t)
-	e := open(t, w)
+	e := openSQLite(t, w)
 	times := []string{
 		"2026-01-31 23:59:59.999Z", "2024-02-29", "2026-12-31 00:00", "2021-01-03T10:11:12+02:00", "12:34:56.789", "12:34",
 		"2461368.25", "1800000.5", "1767225600", "", "x", "2026-13-01", "2026-01-01 24:00:00", "2026-1-1", "2026-01-01 1:2", "-1", "9999-12-31 23:59:59",
@@ -78,18 +84,15 @@ func TestStrftime(t *testing.T) {
 					args = append(args, s)
 					text += ", " + ruletest.Quoted(s)
 				}
-				var want sql.NullString
-				if err := e.db.QueryRow("SELECT strftime(?"+strings.Repeat(", ?", len(args)-1)+")", args...).Scan(&want); err != nil {
-					t.Fatal(err)
-				}
-				text += ") = " + ruletest.Quoted(want.String)
+				want := e.text(t, "SELECT strftime(?"+strings.Repeat(", ?", len(args)-1)+")", args...)
+				text += ") = " + ruletest.Quoted(want)
 				r, err := rule.Compile(text, rule.Scope{Schema: w, Collection: w.Collections[0]})
 				if err != nil {
 					t.Fatalf("%s: %v", text, err)
 				}
 				ok, err := r.Match(context.Background(), rule.Env{Now: noon}, w.Records[0])
 				if err != nil || !ok {
-					t.Errorf("SQLite says %v %s", want, text)
+					t.Errorf("SQLite says %q %s", want, text)
 				}
 			}
 		}

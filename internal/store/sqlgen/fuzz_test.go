@@ -16,19 +16,19 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// FuzzAgree asks the evaluator and SQLite the same.
+// FuzzAgree asks the evaluator, SQLite and PostgreSQL the same.
 func FuzzAgree(f *testing.F) {
 	for i := range uint64(60) {
 		f.Add(uint8(i), i*7919)
 	}
 	type place struct {
 		w *ruletest.World
-		e *engine
+		e []*engine
 	}
 	var places [16]place
 	for i := range places {
 		w := ruletest.RandomWorld(f, uint64(i))
-		places[i] = place{w, open(f, w)}
+		places[i] = place{w, engines(f, w)}
 	}
 	f.Fuzz(func(t *testing.T, seed uint8, n uint64) {
 		p := places[int(seed)%len(places)]
@@ -39,7 +39,7 @@ func FuzzAgree(f *testing.F) {
 	})
 }
 
-func agree(t *testing.T, w *ruletest.World, e *engine, r ruletest.Random) {
+func agree(t *testing.T, w *ruletest.World, engines []*engine, r ruletest.Random) {
 	t.Helper()
 	c := w.Collection("posts")
 	text := r.Rule(2)
@@ -56,16 +56,18 @@ func agree(t *testing.T, w *ruletest.World, e *engine, r ruletest.Random) {
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	got, err := e.Find(context.Background(), q)
-	if err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	if !slices.Equal(got, want) {
-		st, _ := sqlgen.Select(sqlgen.SQLite, store.Query{
-			Collection: c, Virtual: q.Virtual, IDsOnly: true,
-			Where: []store.Condition{{Rule: compiled, Request: q.Request, Now: q.Now}},
-		}, noon)
-		t.Fatalf("rule      %s\nevaluator %v\nsqlite    %v\n%s\n%v", text, want, got, st.SQL, st.Args)
+	for _, e := range engines {
+		got, err := e.Find(context.Background(), q)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", e.name, text, err)
+		}
+		if !slices.Equal(got, want) {
+			st, _ := sqlgen.Select(e.d, store.Query{
+				Collection: c, Virtual: q.Virtual, IDsOnly: true,
+				Where: []store.Condition{{Rule: compiled, Request: q.Request, Now: q.Now}},
+			}, noon)
+			t.Fatalf("rule      %s\nevaluator %v\n%-9s %v\n%s\n%v", text, want, e.name, got, st.SQL, st.Args)
+		}
 	}
 }
 
@@ -76,7 +78,7 @@ func FuzzQuery(f *testing.F) {
 	f.Add(`'; DROP TABLE posts; --`, uint64(2))
 	f.Add("\"`]?%\\", uint64(3))
 	w := ruletest.RandomWorld(f, 3)
-	e := open(f, w)
+	all := engines(f, w)
 	const mark = "zqzq"
 	f.Fuzz(func(t *testing.T, s string, n uint64) {
 		r := ruletest.NewRandom(n, 3)
@@ -99,15 +101,17 @@ func FuzzQuery(f *testing.F) {
 			q.Virtual.Set("title", value)
 			q.Virtual.Set("tags", []string{value})
 		}
-		st, err := sqlgen.Select(sqlgen.SQLite, q, noon)
-		if err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if strings.Contains(st.SQL, mark) {
-			t.Fatalf("%s: the text is in the SQL: %s", text, st.SQL)
-		}
-		if _, err := e.query(context.Background(), q, noon); err != nil {
-			t.Fatalf("%s: %v", text, err)
+		for _, e := range all {
+			st, err := sqlgen.Select(e.d, q, noon)
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if strings.Contains(st.SQL, mark) {
+				t.Fatalf("%s: the text is in the SQL: %s", text, st.SQL)
+			}
+			if _, err := e.query(context.Background(), q, noon); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
 		}
 	})
 }

@@ -10,6 +10,14 @@ import (
 type scope struct {
 	parent *scope
 	alias  map[*rule.Join]string
+	items  map[*rule.Join]string // of the table of items through which a row is joined
+}
+
+func (s *scope) setItems(j *rule.Join, alias string) {
+	if s.items == nil {
+		s.items = map[*rule.Join]string{}
+	}
+	s.items[j] = alias
 }
 
 func (s *scope) set(j *rule.Join, alias string) {
@@ -42,7 +50,7 @@ func (g *generator) aliasOf(sc *scope, j *rule.Join) string {
 		parent := g.aliasOf(&g.top, j.Parent) // writes the parents' joins first
 		g.top.set(j, a)
 		g.joined.text(" LEFT JOIN ")
-		g.joined.text(quote(j.Collection.Name) + " AS " + a + " ON ")
+		g.joined.text(g.d.quote(j.Collection.Name) + " AS " + a + " ON ")
 		g.on(&g.joined, j, parent, a)
 		return a
 	}
@@ -71,12 +79,12 @@ func (g *generator) path(w *buffer, sc *scope, joins []*rule.Join) *buffer {
 func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func(*rule.Join) bool, record string) *buffer {
 	on := new(buffer)
 	if len(joins) == 0 {
-		w.text("(SELECT 1)")
+		w.text(g.d.one())
 		return on
 	}
 	first := joins[0]
 	if !needed(first) {
-		w.text("(SELECT 1)")
+		w.text(g.d.one())
 		g.leftJoins(w, sc, joins)
 		return on
 	}
@@ -84,15 +92,14 @@ func (g *generator) tables(w *buffer, sc *scope, joins []*rule.Join, needed func
 	items, alias := g.names(sc, first)
 	switch {
 	case items == "":
-		w.text(quote(first.Collection.Name) + " AS " + alias)
+		w.text(g.d.quote(first.Collection.Name) + " AS " + alias)
 		g.on(on, first, parent, alias)
 	case first.Items():
-		g.items(w, first, parent)
-		w.text(" AS " + items)
+		g.items(w, first, parent, items)
 	default:
-		g.items(w, first, parent)
-		w.text(" AS " + items + record + quote(first.Collection.Name) + " AS " + alias + " ON ")
-		g.d.itemIs(w, alias+"."+quote("id"), items)
+		g.items(w, first, parent, items)
+		w.text(record + g.d.quote(first.Collection.Name) + " AS " + alias + " ON ")
+		g.d.itemIs(w, alias+"."+g.d.quote("id"), items)
 	}
 	for _, j := range joins[1:] {
 		g.join(w, sc, j, needed(j))
@@ -116,16 +123,16 @@ func (g *generator) join(w *buffer, sc *scope, j *rule.Join, inner bool) {
 	items, alias := g.names(sc, j)
 	w.text(word)
 	if items != "" {
-		g.items(w, j, parent)
-		w.text(" AS " + items + " ON 1 = 1")
+		g.items(w, j, parent, items)
+		w.text(" ON 1 = 1")
 		if j.Items() {
 			return
 		}
 		w.text(word)
 	}
-	w.text(quote(j.Collection.Name) + " AS " + alias + " ON ")
+	w.text(g.d.quote(j.Collection.Name) + " AS " + alias + " ON ")
 	if items != "" {
-		g.d.itemIs(w, alias+"."+quote("id"), items)
+		g.d.itemIs(w, alias+"."+g.d.quote("id"), items)
 		return
 	}
 	g.on(w, j, parent, alias)
@@ -147,43 +154,38 @@ func (g *generator) names(sc *scope, j *rule.Join) (items, row string) {
 	case j.Items():
 		return row, row
 	case j.Kind == rule.JoinRelation && j.Field.Multiple():
-		return g.newAlias(), row
+		items = g.newAlias()
+		sc.setItems(j, items)
+		return items, row
 	}
 	return "", row
 }
 
 // items writes the table of a list's items.
-func (g *generator) items(w *buffer, j *rule.Join, parent string) {
+func (g *generator) items(w *buffer, j *rule.Join, parent, alias string) {
 	if j.Kind == rule.JoinItems {
-		g.d.valueItems(w, g.bound.Values(j))
+		g.d.valueItems(w, g.bound.Values(j), alias)
 		return
 	}
-	g.d.columnItems(w, parent+"."+quote(j.Field.Name))
+	g.d.columnItems(w, parent+"."+g.d.quote(j.Field.Name), alias)
 }
 
 // on writes which rows of a table belong to the parent's row.
 func (g *generator) on(w *buffer, j *rule.Join, parent, alias string) {
-	id := alias + "." + quote("id")
+	id := alias + "." + g.d.quote("id")
 	switch j.Kind {
 	case rule.JoinRelation:
-		w.text(id + " = " + parent + "." + quote(j.Field.Name))
+		w.text(id + " = " + parent + "." + g.d.quote(j.Field.Name))
 	case rule.JoinBack:
-		column := alias + "." + quote(j.Field.Name)
+		column := alias + "." + g.d.quote(j.Field.Name)
 		if j.Field.Multiple() {
-			g.d.listHas(w, column, parent+"."+quote("id"))
+			g.d.listHas(w, column, parent+"."+g.d.quote("id"))
 			return
 		}
-		w.text(column + " = " + parent + "." + quote("id"))
+		w.text(column + " = " + parent + "." + g.d.quote("id"))
 	case rule.JoinCollection:
 		w.text("1 = 1")
 	case rule.JoinIDs:
-		w.text(id + " IN (")
-		for i, v := range g.bound.Values(j) {
-			if i > 0 {
-				w.text(", ")
-			}
-			w.bind(v.Any())
-		}
-		w.text(")")
+		g.d.idIn(w, id, g.bound.Values(j))
 	}
 }

@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule"
 )
 
@@ -53,6 +54,9 @@ func (g *generator) exists(w *buffer, sc *scope, n *rule.Exists) {
 		g.counterexample(w, sc, c)
 		return
 	}
+	if g.q.Virtual == nil && g.d.narrow(w, n, func(j *rule.Join, f *pando.Field) string { return g.aliasOf(sc, j) + "." + g.d.quote(f.Name) }) {
+		w.text(" AND ")
+	}
 	inner := &scope{parent: sc}
 	w.text("EXISTS (SELECT 1 FROM ")
 	needs := func(j *rule.Join) bool { return g.rejectsNull(n.Cond, j) }
@@ -92,7 +96,7 @@ func (g *generator) counterexample(w *buffer, sc *scope, c *rule.Compare) {
 	case c.Left.Multi && c.Right.Multi:
 		// An empty side still meets every value of the other, as null.
 		left, right = &scope{parent: sc}, &scope{parent: sc}
-		w.text("(SELECT 1)")
+		w.text(g.d.one())
 		g.leftJoins(w, left, many(c.Left.Chain))
 		g.leftJoins(w, right, many(c.Right.Chain))
 	case c.Left.Multi:

@@ -50,7 +50,7 @@ func (g *generator) order() error {
 			random = true
 		case k.RowID:
 			if !g.q.Collection.IsView() && g.q.Virtual == nil {
-				next().text(g.d.rowID("t") + direction(k.Desc))
+				next().text(g.d.rowID("t") + g.d.direction(k.Desc, false))
 				whole = true
 			}
 		default:
@@ -60,15 +60,8 @@ func (g *generator) order() error {
 	if random || whole || g.q.Virtual != nil || g.q.Collection.IsView() {
 		return g.err
 	}
-	next().text(g.d.rowID("t") + direction(g.tiesDescend()))
+	next().text(g.d.rowID("t") + g.d.direction(g.tiesDescend(), false))
 	return g.err
-}
-
-func direction(desc bool) string {
-	if desc {
-		return " DESC"
-	}
-	return ""
 }
 
 // key writes one sort key and tells whether it leaves no ties.
@@ -88,12 +81,14 @@ func (g *generator) key(k rule.SortKey, next func() *buffer) bool {
 		rule.EachJoin(g.bound.Guard, add)
 	}
 	w := next()
-	if len(joins) == 0 {
-		w.add(&g.term(&g.top, o).buffer)
-	} else {
+	if len(joins) > 0 {
 		g.firstValue(w, o, joins)
+		w.text(g.d.direction(k.Desc, true))
+	} else {
+		t := g.term(&g.top, o)
+		g.d.sortKey(w, t)
+		w.text(g.d.direction(k.Desc, t.nullable))
 	}
-	w.text(direction(k.Desc))
 	return o.IsOwnID() && !g.q.Collection.IsView()
 }
 
@@ -103,7 +98,7 @@ func (g *generator) firstValue(w *buffer, o *rule.Operand, joins []*rule.Join) {
 	var from buffer
 	on := g.path(&from, sc, joins)
 	w.text("(SELECT ")
-	w.add(&g.term(sc, o).buffer)
+	g.d.sortKey(w, g.term(sc, o))
 	w.text(" FROM ")
 	w.add(&from)
 	word := " WHERE "
@@ -118,6 +113,7 @@ func (g *generator) firstValue(w *buffer, o *rule.Operand, joins []*rule.Join) {
 	} else if !guard {
 		w.text(word + "1 = 0")
 	}
+	w.text(g.d.first(joins, sc))
 	w.text(" LIMIT 1)")
 }
 

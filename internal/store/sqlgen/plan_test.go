@@ -1,6 +1,7 @@
 package sqlgen_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestPlans(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := script.World
-			e := open(t, w)
+			e := openSQLite(t, w)
 			c := w.Collection("posts")
 			q := store.Query{Collection: c, Limit: 30}
 			scope := rule.Scope{Schema: w, Collection: c}
@@ -111,19 +112,9 @@ func TestPlans(t *testing.T) {
 
 func (e *engine) explain(t *testing.T, st sqlgen.Statement) string {
 	t.Helper()
-	rows, err := e.db.Query("EXPLAIN QUERY PLAN "+st.SQL, st.Args...)
+	lines, err := e.run(context.Background(), "EXPLAIN QUERY PLAN "+st.SQL, st.Args...)
 	if err != nil {
 		t.Fatalf("%s: %v", st.SQL, err)
-	}
-	defer rows.Close()
-	var lines []string
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, detail)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -26,7 +26,7 @@ import (
 // Statement is one statement with the values for its placeholders.
 type Statement struct {
 	SQL  string
-	Args []any // nil, int64, float64, string or bool
+	Args []any // nil, int64, float64, string or bool; for PostgreSQL []string too
 	// Never tells that no record can match: the request decided it, and there
 	// is no need to ask the database.
 	Never bool
@@ -36,33 +36,37 @@ type Statement struct {
 // the collection in their order, or the id alone for IDsOnly. now is what the
 // time macros mean where a condition does not say.
 func Select(d Dialect, q store.Query, now time.Time) (Statement, error) {
-	return sorted(d, q, now, nil)
-}
-
-// SelectAmong is Select for rows that are known to hold all the records that
-// match: the database looks at these only. rows are as [Rows] finds them.
-func SelectAmong(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
-	return sorted(d, q, now, rows)
-}
-
-func sorted(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
 	g, err := matching(d, q, now)
 	if err != nil {
 		return Statement{}, err
 	}
-	if rows != nil {
-		d.among(g.and(), "t", rows)
+	return g.page(g.columns)
+}
+
+// PageRows is the statement for the rows of the records that Select finds, in
+// their order, where rows are known to hold all that match: the database looks
+// at these only, and sorts them without carrying their columns along.
+func PageRows(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
+	g, err := matching(d, q, now)
+	if err != nil {
+		return Statement{}, err
 	}
+	d.among(g.and(), "t", rows)
+	return g.page(func(out *buffer) { out.text(d.rowID("t")) })
+}
+
+// page is the statement for columns of one page in order.
+func (g *generator) page(columns func(*buffer)) (Statement, error) {
 	if err := g.order(); err != nil {
 		return Statement{}, err
 	}
 	out := buffer{sql: make([]byte, 0, 512)}
 	out.text("SELECT ")
-	g.columns(&out)
+	columns(&out)
 	g.from(&out)
 	out.add(&g.sorted)
-	if q.Limit > 0 || q.Offset > 0 {
-		d.limit(&out, q.Limit, q.Offset)
+	if g.q.Limit > 0 || g.q.Offset > 0 {
+		g.d.limit(&out, g.q.Limit, g.q.Offset)
 	}
 	return g.statement(&out)
 }
@@ -91,6 +95,19 @@ func Rows(d Dialect, q store.Query, now time.Time, limit int) (Statement, error)
 	out.text("SELECT " + d.rowID("t"))
 	g.from(&out)
 	d.limit(&out, limit, 0)
+	return g.statement(&out)
+}
+
+// RowsAmong is Rows for those of the rows given that match.
+func RowsAmong(d Dialect, q store.Query, now time.Time, rows []int64) (Statement, error) {
+	g, err := matching(d, q, now)
+	if err != nil {
+		return Statement{}, err
+	}
+	d.among(g.and(), "t", rows)
+	var out buffer
+	out.text("SELECT " + d.rowID("t"))
+	g.from(&out)
 	return g.statement(&out)
 }
 
@@ -126,20 +143,19 @@ func newGenerator(d Dialect, q store.Query, now time.Time) *generator {
 }
 
 func (g *generator) statement(out *buffer) (Statement, error) {
-	return Statement{SQL: string(out.sql), Args: out.args, Never: g.never}, g.err
+	return Statement{SQL: string(g.d.placeholders(out.sql, out.args)), Args: out.args, Never: g.never}, g.err
 }
 
 func (g *generator) columns(out *buffer) {
 	if g.q.IDsOnly {
-		out.text("t." + quote("id"))
+		out.text("t." + g.d.quote("id"))
 		return
 	}
 	for i, f := range g.q.Collection.Fields {
 		if i > 0 {
 			out.text(", ")
 		}
-		out.text("t.")
-		out.name(f.Name)
+		out.text("t." + g.d.quote(f.Name))
 	}
 }
 
@@ -148,7 +164,7 @@ func (g *generator) from(out *buffer) {
 	if g.q.Virtual != nil {
 		g.virtual(out, g.q.Virtual)
 	} else {
-		out.name(g.q.Collection.Name)
+		out.text(g.d.quote(g.q.Collection.Name))
 	}
 	out.text(" AS t")
 	out.add(&g.joined)
@@ -166,7 +182,7 @@ func (g *generator) virtual(out *buffer, rec *pando.Record) {
 			out.text(", ")
 		}
 		g.d.virtualColumn(out, f, rec.Get(f.Name))
-		out.text(" AS " + quote(f.Name))
+		out.text(" AS " + g.d.quote(f.Name))
 	}
 	out.text(")")
 }
@@ -178,7 +194,7 @@ func (g *generator) where() error {
 		if f == nil {
 			return fmt.Errorf("sqlgen: %s has no field %q", g.q.Collection.Name, m.Field)
 		}
-		g.d.match(g.and(), "t."+quote(f.Name), f, m)
+		g.d.match(g.and(), "t."+g.d.quote(f.Name), f, m)
 	}
 	for _, w := range g.q.Where {
 		now := w.Now
@@ -192,7 +208,7 @@ func (g *generator) where() error {
 		g.condition(g.bound.Cond)
 	}
 	if g.q.After != "" && g.q.Virtual == nil {
-		g.d.after(g.and(), quote(g.q.Collection.Name), g.q.After)
+		g.d.after(g.and(), g.d.quote(g.q.Collection.Name), g.q.After)
 	}
 	return g.err
 }
@@ -222,6 +238,11 @@ func (g *generator) and() *buffer {
 	return &g.conds
 }
 
+// placeholder stands in the text for a value until the statement is finished:
+// parts are written apart, so only then is it known which value is which. No
+// name and no text of SQL holds this byte.
+const placeholder = 0
+
 // buffer is SQL text with the values of its placeholders, in order.
 type buffer struct {
 	sql  []byte
@@ -231,7 +252,7 @@ type buffer struct {
 func (b *buffer) text(s string) { b.sql = append(b.sql, s...) }
 
 func (b *buffer) bind(v any) {
-	b.sql = append(b.sql, '?')
+	b.sql = append(b.sql, placeholder)
 	b.args = append(b.args, v)
 }
 
@@ -241,22 +262,3 @@ func (b *buffer) add(o *buffer) {
 }
 
 func (b *buffer) empty() bool { return len(b.sql) == 0 }
-
-// name writes a name as an identifier.
-func (b *buffer) name(s string) {
-	b.sql = append(b.sql, '"')
-	for i := range len(s) {
-		if s[i] == '"' {
-			b.sql = append(b.sql, '"')
-		}
-		b.sql = append(b.sql, s[i])
-	}
-	b.sql = append(b.sql, '"')
-}
-
-// quote is a name as an identifier.
-func quote(name string) string {
-	b := buffer{sql: make([]byte, 0, len(name)+2)}
-	b.name(name)
-	return string(b.sql)
-}

@@ -14,11 +14,32 @@ var SQLite Dialect = sqlite{}
 
 type sqlite struct{}
 
-func (sqlite) same() string    { return " IS " }
-func (sqlite) differs() string { return " IS NOT " }
-func (sqlite) like() string    { return " LIKE " }
-func (sqlite) untyped() string { return "+" }
-func (sqlite) random() string  { return "RANDOM()" }
+func (sqlite) quote(name string) string { return quote(name) }
+
+// quote is a name as an identifier of SQL.
+func quote(name string) string {
+	b := make([]byte, 0, len(name)+2)
+	b = append(b, '"')
+	for i := range len(name) {
+		if name[i] == '"' {
+			b = append(b, '"')
+		}
+		b = append(b, name[i])
+	}
+	return string(append(b, '"'))
+}
+
+// placeholders writes ? in place.
+func (sqlite) placeholders(sql []byte, _ []any) []byte {
+	for i, b := range sql {
+		if b == placeholder {
+			sql[i] = '?'
+		}
+	}
+	return sql
+}
+
+func (sqlite) random() string { return "RANDOM()" }
 
 // rowID uses the one name of the row id that no field can have.
 func (sqlite) rowID(alias string) string { return alias + "._rowid_" }
@@ -99,98 +120,60 @@ func (sqlite) virtualColumn(w *buffer, f *pando.Field, v any) {
 	}
 }
 
-func (sqlite) cast(w *buffer, v rule.Value, to rule.Affinity) {
-	w.text("CAST(")
-	w.bind(v.Any())
-	if to == rule.AffinityText {
-		w.text(" AS TEXT)")
-	} else {
-		w.text(" AS NUMERIC)")
-	}
-}
+func (sqlite) one() string { return "(SELECT 1)" }
 
 // columnItems copes with a column that holds no list, as after a restore or a
 // write by another program.
-func (sqlite) columnItems(w *buffer, column string) {
-	w.text("json_each(CASE WHEN " + isList(column) + " THEN " + column + " ELSE json_array(" + column + ") END)")
+func (sqlite) columnItems(w *buffer, column, alias string) {
+	w.text(listOf(column) + " AS " + alias)
+}
+
+func listOf(column string) string {
+	return "json_each(CASE WHEN " + isList(column) + " THEN " + column + " ELSE json_array(" + column + ") END)"
 }
 
 func isList(column string) string {
 	return "iif(json_valid(" + column + "), json_type(" + column + ") = 'array', 0)"
 }
 
-func (sqlite) valueItems(w *buffer, values []rule.Value) {
+func (sqlite) valueItems(w *buffer, values []rule.Value, alias string) {
+	w.text("json_each(")
+	w.bind(jsonList(values))
+	w.text(") AS " + alias)
+}
+
+// jsonList is a list as JSON text.
+func jsonList(values []rule.Value) string {
 	list := make([]any, len(values))
 	for i, v := range values {
 		list[i] = v.Any()
 	}
 	text, err := json.Marshal(list)
 	if err != nil { // infinities have no JSON
-		text = []byte("[]")
+		return "[]"
 	}
-	w.text("json_each(")
-	w.bind(string(text))
-	w.text(")")
+	return string(text)
 }
-
-func (sqlite) item(w *buffer, alias string) { w.text(alias + ".value") }
 
 func (sqlite) itemIs(w *buffer, id, alias string) { w.text(id + " = " + alias + ".value") }
 
-func (s sqlite) listHas(w *buffer, column, id string) {
-	w.text(id + " IN (SELECT value FROM ")
-	s.columnItems(w, column)
+func (sqlite) listHas(w *buffer, column, id string) {
+	w.text(id + " IN (SELECT value FROM " + listOf(column) + ")")
+}
+
+func (sqlite) idIn(w *buffer, id string, values []rule.Value) {
+	w.text(id + " IN (")
+	for i, v := range values {
+		if i > 0 {
+			w.text(", ")
+		}
+		w.bind(v.Any())
+	}
 	w.text(")")
 }
 
-func (sqlite) length(w *buffer, column string, f *pando.Field) {
-	if !f.Multiple() {
-		w.text("(CASE WHEN " + column + " <> '' THEN 1 ELSE 0 END)")
-		return
-	}
-	w.text("json_array_length(CASE WHEN " + isList(column) + " THEN " + column +
-		" WHEN " + column + " = '' OR " + column + " IS NULL THEN '[]' ELSE json_array(" + column + ") END)")
-}
+// narrow has nothing: no index of SQLite looks into lists.
+func (sqlite) narrow(*buffer, *rule.Exists, func(*rule.Join, *pando.Field) string) bool { return false }
 
-// path takes a column that is no JSON for a text.
-func (sqlite) path(w *buffer, column, path string) {
-	w.text("(CASE WHEN json_valid(" + column + ") THEN json_extract(" + column + ", ")
-	w.bind(path)
-	w.text(") ELSE json_extract(json_object('v', " + column + "), ")
-	w.bind("$.v" + path[1:])
-	w.text(") END)")
-}
-
-func (sqlite) indexedPath(w *buffer, column, path string, form pathForm) {
-	switch form {
-	case arrow:
-		w.text("(" + column + " ->> '" + path + "')")
-	case arrowKey:
-		w.text("(" + column + " ->> '" + path[2:] + "')")
-	default:
-		w.text("json_extract(" + column + ", '" + path + "')")
-	}
-}
-
-// distance is the great-circle distance; the cosine is clamped because rounding
-// makes it more than 1 for two equal points.
-func (sqlite) distance(w *buffer, args [4]*buffer) {
-	rad := func(i int) {
-		w.text("radians(")
-		w.add(args[i])
-		w.text(")")
-	}
-	w.text("(6371 * acos(min(1.0, max(-1.0, cos(")
-	rad(1)
-	w.text(") * cos(")
-	rad(3)
-	w.text(") * cos(")
-	rad(2)
-	w.text(" - ")
-	rad(0)
-	w.text(") + sin(")
-	rad(1)
-	w.text(") * sin(")
-	rad(3)
-	w.text(")))))")
-}
+// first has nothing: rows come as they lie.
+func (sqlite) first([]*rule.Join, *scope) string { return "" }

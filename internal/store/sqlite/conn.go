@@ -44,7 +44,8 @@ type conn struct {
 	arena arena  // holds what is bound
 	busy  int    // statements bound or running
 
-	logPages int // length of the log after the last commit; the writer's only
+	logPages int      // length of the log after the last commit; the writer's only
+	rows     rowNotes // changed since the last commit; the writer's only
 
 	texts []byte // of the row being decoded
 	ends  []int  // of each of them

@@ -10,7 +10,7 @@
 // answer means the write is on disk. Then, in this order, it publishes the
 // catalog, the positions and the changes, and answers its callers.
 //
-//	queue ─▶ BEGIN ─▶ job, job, job ─▶ Bump ─▶ COMMIT ─▶ Publish ─▶ sinks ─▶ answers ─▶ checkpoint
+//	queue ─▶ BEGIN ─▶ job, job, job ─▶ note rows ─▶ Bump ─▶ COMMIT ─▶ Publish ─▶ sinks ─▶ answers ─▶ checkpoint
 //
 // The log goes back into the file when the callers have their answers
 // (checkpoint.go). What a power loss leaves is tested by powerloss_test.go.
@@ -21,6 +21,13 @@
 // whose first query reads the one row of _pando_meta: the position of the last
 // commit in it and the version of its catalog. No snapshot outlives its Read,
 // as an old one keeps the log from being checkpointed.
+//
+// # Searches
+//
+// Which rows matched the conditions of a list is remembered (matches.go), and
+// brought up to date from a log of the rows that each commit changed (rowlog.go):
+// a filtered list after a write looks at what was written instead of at the
+// whole table.
 //
 // # Tables
 //

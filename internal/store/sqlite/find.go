@@ -18,25 +18,27 @@ func (r *reader) Find(ctx context.Context, q store.Query) (store.Page, error) {
 		return page, err
 	}
 	now := time.Now()
-	if q.Total && q.Limit > 0 && r.scans(q) {
-		recs, n, err := r.findFew(q, now)
-		if err != nil {
+	var rows []int64 // of all that match, if known
+	if r.searches(q) {
+		var err error
+		if rows, err = r.search(q, now); err != nil {
 			return page, r.failed(q.Collection, err)
 		}
-		if recs != nil {
-			return store.Page{Records: recs, Total: n}, nil
-		}
 	}
-	if q.Total {
+	if rows != nil {
+		page.Total = len(rows)
+	} else if q.Total {
 		n, err := r.total(ctx, q, now)
 		if err != nil {
 			return page, r.failed(q.Collection, err)
 		}
 		page.Total = n
 	}
-	sql, args, err := selectSQL(q, now)
-	if err == nil {
-		page.Records, err = r.records(q, sql, args)
+	var err error
+	if rows != nil && len(rows) <= fewRows {
+		page.Records, err = r.pageAmong(q, now, rows)
+	} else {
+		page.Records, err = r.page(q, now)
 	}
 	if err != nil {
 		return store.Page{Total: -1}, r.failed(q.Collection, err)
@@ -44,43 +46,11 @@ func (r *reader) Find(ctx context.Context, q store.Query) (store.Page, error) {
 	return page, nil
 }
 
-// fewRows is how many matches are few.
-const fewRows = 500
-
-// findFew answers a query for a page and a total with one scan where few records
-// match: it remembers their rows, counts them, and sorts these only. Without it
-// the total scans the table and the page does so again, since a page by an index
-// walks the index to its end when it does not fill. Many matches are found soon,
-// so little is lost when it gives up and returns nil.
-func (r *reader) findFew(q store.Query, now time.Time) ([]*pando.Record, int, error) {
-	sql, args, err := rowsSQL(q, now, fewRows+1)
+// page is the records of a query.
+func (r *reader) page(q store.Query, now time.Time) ([]*pando.Record, error) {
+	sql, args, err := selectSQL(q, now)
 	if err != nil || sql == "" {
-		return []*pando.Record{}, 0, err
-	}
-	rows := make([]int64, 0, 64)
-	err = r.c.each(sql, func(row *stmt) error {
-		rows = append(rows, row.int(0))
-		return nil
-	}, args...)
-	if err != nil || len(rows) > fewRows {
-		return nil, 0, err
-	}
-	if sql, args, err = amongSQL(q, now, rows); err != nil {
-		return nil, 0, err
-	}
-	recs, err := r.records(q, sql, args)
-	return recs, len(rows), err
-}
-
-// scans tells whether a query reads a table of its own under conditions.
-func (r *reader) scans(q store.Query) bool {
-	return len(q.Where) > 0 && !q.Collection.IsView() && q.Virtual == nil
-}
-
-// records runs a statement for the records of q; "" has none.
-func (r *reader) records(q store.Query, sql string, args []any) ([]*pando.Record, error) {
-	if sql == "" {
-		return []*pando.Record{}, nil
+		return []*pando.Record{}, err
 	}
 	p := r.s.plans.of(q.Collection)
 	decode := p.decode
@@ -88,11 +58,59 @@ func (r *reader) records(q store.Query, sql string, args []any) ([]*pando.Record
 		decode = p.decodeID
 	}
 	recs := make([]*pando.Record, 0, min(max(q.Limit, 0), 500))
-	err := r.c.each(sql, func(row *stmt) error {
+	err = r.c.each(sql, func(row *stmt) error {
 		recs = append(recs, decode(row))
 		return nil
 	}, args...)
 	return recs, err
+}
+
+// fewRows is how many matches are few: to sort them is cheaper than to walk an
+// index until enough of them were met.
+const fewRows = 500
+
+// pageAmong is page where the rows of all that match are known. The conditions
+// are asked again, so that a row too many could never be shown to anybody.
+func (r *reader) pageAmong(q store.Query, now time.Time, rows []int64) ([]*pando.Record, error) {
+	if len(rows) == 0 {
+		return []*pando.Record{}, nil
+	}
+	sql, args, err := pageRowsSQL(q, now, rows)
+	if err != nil || sql == "" {
+		return []*pando.Record{}, err
+	}
+	if rows, _, err = r.rows(sql, args); err != nil {
+		return nil, err
+	}
+	p := r.s.plans.of(q.Collection)
+	decode, byRow := p.decode, p.byRow
+	if q.IDsOnly {
+		decode, byRow = p.decodeID, p.idByRow
+	}
+	one, err := r.c.prepare(byRow)
+	if err != nil {
+		return nil, err
+	}
+	defer one.reset()
+	recs := make([]*pando.Record, 0, len(rows))
+	for _, row := range rows {
+		one.reset()
+		one.bindInt(0, row)
+		found, err := one.step()
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			recs = append(recs, decode(one))
+		}
+	}
+	return recs, nil
+}
+
+// searches tells whether a query wants a page and a total of those records of a
+// table that meet conditions.
+func (r *reader) searches(q store.Query) bool {
+	return q.Total && q.Limit > 0 && len(q.Where) > 0 && !q.Collection.IsView() && q.Virtual == nil
 }
 
 // total counts all records that match. Without conditions, the answer is known.

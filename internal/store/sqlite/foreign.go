@@ -31,6 +31,7 @@ func (w *writer) checkForeign() error {
 	w.csn = max(w.csn, m.csn) + 1
 	w.version = max(w.version, m.catalog)
 	w.s.counts.forget(w.csn)
+	w.s.matches.forget(w.csn)
 	if !mutant.ForeignKept {
 		w.s.index.Forget(position.N(w.csn))
 	}

@@ -21,6 +21,8 @@ type plan struct {
 	columns string // all columns, in the order of the fields
 	byID    string
 	byIDs   string // of a JSON array
+	byRow   string
+	idByRow string
 	insert  string
 	delete  string
 
@@ -87,6 +89,8 @@ func newPlan(c *pando.Collection) *plan {
 	p.columns = strings.Join(names, ", ")
 	p.byID = "SELECT " + p.columns + " FROM " + table + " WHERE id = ? LIMIT 1"
 	p.byIDs = "SELECT " + p.columns + " FROM " + table + " WHERE id IN (SELECT value FROM json_each(?))"
+	p.byRow = "SELECT " + p.columns + " FROM " + table + " WHERE _rowid_ = ?"
+	p.idByRow = "SELECT id FROM " + table + " WHERE _rowid_ = ?"
 	p.insert = "INSERT INTO " + table + " (" + p.columns + ") VALUES (?" + strings.Repeat(", ?", max(0, len(names)-1)) + ")"
 	p.delete = "DELETE FROM " + table + " WHERE id = ?"
 	return p

@@ -22,9 +22,14 @@ func rowsSQL(q store.Query, now time.Time, limit int) (string, []any, error) {
 	return statement(sqlgen.Rows(sqlgen.SQLite, q, now, limit))
 }
 
-// amongSQL is selectSQL where the rows of all records are known.
-func amongSQL(q store.Query, now time.Time, rows []int64) (string, []any, error) {
-	return statement(sqlgen.SelectAmong(sqlgen.SQLite, q, now, rows))
+// rowsAmongSQL is rowsSQL for those of the rows given that match.
+func rowsAmongSQL(q store.Query, now time.Time, rows []int64) (string, []any, error) {
+	return statement(sqlgen.RowsAmong(sqlgen.SQLite, q, now, rows))
+}
+
+// pageRowsSQL is the statement for the rows of a page, of rows.
+func pageRowsSQL(q store.Query, now time.Time, rows []int64) (string, []any, error) {
+	return statement(sqlgen.PageRows(sqlgen.SQLite, q, now, rows))
 }
 
 func statement(st sqlgen.Statement, err error) (string, []any, error) {

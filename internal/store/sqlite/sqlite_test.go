@@ -14,7 +14,7 @@ import (
 func TestContract(t *testing.T) {
 	storetest.Run(t, storetest.Backend{
 		Open: func(t *testing.T, index *position.Index, sink changes.Sink) store.Store {
-			return open(t, Options{Dir: t.TempDir(), Index: index, Sinks: []changes.Sink{sink}})
+			return open(t, Options{Dir: t.TempDir(), Index: index, Sinks: []changes.Sink{sink}, RememberFrom: 1})
 		},
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			if err := s.Close(); err != nil {

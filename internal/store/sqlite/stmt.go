@@ -203,6 +203,11 @@ func (s *stmt) kind(i int) int32 {
 	return lib.Xsqlite3_column_type(s.c.tls, s.handle, int32(i))
 }
 
+// steps is how many steps of SQLite's machine s has taken since it was asked.
+func (s *stmt) steps() int {
+	return int(lib.Xsqlite3_stmt_status(s.c.tls, s.handle, lib.SQLITE_STMTSTATUS_VM_STEP, 1))
+}
+
 func (s *stmt) columns() int { return int(lib.Xsqlite3_column_count(s.c.tls, s.handle)) }
 
 // readOnly tells whether running s cannot change the database.

@@ -50,6 +50,11 @@ type Options struct {
 	// the database file; 0 means 2000 pages of 4 KB.
 	CheckpointPages int
 
+	// RememberFrom is how much work a search must be for its result to be
+	// remembered, in steps of SQLite's machine; 0 means 2000, some 500 rows. Below
+	// 0 nothing is remembered.
+	RememberFrom int
+
 	Logger *slog.Logger // nil: slog.Default
 
 	pragmas []string // set on the writer's connection last; for tests that must fail
@@ -67,6 +72,7 @@ type Store struct {
 	catalogs catalogs
 	plans    plans
 	counts   counts
+	matches  matches
 	pool     *pool
 	writer   *writer
 	stats    statistics
@@ -101,6 +107,9 @@ func Open(opts Options) (*Store, error) {
 	}
 	if opts.LongQuery <= 0 {
 		opts.LongQuery = time.Second
+	}
+	if opts.RememberFrom == 0 {
+		opts.RememberFrom = 2000
 	}
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
 	s.counts.counting = make(chan struct{}, 1)
@@ -231,7 +240,13 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		r.floor = uint64(s.index.Frontier())
 	}
 	defer r.end()
+	position.SessionOf(ctx).Observe(position.Token{N: r.Stamp()})
 	return fn(&r)
+}
+
+// ReadOne is Read: a snapshot costs next to nothing here.
+func (s *Store) ReadOne(ctx context.Context, fn func(store.Reader) error) error {
+	return s.Read(ctx, fn)
 }
 
 // Close ends the store after the reads and writes under way. Later calls fail

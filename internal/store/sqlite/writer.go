@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,8 @@ func newWriter(s *Store, c *conn) (*writer, error) {
 		return nil, err
 	}
 	c.watchLog()
+	c.watchRows()
+	s.matches.forget(m.csn)
 	return &writer{
 		s: s, c: c, queue: make(chan *job, 1024), stopped: make(chan struct{}),
 		csn: m.csn, version: m.catalog, dataVersion: version,
@@ -123,6 +126,11 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 	pos, err := j.pos, j.err
 	j.ctx, j.fn = nil, nil
 	jobs.Put(j)
+	if session := position.SessionOf(ctx); session != nil {
+		// One that failed has read as well, and nothing beyond the frontier: it
+		// was answered after the commit of those it shared the group with.
+		session.Observe(position.Token{N: max(pos, s.index.Frontier())})
+	}
 	return pos, err
 }
 
@@ -360,6 +368,12 @@ func (w *writer) commitSQL() error {
 	for _, id := range g.remade {
 		w.s.counts.restart(w.csn, id)
 	}
+	if mutant.RowsLate {
+		defer w.noteRows()
+		defer mutant.Gap(true)
+	} else {
+		w.noteRows()
+	}
 	if g.cat != w.s.Catalog() {
 		w.s.catalogs.add(g.cat)
 		w.s.coming.Store(g.cat)
@@ -375,6 +389,18 @@ func (w *writer) commitSQL() error {
 		w.bump()
 	}
 	return w.c.exec("COMMIT")
+}
+
+// noteRows tells the searches that are remembered which rows the group changes.
+// A new catalog may mean other columns under the same names.
+func (w *writer) noteRows() {
+	g := &w.group
+	whole := g.cat != w.s.Catalog() || slices.ContainsFunc(g.touched, func(t touched) bool { return t.all })
+	if whole {
+		w.s.matches.forget(w.csn)
+	} else {
+		w.s.matches.change(w.csn, &w.c.rows)
+	}
 }
 
 // bump tells the index what the group changes.
@@ -415,5 +441,6 @@ func (w *writer) reset() {
 	g.done, g.batches, g.touched = g.done[:0], g.batches[:0], g.touched[:0]
 	g.remade = g.remade[:0]
 	clear(g.deltas)
+	w.c.rows.clear()
 	g.open, g.dirty = false, false
 }

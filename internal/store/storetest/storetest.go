@@ -23,6 +23,16 @@ type Backend struct {
 	Reopen func(t *testing.T, s store.Store) store.Store
 	// Restore opens what Backup wrote as a store of its own.
 	Restore func(t *testing.T, backup []byte) store.Store
+	// SQL says some of the suite's queries in the words of the database, where
+	// they are not those of SQLite.
+	SQL map[string]string
+}
+
+func (b Backend) sql(query string) string {
+	if own, ok := b.SQL[query]; ok {
+		return own
+	}
+	return query
 }
 
 // Run holds the stores of a backend to the contract.
@@ -33,7 +43,7 @@ func Run(t *testing.T, b Backend) {
 	}{
 		{"Write", writeTests}, {"Read", readTests}, {"Records", recordTests}, {"Find", findTests},
 		{"Catalog", catalogTests}, {"Schema", append(schemaTests, evolveTest)}, {"Views", viewTests},
-		{"Changes", changeTests}, {"Facts", factTests}, {"Backup", backupTests},
+		{"Changes", changeTests}, {"Facts", factTests}, {"Sessions", sessionTests}, {"Backup", backupTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tt := range group.tests {

@@ -1,0 +1,42 @@
+//go:build !linux
+
+package localcluster
+
+import (
+	"errors"
+	"os/exec"
+)
+
+// errLinux: a node is found by /proc, and its port held as Linux allows.
+var errLinux = errors.New("localcluster: servers of a local cluster run on Linux only")
+
+func detach(*exec.Cmd, *identity) {}
+
+func kill(int) error           { return errLinux }
+func interrupt(int) error      { return errLinux }
+func terminate(int) error      { return errLinux }
+func hangup(int) error         { return errLinux }
+func stop(int) error           { return errLinux }
+func resume(int) error         { return errLinux }
+func freeze(...string) error   { return errLinux }
+func thaw(...string) error     { return errLinux }
+func killAll(...string) error  { return errLinux }
+func startOwn(*exec.Cmd) error { return errLinux }
+func disown(int)               {}
+func freeSegment(string)       {}
+func adopt()                   {}
+func roomy(string) bool        { return false }
+
+type process struct {
+	pid  int
+	line string
+}
+
+func members(...string) []process { return nil }
+
+type port struct{ number int }
+
+func reservePort() (*port, error) { return nil, errLinux }
+func (p *port) release()          {}
+func (p *port) String() string    { return "" }
+func (p *port) addr() string      { return "" }

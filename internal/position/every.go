@@ -1,0 +1,11 @@
+package position
+
+// EveryTag has one tag of each slot of an [Index]: for commits that change more
+// than can be named.
+func EveryTag() []Tag {
+	tags := make([]Tag, indexSlots)
+	for i := range tags {
+		tags[i] = Tag(i)
+	}
+	return tags
+}

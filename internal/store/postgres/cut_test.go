@@ -1,0 +1,98 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// A connection that is cut at any point of a write, on the way there or back:
+// the write is made whole, once, or not at all, and what is answered is so.
+func TestConnectionLost(t *testing.T) {
+	for _, shape := range []struct {
+		name string
+		do   func(ctx context.Context, tx store.Tx, c *pando.Collection, id string) error
+	}{
+		{"create", func(ctx context.Context, tx store.Tx, c *pando.Collection, id string) error {
+			if err := tx.Insert(ctx, thing(c, id+"a", "", 1)); err != nil {
+				return err
+			}
+			return tx.Insert(ctx, thing(c, id+"b", "", 1))
+		}},
+		{"read, update, create", func(ctx context.Context, tx store.Tx, c *pando.Collection, id string) error {
+			old, err := tx.Record(ctx, c, "counter")
+			if err != nil {
+				return err
+			}
+			next := old.Clone()
+			next.Set("n", old.Get("n").(float64)+1)
+			if err := tx.Update(ctx, old, next); err != nil {
+				return err
+			}
+			if err := tx.Insert(ctx, thing(c, id+"a", "", 1)); err != nil {
+				return err
+			}
+			if _, err := tx.Find(ctx, store.Query{Collection: c, Limit: 1}); err != nil {
+				return err
+			}
+			return tx.Insert(ctx, thing(c, id+"b", "", 1))
+		}},
+	} {
+		t.Run(shape.name, func(t *testing.T) {
+			w, told := new(cable), new(sink)
+			s, c := fresh(t, Options{PoolSize: 2, OneShot: true, dial: w.dial, Sinks: []changes.Sink{told}})
+			write(t, s, func(tx store.Tx) error { return tx.Insert(t.Context(), thing(c, "counter", "", 0)) })
+			unknown, counted := 0, 0.0
+			for _, back := range []bool{false, true} {
+				for at := 1; ; at++ {
+					id := fmt.Sprintf("%v-%d", back, at)
+					if back {
+						w.arm(0, at)
+					} else {
+						w.arm(at, 0)
+					}
+					_, err := s.Write(t.Context(), func(tx store.Tx) error { return shape.do(t.Context(), tx, c, id) })
+					cut := w.disarm()
+					a, b := get(t, s, c, id+"a"), get(t, s, c, id+"b")
+					n := get(t, s, c, "counter").Get("n").(float64) - counted
+					counted += n
+					there := a != nil
+					switch {
+					case there != (b != nil):
+						t.Errorf("cut at %s: half of it is there", id)
+					case err == nil && !there:
+						t.Errorf("cut at %s: answered, and not there", id)
+					case err != nil && there && !isUnknown(err):
+						t.Errorf("cut at %s: refused (%v), and there", id, err)
+					case n > 1 || shape.name != "create" && there != (n == 1):
+						t.Errorf("cut at %s: counted %v times, there: %v", id, n, there)
+					}
+					if isUnknown(err) {
+						unknown++
+					} else if err != nil {
+						t.Errorf("cut at %s: %v", id, err)
+					}
+					if got := told.creates(id + "a"); err == nil && got != 1 {
+						t.Errorf("cut at %s: followers were told %d times", id, got)
+					}
+					if !cut {
+						t.Logf("%d places, back: %v", at-1, back)
+						break
+					}
+				}
+			}
+			if unknown > 0 {
+				t.Errorf("%d outcomes are unknown, though the server could be asked", unknown)
+			}
+		})
+	}
+}
+
+func isUnknown(err error) bool {
+	e, ok := err.(*pando.Error)
+	return ok && e.Data["outcome"] == "unknown"
+}

@@ -1,0 +1,342 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/topology"
+)
+
+// nodes are the hosts of the database: the watcher says who is what, and each
+// life of a host has a pool of its own, which ends with it.
+type nodes struct {
+	s       *Store
+	watcher *topology.Watcher
+	prober  *prober
+
+	mu      sync.Mutex
+	hosts   map[string]address
+	lives   map[*topology.Member]*node
+	closed  bool
+	running sync.WaitGroup
+}
+
+// node is one life of one host.
+type node struct {
+	host   string
+	member *topology.Member
+	pool   *pool
+}
+
+// soleDeadline is how long the only host may take to answer a probe: there is
+// nobody else to turn to, and it may only be busy.
+const soleDeadline = 2 * time.Second
+
+// openNodes begins to watch the hosts, and waits until each was heard once.
+func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
+	k := &nodes{s: s, lives: make(map[*topology.Member]*node)}
+	k.setHosts(s.hosts)
+	k.prober = newProber(s, s.hosts)
+	cfg := topology.Config{Hosts: hostNames(s.hosts), Probe: k.prober.probe, OnChange: func(c topology.Change) {
+		s.log.Log(context.Background(), c.Level, "database: "+maskIn(c.Text, s.opts.URL))
+	}}
+	if len(s.hosts) == 1 {
+		cfg.Deadline = soleDeadline
+	}
+	k.watcher = topology.New(cfg)
+	if err := k.first(ctx); err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// first waits for a primary as long as it makes sense: a server that is starting
+// will be there in a moment, a wrong password stays wrong.
+func (k *nodes) first(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, k.s.opts.WriteWait)
+	defer cancel()
+	if err := k.watcher.WaitFirst(wait); err != nil {
+		return k.unreachable(err)
+	}
+	for {
+		state := k.watcher.State()
+		if state.LastPrimary() != nil {
+			return nil
+		}
+		if !k.starting() {
+			return k.unreachable(nil)
+		}
+		select {
+		case <-state.Changed():
+		case <-time.After(50 * time.Millisecond):
+		case <-wait.Done():
+			return k.unreachable(wait.Err())
+		}
+	}
+}
+
+func (k *nodes) setHosts(hosts []address) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hosts = make(map[string]address, len(hosts))
+	for _, a := range hosts {
+		k.hosts[a.host] = a
+	}
+}
+
+func hostNames(hosts []address) []string {
+	list := make([]string, len(hosts))
+	for i, a := range hosts {
+		list[i] = a.host
+	}
+	return list
+}
+
+// of is the node of a member; nil if its life is over.
+func (k *nodes) of(m *topology.Member) *node {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n := k.lives[m]; n != nil {
+		return n
+	}
+	a, ok := k.hosts[m.Host()]
+	if !ok || k.closed {
+		return nil
+	}
+	select {
+	case <-m.Gone():
+		return nil
+	default:
+	}
+	n := &node{host: a.host, member: m, pool: newPool(a.cfg, k.size(a.host), k.s.opts.PoolWait, k.s.session())}
+	k.lives[m] = n
+	k.running.Go(func() { k.follow(n) })
+	return n
+}
+
+// size is how many connections a pool may have: what the server allows us,
+// leaving something to others, and no more than the machine can use.
+func (k *nodes) size(host string) int {
+	if n := k.s.opts.PoolSize; n > 0 {
+		return n
+	}
+	size := max(32, 8*runtime.GOMAXPROCS(0))
+	if most := k.prober.limit(host); most > 0 {
+		size = min(size, most*3/4)
+	}
+	return max(4, size)
+}
+
+// follow ends a node with its life: whatever was sent over its connections has
+// no answer. While it is silent, and another node can be asked, reads leave it.
+func (k *nodes) follow(n *node) {
+	for {
+		select {
+		case <-n.member.Gone():
+			n.pool.retire(true)
+			n.pool.drain()
+			k.mu.Lock()
+			delete(k.lives, n.member)
+			k.mu.Unlock()
+			return
+		case <-n.member.Alarm():
+		}
+		if k.alternative(n) {
+			n.pool.cutReads()
+		}
+		for n.member.Silent() { // until it is heard again, or gone
+			timer := time.NewTimer(20 * time.Millisecond)
+			select {
+			case <-n.member.Gone():
+			case <-timer.C:
+				if k.alternative(n) {
+					n.pool.cutReads()
+				}
+			}
+			timer.Stop()
+			if isClosed(n.member.Gone()) {
+				break
+			}
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// alternative tells whether reads can be answered by another node.
+func (k *nodes) alternative(n *node) bool {
+	state := k.watcher.State()
+	if p := state.Primary(); p != nil && p != n.member {
+		return true
+	}
+	for _, m := range state.Replicas() {
+		if m != n.member && !m.Silent() {
+			return true
+		}
+	}
+	return false
+}
+
+// session are the settings of each session.
+func (s *Store) session() map[string]string {
+	return map[string]string{"statement_timeout": strconv.FormatInt(s.opts.QueryTimeout.Milliseconds(), 10)}
+}
+
+// sole tells whether there is one host only: whether it answers probes or not,
+// there is nobody else to ask.
+func (k *nodes) sole() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.hosts) == 1
+}
+
+// writer is a connection to the primary, for which it waits a bounded time.
+func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
+	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
+		if m := k.watcher.State().LastPrimary(); m != nil && k.sole() {
+			return m, nil
+		}
+		return k.watcher.WaitPrimary(wait)
+	}, (*pool).acquireWrite)
+}
+
+// reader is a connection to a node that shows everything up to need: a replica if
+// one does, else the primary. While there is no primary, it waits for a replica
+// to come as far.
+func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*node, *conn, error) {
+	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
+		for {
+			state := k.watcher.State()
+			if !primary {
+				if m := state.Replica(need); m != nil {
+					return m, nil
+				}
+			}
+			if m := state.Primary(); m != nil {
+				return m, nil
+			}
+			if m := state.LastPrimary(); m != nil && k.sole() {
+				return m, nil
+			}
+			timer := time.NewTimer(10 * time.Millisecond)
+			select {
+			case <-state.Changed():
+			case <-timer.C:
+			case <-wait.Done():
+				timer.Stop()
+				return nil, errNoPrimary
+			}
+			timer.Stop()
+		}
+	}, (*pool).acquire)
+}
+
+var errNoPrimary = errors.New("no node that can be read")
+
+// until takes a connection to the node that find finds, again and again within
+// the time that a request may wait.
+func (k *nodes) until(
+	ctx context.Context, find func(context.Context) (*topology.Member, error), take func(*pool, context.Context) (*conn, error),
+) (*node, *conn, error) {
+	deadline := time.Now().Add(k.s.opts.WriteWait)
+	for try := 1; ; try++ {
+		m, err := k.found(ctx, deadline, find)
+		if err != nil {
+			return nil, nil, err
+		}
+		var c *conn
+		n := k.of(m)
+		if n != nil {
+			if c, err = take(n.pool, ctx); err == nil {
+				m.Acquire()
+				return n, c, nil
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case err != nil && !isLost(err) && !isStarting(err) || time.Now().After(deadline):
+			return nil, nil, unavailable(err)
+		case err != nil && !errors.Is(err, errPoolClosed):
+			m.Suspect()
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+func (k *nodes) found(
+	ctx context.Context, deadline time.Time, find func(context.Context) (*topology.Member, error),
+) (*topology.Member, error) {
+	state := k.watcher.State()
+	if m := state.Primary(); m == nil || time.Now().After(deadline) {
+		wait, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		ctx = wait
+	}
+	m, err := find(ctx)
+	if err == nil {
+		return m, nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	return nil, &pando.Error{
+		Kind: pando.KindUnavailable, Message: "The database cannot be reached at the moment. Please try again in a moment.",
+		Err: errors.New(maskIn(err.Error(), k.s.opts.URL)),
+	}
+}
+
+// failed says that a connection to the node failed.
+func (n *node) failed(err error) {
+	if err != nil && !isClosed(n.member.Gone()) {
+		n.member.Suspect()
+	}
+}
+
+// release gives a connection back.
+func (n *node) release(c *conn) {
+	n.member.Release()
+	n.pool.release(c)
+}
+
+// Topology is everything there is to show of the hosts.
+func (s *Store) Topology() topology.Status { return s.nodes.watcher.Status() }
+
+// SetURL has other hosts watched, as the configuration says now. User, database
+// and password are those of the new URL as well.
+func (s *Store) SetURL(url string) error {
+	hosts, err := parseURL(url, &s.opts)
+	if err != nil {
+		return err
+	}
+	s.nodes.setHosts(hosts)
+	s.nodes.prober.set(hosts)
+	s.nodes.watcher.SetHosts(hostNames(hosts))
+	return nil
+}
+
+// close ends all connections.
+func (k *nodes) close() {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
+	k.watcher.Close() // ends every life, and with it every pool
+	k.running.Wait()
+	k.prober.close()
+}

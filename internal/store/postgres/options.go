@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+)
+
+// Options says where a store lies and what it may use. Only URL is needed.
+type Options struct {
+	// URL is libpq's form, with one host or several in any order:
+	// postgres://user:password@h1,h2:5433/database?sslmode=require.
+	URL string
+
+	// Index is told of every commit; nil means one that nobody else reads.
+	Index *position.Index
+	// Sinks are given every batch, in commit order, before its answer.
+	Sinks []changes.Sink
+
+	// Identity says who holds the lease of the one server that may write: the id
+	// of its data directory, which takes its own lease back at once. "" means a
+	// new identity each time.
+	Identity string
+	// OneShot is for commands beside a server: no lease is taken.
+	OneShot bool
+
+	// PoolSize is how many connections there may be to each host; 0 means what
+	// the server allows and the machine can use.
+	PoolSize int
+	// PoolWait is how long a request waits for a connection; 0 means 5 seconds.
+	PoolWait time.Duration
+	// QueryTimeout is how long a query may run; 0 means 30 seconds.
+	QueryTimeout time.Duration
+	// WriteWait is how long a write waits for a primary, or for the answer to its
+	// COMMIT; 0 means 5 seconds.
+	WriteWait time.Duration
+
+	Logger *slog.Logger // nil: slog.Default
+
+	target bool // see OpenTarget
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: net.Dialer
+}
+
+func (o *Options) complete() {
+	if o.PoolWait <= 0 {
+		o.PoolWait = 5 * time.Second
+	}
+	if o.QueryTimeout <= 0 {
+		o.QueryTimeout = 30 * time.Second
+	}
+	if o.WriteWait <= 0 {
+		o.WriteWait = 5 * time.Second
+	}
+	if o.Index == nil {
+		o.Index = position.NewIndex(0)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.dial == nil {
+		d := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+		o.dial = d.DialContext
+	}
+}
+
+const dialTimeout = 2 * time.Second

@@ -1,0 +1,203 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+)
+
+// fate is what became of a transaction whose COMMIT has no answer.
+type fate uint8
+
+const (
+	fateUnknown fate = iota
+	fateCommitted
+	fateAborted
+)
+
+// outcomePause is between two looks at a server that is not there yet, or where
+// the old session still runs.
+const outcomePause = 20 * time.Millisecond
+
+// settle looks into a COMMIT without an answer. What is known for certain is
+// treated as if it had been answered; the rest is reported as unknown, and told
+// to followers without its changes. As long as nothing is known the tags stay
+// pending: reads of them go to the primary.
+//
+// It looks at the primary of that time, once the old session is over: what that
+// one does not show then, it never will. Nobody ends the session: if it waits for
+// a standby to confirm the commit, that would show to all what a failover can
+// still take back.
+func (t *tx) settle(f *flight, lost error) result {
+	s := t.s
+	unknown := result{err: unknownOutcome(fmt.Errorf("commit: %w", lost))}
+	member, timeline := t.node.member, t.node.member.Report().Timeline
+	t.c.cut()
+	t.release()
+	for {
+		n, c, err := s.nodes.writer(context.Background())
+		if err == nil {
+			over := n.member != member
+			if !over {
+				over, err = isOver(c, t.pid)
+			}
+			if over && err == nil {
+				what, at, err := t.look(c, timeline, f)
+				if err == nil {
+					n.release(c)
+					return t.settled(f, what, at, unknown)
+				}
+			}
+			n.release(c)
+		}
+		timer := time.NewTimer(outcomePause)
+		select {
+		case <-timer.C:
+		case <-s.ended:
+			timer.Stop()
+			s.commits.crash(f) // nobody is left who could read anything
+			return unknown
+		}
+	}
+}
+
+// settled ends a flight whose fate is known, or can make no difference any more.
+func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
+	switch what {
+	case fateCommitted:
+		n := t.s.commits.land(f, at.timeline, at.n, t.published)
+		t.s.stats.writes.Add(1)
+		token := position.Token{Timeline: at.timeline, N: n}
+		t.s.positions.given(token)
+		position.SessionOf(t.ctx).Observe(token)
+		return result{pos: n}
+	case fateAborted:
+		t.s.commits.crash(f)
+		return result{again: errors.New("the connection was lost before the commit")}
+	}
+	f.late = true
+	t.s.commits.land(f, at.timeline, at.n, func() {})
+	return unknown
+}
+
+// look finds out, on a primary where the old session is over, whether the
+// transaction is there. That it is there is not enough: with synchronous
+// replication it must be where a failover cannot take it back, which a commit of
+// our own behind it says.
+func (t *tx) look(c *conn, timeline uint32, f *flight) (what fate, at where, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), t.s.opts.WriteWait)
+	defer cancel()
+	if err := c.run(ctx, whereQuery(&at)); err != nil {
+		return fateUnknown, at, err
+	}
+	switch {
+	case t.xid != "" && at.timeline == timeline: // such numbers mean nothing on another one
+		what, err = statusOf(ctx, c, t.xid)
+	case t.catalog:
+		what, err = t.lookForCatalog(ctx, c)
+	default:
+		what, err = t.lookForRecord(ctx, c, f)
+	}
+	if what != fateCommitted || err != nil {
+		return what, at, err
+	}
+	c.hold.Store(true)
+	err = c.run(context.Background(), &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}, whereQuery(&at))
+	c.hold.Store(false)
+	if c.waited {
+		return fateUnknown, at, err
+	}
+	return what, at, err
+}
+
+func statusOf(ctx context.Context, c *conn, xid string) (what fate, err error) {
+	err = c.each(ctx, "SELECT pg_xact_status($1::xid8)", func(v [][]byte) error {
+		switch string(v[0]) {
+		case "committed":
+			what = fateCommitted
+		case "aborted":
+			what = fateAborted
+		}
+		return nil
+	}, xid)
+	return what, err
+}
+
+// lookForCatalog: only one transaction ever made a catalog of this version.
+func (t *tx) lookForCatalog(ctx context.Context, c *conn) (fate, error) {
+	m, err := readMeta(ctx, c)
+	switch {
+	case err != nil:
+		return fateUnknown, err
+	case m.catalog == t.cat.Version:
+		return fateCommitted, nil
+	case m.catalog < t.cat.Version:
+		return fateAborted, nil
+	}
+	return fateUnknown, nil
+}
+
+// lookForRecord looks for a record that the transaction made. If it is there as
+// it was to be, so is the rest; if there is none of its id, nothing is. A
+// transaction that makes no record leaves nothing to be known by.
+func (t *tx) lookForRecord(ctx context.Context, c *conn, f *flight) (what fate, err error) {
+	made := made(f.batch.Changes)
+	if made == nil {
+		return fateUnknown, nil
+	}
+	p := t.s.plans.of(made.Record.Collection)
+	what = fateAborted
+	q := p.rows(p.byID, [][]byte{textBytes(made.Record.ID())}, nil)
+	q.once = true
+	q.row = func(q *query, row [][]byte) error {
+		what = fateUnknown
+		if p.equal(made.Record.Values, p.decode(q.c, row).Values) {
+			what = fateCommitted
+		}
+		return nil
+	}
+	return what, c.run(ctx, q)
+}
+
+// made is a record that was created, and not touched again in the transaction.
+func made(list []changes.Change) *changes.Change {
+	touched := make(map[position.Tag]int, len(list))
+	for _, ch := range list {
+		touched[position.RecordTag(ch.Record.Collection.ID, ch.Record.ID())]++
+	}
+	for i, ch := range list {
+		if ch.Action == changes.Create && touched[position.RecordTag(ch.Record.Collection.ID, ch.Record.ID())] == 1 {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// equal tells whether two records are stored alike.
+func (p *plan) equal(a, b []any) bool {
+	for i := range p.forms {
+		x, err1 := p.value(i, a[i])
+		y, err2 := p.value(i, b[i])
+		if err1 != nil || err2 != nil || (x == nil) != (y == nil) || !bytes.Equal(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// isOver tells whether a session of ours is, whose connection is gone.
+func isOver(c *conn, pid string) (over bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	over = true
+	err = c.each(ctx, "SELECT 1 FROM pg_stat_activity WHERE pid = $1::int", func([][]byte) error {
+		over = false
+		return nil
+	}, pid)
+	return over, err
+}

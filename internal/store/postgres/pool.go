@@ -1,0 +1,255 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pandobase/pando"
+)
+
+// pool is the connections to one life of one host. It never has more than its
+// size, and who has waited too long for one is told that the database is busy,
+// rather than that everybody waits ever longer.
+type pool struct {
+	cfg     *pgconn.Config
+	session map[string]string // settings of each session, where no pooler is between
+	wait    time.Duration
+	tokens  chan struct{} // one for each connection that there may be
+	writes  chan struct{} // one for each that writes may have: reads go on while those hang
+
+	mu     sync.Mutex
+	idle   []*conn        // used last is last, and is used next
+	used   map[*conn]bool // those that write are true
+	closed bool
+	pooler pooler
+	ends   sync.WaitGroup // connections being closed
+}
+
+// pooler tells whether something like PgBouncer stands between.
+type pooler uint8
+
+const (
+	poolerUnknown pooler = iota
+	poolerNo
+	poolerYes
+)
+
+func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[string]string) *pool {
+	p := &pool{cfg: cfg, session: session, wait: wait, used: make(map[*conn]bool)}
+	p.tokens = make(chan struct{}, size)
+	for range size {
+		p.tokens <- struct{}{}
+	}
+	writes := max(1, size*3/4)
+	p.writes = make(chan struct{}, writes)
+	for range writes {
+		p.writes <- struct{}{}
+	}
+	return p
+}
+
+// acquireWrite is acquire for a transaction that writes.
+func (p *pool) acquireWrite(ctx context.Context) (*conn, error) {
+	if err := p.queue(ctx, p.writes); err != nil {
+		return nil, err
+	}
+	c, err := p.acquire(ctx)
+	if err != nil {
+		p.writes <- struct{}{}
+		return nil, err
+	}
+	p.mu.Lock()
+	p.used[c] = true
+	p.mu.Unlock()
+	return c, nil
+}
+
+// acquire gives a connection to one goroutine, which must release it.
+func (p *pool) acquire(ctx context.Context) (*conn, error) {
+	if err := p.queue(ctx, p.tokens); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		p.tokens <- struct{}{}
+		return nil, errPoolClosed
+	}
+	if n := len(p.idle); n > 0 {
+		c := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.used[c] = false
+		p.mu.Unlock()
+		return c, nil
+	}
+	p.mu.Unlock()
+	c, err := p.open(ctx)
+	if err != nil {
+		p.tokens <- struct{}{}
+		return nil, err
+	}
+	p.mu.Lock()
+	p.used[c] = false
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
+		p.release(c)
+		return nil, errPoolClosed
+	}
+	return c, nil
+}
+
+// errPoolClosed says that a pool is of a node that is not used any more.
+var errPoolClosed = errors.New("postgres: the pool is closed")
+
+// queue takes a token, or waits for one that others have.
+func (p *pool) queue(ctx context.Context, tokens chan struct{}) error {
+	select {
+	case <-tokens:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	select {
+	case <-tokens:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return &pando.Error{
+			Kind:    pando.KindUnavailable,
+			Message: "The database is busy: no connection became free within " + p.wait.String() + ". Please try again in a moment.",
+		}
+	}
+}
+
+// release takes a connection back. One that is broken, or that is still within
+// a transaction, is closed.
+func (p *pool) release(c *conn) {
+	p.mu.Lock()
+	wrote := p.used[c]
+	delete(p.used, c)
+	keep := !p.closed && !c.broken() && c.pg.TxStatus() == 'I'
+	if keep {
+		p.idle = append(p.idle, c)
+	} else {
+		p.ends.Add(1)
+	}
+	p.mu.Unlock()
+	if !keep {
+		p.end(c)
+	}
+	p.tokens <- struct{}{}
+	if wrote {
+		p.writes <- struct{}{}
+	}
+}
+
+// end closes a connection without making anybody wait for it.
+func (p *pool) end(c *conn) {
+	go func() {
+		defer p.ends.Done()
+		c.close()
+	}()
+}
+
+// retire closes the connections that nobody uses, and the others when they are
+// released. With cut, those in use fail at once: their node is not what it was.
+func (p *pool) retire(cut bool) {
+	p.mu.Lock()
+	p.closed = true
+	for _, c := range p.idle {
+		p.ends.Add(1)
+		p.end(c)
+	}
+	p.idle = nil
+	if cut {
+		for c := range p.used {
+			c.cut()
+		}
+	}
+	p.mu.Unlock()
+}
+
+// cutReads makes reads that are under way fail at once: their node is silent, and
+// another one can be asked. Writes wait for their outcome.
+func (p *pool) cutReads() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c, writes := range p.used {
+		if !writes {
+			c.cut()
+		}
+	}
+}
+
+// drain waits, after retire, until all connections are gone.
+func (p *pool) drain() {
+	for range cap(p.tokens) {
+		<-p.tokens
+	}
+	p.ends.Wait()
+}
+
+// open makes a connection. The first one finds out whether a pooler stands
+// between, which knows nothing of what we set or prepare in a session.
+func (p *pool) open(ctx context.Context) (*conn, error) {
+	p.mu.Lock()
+	kind := p.pooler
+	p.mu.Unlock()
+	if kind == poolerYes {
+		return connect(ctx, p.cfg, true)
+	}
+	cfg := p.cfg.Copy()
+	for k, v := range p.session {
+		cfg.RuntimeParams[k] = v
+	}
+	c, err := connect(ctx, cfg, false)
+	if err != nil && kind == poolerUnknown && refusesParameter(err) {
+		p.found(poolerYes)
+		return connect(ctx, p.cfg, true)
+	}
+	if err != nil || kind == poolerNo {
+		return c, err
+	}
+	pid, err := c.queryInt(ctx, "SELECT pg_backend_pid()")
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	if strconv.FormatInt(pid, 10) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
+		p.found(poolerNo)
+		return c, nil
+	}
+	p.found(poolerYes)
+	c.forget()
+	c.gone, c.unnamed = nil, true
+	return c, nil
+}
+
+func (p *pool) found(kind pooler) {
+	p.mu.Lock()
+	p.pooler = kind
+	p.mu.Unlock()
+}
+
+// pooled tells whether a pooler stands between, as far as is known.
+func (p *pool) pooled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pooler == poolerYes
+}
+
+// refusesParameter tells of PgBouncer's "unsupported startup parameter".
+func refusesParameter(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "08P01" && strings.Contains(e.Message, "startup parameter")
+}

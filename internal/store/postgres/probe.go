@@ -1,0 +1,247 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/topology"
+)
+
+// prober asks each host what it is, over a connection of its own that stays
+// open: one that must be made first would say less about the server, and cost it
+// more.
+type prober struct {
+	s *Store
+
+	mu    sync.Mutex
+	hosts map[string]*probed
+	ends  sync.WaitGroup // connections being closed
+}
+
+// probed is what is known of one host between probes. One goroutine probes it.
+type probed struct {
+	cfg     *pgconn.Config
+	c       *conn
+	history position.History // of the timeline that it was asked about last
+	tried   time.Time        // when it was
+	last    error            // of the last probe
+	after   time.Time        // not to be asked again before: it will say the same
+	most    int              // connections that the server allows
+}
+
+// refusalPause is for how long a host that refuses us is left alone.
+const refusalPause = 5 * time.Second
+
+func newProber(s *Store, hosts []address) *prober {
+	p := &prober{s: s}
+	p.set(hosts)
+	return p
+}
+
+func (p *prober) set(hosts []address) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.hosts
+	p.hosts = make(map[string]*probed, len(hosts))
+	for _, a := range hosts {
+		if p.hosts[a.host] = old[a.host]; p.hosts[a.host] == nil {
+			p.hosts[a.host] = &probed{cfg: a.cfg}
+		}
+	}
+}
+
+func (p *prober) host(name string) *probed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hosts[name]
+}
+
+// failures are the errors of the last probes, by host.
+func (p *prober) failures() map[string]error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make(map[string]error, len(p.hosts))
+	for name, h := range p.hosts {
+		if h.last != nil {
+			list[name] = h.last
+		}
+	}
+	return list
+}
+
+// limit is how many connections a host allows; 0: not known yet.
+func (p *prober) limit(name string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.hosts[name]; h != nil {
+		return h.most
+	}
+	return 0
+}
+
+// close ends the connections, when nothing is probed any more.
+func (p *prober) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.hosts {
+		if h.c != nil {
+			h.c.close()
+			h.c = nil
+		}
+	}
+	p.ends.Wait()
+}
+
+// probe implements topology.Config.Probe.
+func (p *prober) probe(ctx context.Context, name string) (topology.Report, error) {
+	h := p.host(name)
+	if h == nil {
+		return topology.Report{}, fmt.Errorf("%s is not among the hosts any more", name)
+	}
+	if time.Now().Before(h.after) {
+		return topology.Report{}, h.last
+	}
+	r, most, err := p.ask(ctx, h)
+	if err != nil {
+		err = errorText{maskIn(shortReason(err), p.s.opts.URL), err}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.last = err
+	if refuses(err) {
+		h.after = time.Now().Add(refusalPause)
+	}
+	if most > 0 {
+		h.most = most
+	}
+	return r, err
+}
+
+// errorText is an error in words of our own.
+type errorText struct {
+	text string
+	err  error
+}
+
+func (e errorText) Error() string { return e.text }
+func (e errorText) Unwrap() error { return e.err }
+
+// probeSQL asks everything that can be asked of any role. pg_walfile_name says
+// which timeline a primary writes; the control file lags behind. The receiver's
+// timeline is shown to members of pg_monitor only.
+const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
+	CASE WHEN pg_is_in_recovery()
+		THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), c.timeline_id)::text
+		ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END,
+	CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() - '0/0' END,
+	CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() - '0/0' END,
+	CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0' END,
+	CASE WHEN pg_is_in_recovery() THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp()) * 1000 END,
+	current_setting('server_version_num'),
+	current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+	FROM pg_control_system() s, pg_control_checkpoint() c`
+
+func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most int, err error) {
+	if h.c == nil || h.c.broken() {
+		if h.c, err = connect(ctx, h.cfg, true); err != nil {
+			h.c = nil
+			return r, 0, err
+		}
+	}
+	row := make([]string, 10)
+	batch := []*query{{sql: probeSQL, text: true, row: func(_ *query, v [][]byte) error {
+		for i := range v {
+			row[i] = string(v[i])
+		}
+		return nil
+	}}}
+	if p.s.Catalog() != nil { // the table is there
+		batch = append(batch, &query{sql: "SELECT catalog FROM _pando_meta", text: true, row: func(_ *query, v [][]byte) error {
+			r.Catalog, err = strconv.ParseUint(string(v[0]), 10, 64)
+			return err
+		}})
+	}
+	if err := h.c.run(ctx, batch...); err != nil && (!batch[0].ran || !isPgError(err)) {
+		if !isPgError(err) {
+			h.c.hold.Store(true)
+			p.ends.Go(h.c.close)
+			h.c = nil
+		}
+		return r, 0, err
+	}
+	return r, h.read(ctx, &r, row), nil
+}
+
+// read makes a report of a row, and says how many connections there may be.
+func (h *probed) read(ctx context.Context, r *topology.Report, row []string) int {
+	number := func(s string) uint64 {
+		n, _ := strconv.ParseUint(s, 10, 64) // NULL is 0
+		return n
+	}
+	r.InRecovery = row[0] == "t"
+	r.System, r.Instance = number(row[1]), number(row[2])
+	base := 16
+	if r.InRecovery {
+		base = 10
+	}
+	timeline, _ := strconv.ParseUint(row[3], base, 32)
+	r.Timeline = uint32(timeline)
+	r.Flush, r.Receive, r.Replay = position.N(number(row[4])), position.N(number(row[5])), position.N(number(row[6]))
+	r.LagMS, _ = strconv.ParseFloat(row[7], 64)
+	r.Version = int(number(row[8]))
+	if !r.InRecovery && r.Timeline > 1 {
+		if h.history.Timeline != r.Timeline && time.Since(h.tried) > refusalPause {
+			h.tried = time.Now()
+			h.history = h.fetchHistory(ctx, r.Timeline)
+		}
+		r.History = h.history
+	}
+	return int(number(row[9]))
+}
+
+// fetchHistory reads how a timeline came about: over a connection for
+// replication, or from the file, whichever the role may. With neither, it is not
+// known; then every position of earlier timelines counts as lost.
+func (h *probed) fetchHistory(ctx context.Context, timeline uint32) position.History {
+	var text string
+	cfg := h.cfg.Copy()
+	cfg.RuntimeParams["replication"] = "true"
+	if c, err := connect(ctx, cfg, true); err == nil {
+		results, err := c.pg.Exec(ctx, fmt.Sprintf("TIMELINE_HISTORY %d", timeline)).ReadAll()
+		if err == nil && len(results) == 1 && len(results[0].Rows) == 1 && len(results[0].Rows[0]) == 2 {
+			text = string(results[0].Rows[0][1])
+		}
+		c.close()
+	}
+	if text == "" {
+		_ = h.c.each(ctx, "SELECT pg_read_file($1)", func(v [][]byte) error {
+			text = string(v[0])
+			return nil
+		}, fmt.Sprintf("pg_wal/%08X.history", timeline))
+	}
+	if text == "" {
+		return position.History{}
+	}
+	history, err := position.ParseHistory(timeline, text)
+	if err != nil {
+		return position.History{}
+	}
+	return history
+}
+
+// refuses tells whether a host has answered, and will say the same again.
+func refuses(err error) bool {
+	switch code := codeOf(err); {
+	case code == "3D000", code == "57P04":
+		return true
+	default:
+		return strings.HasPrefix(code, "28")
+	}
+}

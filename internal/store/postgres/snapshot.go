@@ -1,0 +1,338 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// errAgain is what a reader says when fn has to be run again, for a reason that
+// is nobody's business: it must not get out of this package.
+var errAgain = errors.New("postgres: the transaction is run again")
+
+// readTries is how often fn is run before its failure is believed.
+const readTries = 4
+
+// Read runs fn on one consistent snapshot.
+func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
+	return s.read(ctx, false, fn)
+}
+
+// ReadOne runs fn, which asks its Reader one thing: in one statement where that
+// is possible.
+func (s *Store) ReadOne(ctx context.Context, fn func(store.Reader) error) error {
+	return s.read(ctx, true, fn)
+}
+
+func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.running.Done()
+	var primary bool // nothing else will do any more
+	for try := 1; ; try++ {
+		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
+		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
+		if s.coming.Load() > 0 {
+			r.one = false // the snapshot has to tell which catalog it shows
+		}
+		err := fn(r)
+		r.end()
+		if r.again == nil {
+			return err
+		}
+		if try == readTries || ctx.Err() != nil {
+			if cause := ctx.Err(); cause != nil {
+				return cause
+			}
+			return unavailable(r.again)
+		}
+		one = one && r.one
+		primary = r.primary
+		if errors.Is(r.again, errMoved) {
+			if err := s.refresh(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// errMoved says that the database has a catalog that we do not know.
+var errMoved = errors.New("the collections were changed meanwhile")
+
+// snapshot is a Reader. It chooses a node and opens a transaction there with the
+// first question; if that is to be the only one, there is no transaction.
+type snapshot struct {
+	reader
+	one     bool
+	primary bool
+	floor   position.N // the frontier before the snapshot was opened
+	need    position.N
+
+	node    *node
+	replica bool       // the node is one
+	reached position.N // it showed everything up to here before the snapshot was opened
+	limit   position.N // it must not be beyond; 0: no limit
+	c       *conn
+
+	begun bool
+	asked bool
+	ended bool
+	again error // why fn is to be run again
+}
+
+// Stamp is a position such that the snapshot holds every commit up to it.
+func (r *snapshot) Stamp() position.N {
+	r.need = max(r.need, r.floor) // so must the node that is chosen
+	return r.floor
+}
+
+func (r *snapshot) found(...*pando.Record) {}
+
+func (r *snapshot) ask(ctx context.Context, tags []position.Tag, batch ...*query) error {
+	if err := r.use(ctx, tags); err != nil {
+		return err
+	}
+	if r.one {
+		return r.askOnce(ctx, tags, batch)
+	}
+	return r.askWithin(ctx, tags, batch)
+}
+
+// use makes sure that there is a connection.
+func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
+	switch {
+	case r.ended:
+		return errors.New("postgres: the snapshot was used after its end")
+	case r.again != nil:
+		return errAgain
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case r.one && r.asked:
+		// It was to be the only question. There is no snapshot for another.
+		r.one, r.again = false, errors.New("postgres: more than one question")
+		return errAgain
+	}
+	need, pending := r.s.index.Need(append(tags, catalogTag))
+	if r.c != nil {
+		if r.replica && (pending || need > r.reached) { // only a newer snapshot will do
+			return r.elsewhere(errors.New("postgres: a replica's snapshot is too old"))
+		}
+		return nil
+	}
+	if t, ok := position.SessionOf(ctx).Require(); ok {
+		need = max(need, t.N)
+	}
+	var err error
+	r.node, r.c, err = r.s.nodes.reader(ctx, max(need, r.need), pending || r.primary)
+	if err != nil {
+		r.node, r.c = nil, nil
+		return err
+	}
+	m := r.node.member
+	r.replica, r.reached = m.Report().InRecovery, m.Reached()
+	r.limit, _ = m.Limit()
+	if r.c.catalog != r.cat.Version {
+		r.c.forget()
+		r.c.catalog = r.cat.Version
+	}
+	r.s.stats.reads.Add(1)
+	return nil
+}
+
+// askOnce asks without a transaction if one statement says everything.
+func (r *snapshot) askOnce(ctx context.Context, tags []position.Tag, batch []*query) error {
+	r.asked = true
+	if len(batch) > 1 || r.c.unnamed {
+		all := make([]*query, 0, len(batch)+3)
+		all = append(all, readBegin)
+		if r.c.unnamed {
+			all = append(all, r.s.localTimeout())
+		}
+		all = append(append(all, batch...), commitQuery())
+		batch = all
+	}
+	err := r.run(ctx, tags, batch...)
+	if err == nil && (r.s.coming.Load() > 0 || r.s.Catalog() != r.cat) {
+		// The statement may have seen what belongs to another catalog.
+		r.one, r.again = false, errors.New("postgres: the catalog changed meanwhile")
+		return errAgain
+	}
+	return err
+}
+
+// askWithin asks within a transaction, which begins with the first question.
+func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*query) error {
+	if r.begun {
+		return r.run(ctx, tags, batch...)
+	}
+	var version uint64
+	all := make([]*query, 0, len(batch)+3)
+	all = append(all, &query{sql: readBegin.sql})
+	if r.c.unnamed {
+		all = append(all, r.s.localTimeout())
+	}
+	all = append(all, &query{sql: "SELECT catalog FROM _pando_meta", row: func(_ *query, v [][]byte) error {
+		version = uint64(int64Of(v[0]))
+		return nil
+	}})
+	r.begun = true
+	err := r.run(ctx, tags, append(all, batch...)...)
+	if all[len(all)-1].ran && version != r.cat.Version {
+		if cat := r.s.catalogs.get(version); cat != nil && version > r.cat.Version {
+			r.s.publish(cat) // it is committed: nobody may be given an older one after this
+			r.again = errors.New("postgres: the catalog changed meanwhile")
+		} else {
+			r.again = errMoved
+		}
+		return errAgain
+	}
+	return err
+}
+
+var readBegin = &query{sql: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+
+func commitQuery() *query { return &query{sql: "COMMIT"} }
+
+// localTimeout bounds the statements of a transaction where a pooler stands
+// between, and a session is not ours.
+func (s *Store) localTimeout() *query {
+	return &query{sql: "SET LOCAL statement_timeout = " + strconv.FormatInt(s.opts.QueryTimeout.Milliseconds(), 10)}
+}
+
+// elsewhere has fn run again, on the primary.
+func (r *snapshot) elsewhere(why error) error {
+	r.primary, r.again = true, why
+	return errAgain
+}
+
+// run sends statements, and says whether a failure is one that another node, or
+// another try, may not have.
+func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query) error {
+	session := position.SessionOf(ctx)
+	var at bound
+	if session != nil || r.limit > 0 {
+		// Behind the rest: the snapshot does not go beyond what is there by then.
+		batch = append(batch[:len(batch):len(batch)], at.query())
+	}
+	err := r.c.run(ctx, batch...)
+	if err == nil {
+		return r.judge(tags, session, at)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	switch {
+	case isStaleStatement(err):
+		r.c.forget()
+	case isLost(err):
+		r.node.failed(err)
+	case conflictsWithRecovery(err), codeOf(err) == codeSerialization:
+		r.primary = true
+	case isSchemaError(err) && (r.replica || r.s.Catalog() != r.cat):
+		r.primary = true
+	default:
+		return err
+	}
+	r.again = err
+	return errAgain
+}
+
+// judge tells whether what was read may be answered.
+func (r *snapshot) judge(tags []position.Tag, session *position.Session, at bound) error {
+	if r.replica {
+		// A replica can show a commit before the primary does: see position/pending.go.
+		if _, pending := r.s.index.Need(append(tags, catalogTag)); pending {
+			return r.elsewhere(errors.New("postgres: a commit of what was read is under way"))
+		}
+	}
+	if !at.known {
+		return nil
+	}
+	if at.replica != r.replica || r.limit > 0 && at.n > r.limit {
+		return r.elsewhere(errors.New("postgres: the node is not what it was"))
+	}
+	if r.replica {
+		at.timeline = r.node.member.Report().Timeline
+	}
+	t := position.Token{Timeline: at.timeline, N: at.n}
+	r.s.positions.given(t)
+	session.Observe(t)
+	return nil
+}
+
+// bound is a position that a snapshot does not go beyond.
+type bound struct {
+	where
+	replica bool
+	known   bool
+}
+
+// query asks for it. What a replica has received bounds what it shows: redo makes
+// a commit visible a moment before it says so.
+func (b *bound) query() *query {
+	return &query{text: true, sql: "SELECT pg_is_in_recovery(), (CASE WHEN pg_is_in_recovery()" +
+		" THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_flush_lsn() END - '0/0')::text," +
+		" CASE WHEN pg_is_in_recovery() THEN '0' ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END",
+		row: func(_ *query, v [][]byte) error {
+			b.known, b.replica = true, string(v[0]) == "t"
+			return b.scan(v[1], v[2])
+		}}
+}
+
+// script runs fn in the snapshot's own transaction, which cannot write.
+func (r *snapshot) script(ctx context.Context, fn func(c *conn) error) error {
+	if r.one {
+		r.one = false
+	}
+	r.primary = true // which has every collection
+	if err := r.use(ctx, []position.Tag{position.AllTag}); err != nil {
+		return err
+	}
+	if !r.begun {
+		if err := r.askWithin(ctx, nil, nil); err != nil {
+			return err
+		}
+	}
+	return savepoint(ctx, r.c, false, fn)
+}
+
+// savepoint runs fn and undoes it. Unless the transaction cannot write anyway, it
+// cannot within the savepoint.
+func savepoint(ctx context.Context, c *conn, writes bool, fn func(c *conn) error) error {
+	begin := []string{"SAVEPOINT script"}
+	if writes {
+		begin = append(begin, "SET LOCAL transaction_read_only = on")
+	}
+	if err := c.exec(ctx, begin...); err != nil {
+		return unavailable(err)
+	}
+	err := fn(c)
+	if c.broken() {
+		return err
+	}
+	if undo := c.exec(context.WithoutCancel(ctx), "ROLLBACK TO script", "RELEASE script"); undo != nil {
+		c.cut()
+		return unavailable(undo)
+	}
+	return err
+}
+
+// end gives the connection back.
+func (r *snapshot) end() {
+	r.ended = true
+	if r.c == nil {
+		return
+	}
+	if r.begun && !r.c.broken() && r.c.pg.TxStatus() != 'I' {
+		if err := r.c.run(context.Background(), commitQuery()); err != nil && !isLost(err) {
+			r.s.log.Error("close snapshot", "err", err)
+		}
+	}
+	r.node.release(r.c)
+	r.c = nil
+}

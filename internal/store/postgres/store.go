@@ -1,0 +1,240 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// Store is a store.Store on a PostgreSQL database.
+type Store struct {
+	opts  Options
+	log   *slog.Logger
+	index *position.Index
+	hosts []address
+	nodes *nodes
+	lease *lease // nil: none is held
+
+	catalog  atomic.Pointer[store.Catalog]
+	version  atomic.Uint64 // the highest catalog version ever given out
+	coming   atomic.Int32  // COMMITs under way that change the catalog
+	catalogs catalogs
+	plans    plans
+	commits  commits
+	// positions are those that clients were given.
+	positions positions
+	stats     statistics
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup // calls of Read, Write and Backup
+	unknown sync.WaitGroup // transactions, some of which Write does not wait for any more
+
+	watching sync.WaitGroup
+	ended    chan struct{} // closed when Close begins
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects to the database at opts.URL and lays it out if it is empty. A
+// database of a newer version of Pando, or one of another program, is refused
+// with a KindInvalid error and not touched; one that cannot be reached with a
+// KindUnavailable one. No message shows a password.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	opts.complete()
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{})}
+	s.commits = commits{index: opts.Index, sinks: opts.Sinks}
+	var err error
+	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
+		return nil, err
+	}
+	if s.nodes, err = s.openNodes(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		s.nodes.close()
+		return nil, fmt.Errorf("open database %s: %w", Mask(opts.URL), err)
+	}
+	return s, nil
+}
+
+// start makes sure that the database is one of ours, and loads what it holds.
+func (s *Store) start(ctx context.Context) error {
+	n, c, err := s.nodes.writer(ctx)
+	if err != nil {
+		return err
+	}
+	defer n.release(c)
+	if s.opts.target {
+		err = s.prepareTarget(ctx, c)
+	} else if err = s.prepare(ctx, c); err == nil {
+		err = s.refuseTarget(ctx, c)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.opts.OneShot {
+		if s.lease, err = s.takeLease(ctx, c); err != nil {
+			return err
+		}
+	}
+	cat, at, err := s.load(ctx, c)
+	if err != nil {
+		return unavailable(err)
+	}
+	s.version.Store(cat.Version)
+	s.catalogs.add(cat)
+	s.catalog.Store(cat)
+	s.commits.timeline = at.timeline
+	s.index.Forget(at.n)
+	if s.lease != nil {
+		s.lease.start()
+	}
+	s.watching.Go(s.watchCatalog)
+	return nil
+}
+
+// where is a position with its timeline.
+type where struct {
+	timeline uint32
+	n        position.N
+}
+
+// whereSQL is how far the log of a primary is on disk.
+const whereSQL = "SELECT (pg_current_wal_flush_lsn() - '0/0')::text, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8)"
+
+// whereQuery asks for it.
+func whereQuery(at *where) *query {
+	return &query{sql: whereSQL, text: true, row: func(_ *query, v [][]byte) error { return at.scan(v[0], v[1]) }}
+}
+
+// load reads the catalog, with a position that it holds.
+func (s *Store) load(ctx context.Context, c *conn) (cat *store.Catalog, at where, err error) {
+	if err := c.run(ctx, whereQuery(&at)); err != nil {
+		return nil, at, err
+	}
+	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return nil, at, err
+	}
+	m, err := readMeta(ctx, c)
+	if err == nil {
+		err = s.holdsLease(ctx, c, m)
+	}
+	if err == nil {
+		cat, err = loadCatalog(ctx, c, m.catalog)
+	}
+	if c.broken() {
+		return nil, at, err
+	}
+	if end := c.exec(ctx, "COMMIT"); err == nil {
+		err = end
+	}
+	return cat, at, err
+}
+
+// Catalog is the newest published catalog.
+func (s *Store) Catalog() *store.Catalog { return s.catalog.Load() }
+
+// publish makes cat, which is committed, the newest catalog, unless there is a
+// newer one.
+func (s *Store) publish(cat *store.Catalog) {
+	for old := s.catalog.Load(); old.Version < cat.Version; old = s.catalog.Load() {
+		if s.catalog.CompareAndSwap(old, cat) {
+			return
+		}
+	}
+}
+
+// nextVersion is a version that no catalog ever had, not even one of a
+// transaction that was rolled back.
+func (s *Store) nextVersion(after uint64) uint64 {
+	for {
+		old := s.version.Load()
+		next := max(old, after) + 1
+		if s.version.CompareAndSwap(old, next) {
+			return next
+		}
+	}
+}
+
+// refresh reads the catalog anew, because another program has changed it.
+func (s *Store) refresh(ctx context.Context) error {
+	n, c, err := s.nodes.writer(ctx)
+	if err != nil {
+		return err
+	}
+	defer n.release(c)
+	cat, at, err := s.load(ctx, c)
+	if err != nil {
+		return unavailable(err)
+	}
+	if cat.Version <= s.Catalog().Version {
+		return nil
+	}
+	s.catalogs.add(cat)
+	s.publish(cat)
+	s.nextVersion(cat.Version)
+	s.commits.foreign(at.timeline, at.n, true)
+	return nil
+}
+
+// enter counts a call that Close waits for.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed()
+	}
+	s.running.Add(1)
+	return nil
+}
+
+// Close ends the store after the reads and writes under way. Later calls fail
+// with a KindUnavailable error. A second Close does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.ended)
+	s.mu.Unlock()
+
+	s.watching.Wait()
+	s.running.Wait()
+	if s.lease != nil {
+		s.lease.end()
+	}
+	s.nodes.close()
+	s.unknown.Wait()
+	return nil
+}
+
+func errClosed() error {
+	return &pando.Error{Kind: pando.KindUnavailable, Message: "The database is being closed."}
+}
+
+// user and database name what the URL names.
+func (s *Store) user() string     { return s.hosts[0].cfg.User }
+func (s *Store) database() string { return s.hosts[0].cfg.Database }
+
+// Stats counts since the store was opened.
+type Stats struct {
+	Reads   uint64 // calls of Read that asked something
+	Writes  uint64 // transactions kept
+	Retries uint64 // transactions run again
+}
+
+type statistics struct{ reads, writes, retries atomic.Uint64 }
+
+// Stats counts now.
+func (s *Store) Stats() Stats {
+	return Stats{s.stats.reads.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
+}

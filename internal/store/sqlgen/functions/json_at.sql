@@ -1,0 +1,31 @@
+-- What stands at a path; null if nothing does. A number in the path is a place
+-- in a list, anything else a key; of two keys of one name the first counts.
+CREATE OR REPLACE FUNCTION _pando.json_at(doc json, path text[]) RETURNS json
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+	t text := doc;
+	escaped boolean := strpos(t, '\u') > 0;
+	step text;
+	quoted text;
+	found json;
+BEGIN
+	IF escaped THEN
+		doc := _pando.json_tame(t);
+	END IF;
+	FOREACH step IN ARRAY path LOOP
+		IF step !~ '[^0-9]' THEN
+			doc := doc -> step::int;
+		ELSE
+			found := doc -> step;
+			quoted := '"' || step || '"';
+			IF found IS NOT NULL AND (escaped OR strpos(substr(t, strpos(t, quoted) + 1), quoted) > 0) THEN
+				SELECT e.value INTO found FROM json_each(doc) WITH ORDINALITY AS e(key, value, n) WHERE e.key = step ORDER BY e.n LIMIT 1;
+			END IF;
+			doc := found;
+		END IF;
+		IF doc IS NULL THEN
+			RETURN NULL;
+		END IF;
+	END LOOP;
+	RETURN doc;
+END $$

@@ -1,0 +1,16 @@
+-- What stands at a path, as a text that sorts as SQLite sorts such values and is
+-- equal where they are: numbers before texts, true and false as 1 and 0, lists
+-- and objects as their text.
+CREATE OR REPLACE FUNCTION _pando.json_key(doc json, path text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+	v json := _pando.json_at(doc, path);
+BEGIN
+	CASE json_typeof(v)
+	WHEN 'string' THEN RETURN '2' || (v #>> '{}');
+	WHEN 'number' THEN RETURN _pando.decimal_key(btrim(v::text, E' \t\n\r'));
+	WHEN 'boolean' THEN RETURN _pando.number_key((v::text ~ 'true')::int);
+	WHEN 'object', 'array' THEN RETURN '2' || _pando.json_compact(v::text);
+	ELSE RETURN NULL;
+	END CASE;
+END $$

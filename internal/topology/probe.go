@@ -1,0 +1,82 @@
+package topology
+
+import (
+	"context"
+	"time"
+)
+
+// result is how a probe ended.
+type result struct {
+	host   *host
+	to     contact
+	report Report
+	err    error
+
+	// What the probe may end the doubts of: it began after them.
+	member *Member
+	doubts uint64
+}
+
+// watchHost probes one host until ctx ends: every interval, or as soon as somebody
+// has doubts, but never without a pause: a thousand queries that fail are not a
+// thousand probes.
+func (w *Watcher) watchHost(ctx context.Context, h *host) {
+	pause := w.cfg.Every / 10
+	timer := time.NewTimer(w.cfg.Every)
+	defer timer.Stop()
+	for {
+		began := time.Now()
+		w.probe(ctx, h)
+		timer.Reset(max(w.cfg.Every-time.Since(began), pause))
+		select {
+		case <-timer.C:
+			continue
+		case <-h.poke:
+		case <-ctx.Done():
+			return
+		}
+		if rest := pause - time.Since(began); rest > 0 {
+			timer.Reset(rest)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// probe asks once. That the deadline has passed is told when it passes, and not
+// when the probe returns.
+func (w *Watcher) probe(ctx context.Context, h *host) {
+	r := result{host: h, member: h.member.Load()}
+	r.doubts = r.member.doubted()
+	asked, cancel := context.WithTimeout(ctx, w.cfg.Deadline)
+	defer cancel()
+	done := make(chan struct{})
+	w.running.Go(func() {
+		defer close(done)
+		r.report, r.err = w.cfg.Probe(asked, h.name)
+	})
+	select {
+	case <-done:
+		r.to = answers
+		if r.err != nil {
+			r.to = unreachable
+		}
+		if asked.Err() != nil {
+			r.to = silent
+		}
+		w.send(ctx, r)
+	case <-asked.Done():
+		w.send(ctx, result{host: h, to: silent})
+		<-done
+	}
+}
+
+func (w *Watcher) send(ctx context.Context, r result) {
+	select {
+	case w.results <- r:
+	case <-ctx.Done():
+	}
+}

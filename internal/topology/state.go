@@ -1,0 +1,70 @@
+package topology
+
+import (
+	"sync/atomic"
+
+	"github.com/pandobase/pando/internal/position"
+)
+
+// State is who is what, as judged last. It does not change; whether a member is
+// silent, how far it is and how loaded is asked of the member.
+type State struct {
+	primary  *Member
+	replicas []*Member
+	timeline uint32
+	system   uint64
+	history  position.History
+	first    bool // every host has been heard, or was silent
+	turn     atomic.Uint32
+	changed  chan struct{} // closed when there is a newer one
+}
+
+// Primary is where to write; nil if there is none, or if it does not answer now.
+func (s *State) Primary() *Member {
+	if m := s.primary; m != nil && !m.Silent() {
+		return m
+	}
+	return nil
+}
+
+// LastPrimary is the primary whether it answers or not: nobody has taken its
+// place. Nil if there is none.
+func (s *State) LastPrimary() *Member { return s.primary }
+
+// Replica is the least loaded replica that shows everything up to need; nil if
+// no one does. Of equally loaded ones each has its turn.
+func (s *State) Replica(need position.N) *Member {
+	n := len(s.replicas)
+	if n == 0 {
+		return nil
+	}
+	var best *Member
+	var load int64
+	begin := int(s.turn.Add(1) % uint32(n))
+	for i := range n {
+		m := s.replicas[(begin+i)%n]
+		if m.Silent() || m.Reached() < need {
+			continue
+		}
+		if l := m.InFlight(); best == nil || l < load {
+			best, load = m, l
+		}
+	}
+	return best
+}
+
+// Replicas are all that may be read, silent ones among them. The slice must not
+// be changed.
+func (s *State) Replicas() []*Member { return s.replicas }
+
+// Timeline is the highest timeline that any host has named; 0 before the first.
+func (s *State) Timeline() uint32 { return s.timeline }
+
+// System identifies the database system; 0 before the first host was heard.
+func (s *State) System() uint64 { return s.system }
+
+// History is how the timeline came about, as far as its primary has said.
+func (s *State) History() position.History { return s.history }
+
+// Changed is closed when there is a newer State.
+func (s *State) Changed() <-chan struct{} { return s.changed }

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store/postgres"
+)
+
+// openingBound is how long a start waits for a database that does not answer.
+const openingBound = 15 * time.Second
+
+// openPostgres opens a PostgreSQL database: as the one server of it, if sinks
+// are to be told of its commits, else for one task beside a server.
+func openPostgres(cfg Config, place Place, index *position.Index, sinks []changes.Sink) (*database, error) {
+	o := postgres.Options{
+		URL: place.Database, Index: index, Sinks: sinks, OneShot: sinks == nil,
+		QueryTimeout: cfg.QueryTimeout, WriteWait: cfg.WriteWait, Logger: cfg.Log,
+	}
+	if !o.OneShot {
+		var err error
+		if o.Identity, err = identity(place.Dir); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openingBound)
+	defer cancel()
+	db, err := postgres.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &database{
+		Store: db, kind: "postgresql",
+		counts: func() databaseCounts {
+			s := db.Stats()
+			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes}
+		},
+	}, nil
+}
+
+// identityFile tells one data directory from another, wherever it is mounted.
+const identityFile = "server-id"
+
+// identity is the name under which the server of a data directory holds its
+// place at a database: after a crash the same directory takes it back at once.
+func identity(dir string) (string, error) {
+	path := filepath.Join(dir, identityFile)
+	text, err := os.ReadFile(path)
+	if id := strings.TrimSpace(string(text)); err == nil && id != "" {
+		return id, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", unusableDir(dir, err)
+	}
+	var random [16]byte
+	rand.Read(random[:]) // it cannot fail
+	id := hex.EncodeToString(random[:])
+	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
+		return "", unusableDir(dir, fmt.Errorf("name the server: %w", err))
+	}
+	return id, nil
+}

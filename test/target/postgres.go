@@ -1,0 +1,28 @@
+package target
+
+import (
+	"context"
+	"testing"
+
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+)
+
+// PandoPostgres is [Pando] on a PostgreSQL database of its own.
+func PandoPostgres(tb testing.TB) *Server {
+	tb.Helper()
+	_, url := localclustertest.Database(tb)
+	return start(tb, func(ctx context.Context, dir string) (*Server, error) {
+		return StartPandoIn(ctx, dir, Surroundings{Database: url})
+	})
+}
+
+// Kind is a server that scenarios are held with.
+type Kind struct {
+	Name  string
+	Start func(testing.TB) *Server
+}
+
+// Kinds are all that must answer alike: the peer, and Pando in every topology.
+func Kinds() []Kind {
+	return []Kind{{"peer", Peer}, {"pando", Pando}, {"pando on PostgreSQL", PandoPostgres}}
+}
