@@ -26,7 +26,7 @@ func (w *world) fillCrowd(ctx context.Context) error {
 
 // stir counts up records of the crowd, which match the filter every other time.
 func (w *world) stir(ctx context.Context) {
-	c := newClient(w.server.URL, w.root.token)
+	c := w.client(w.root.token)
 	defer c.close()
 	for ctx.Err() == nil {
 		i := rand.IntN(counters)

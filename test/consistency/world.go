@@ -4,8 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
-
-	"github.com/pandobase/pando/test/target"
+	"sync/atomic"
 )
 
 // How much there is to read and write. Few records make much contention.
@@ -21,7 +20,8 @@ const (
 
 // world is a server with its data, and what is known of it.
 type world struct {
-	server *target.Server
+	ground
+	made   atomic.Int64 // clients
 	root   *client
 	people []person
 	report *report
@@ -29,10 +29,10 @@ type world struct {
 	records [counters]register
 	crowd   [counters]register
 	created register // how many records the growing collection has
-	outside register // written by the sqlite3 program
+	outside register // written by another program
 	// quiet is held for reading by whoever writes through the server, so that
-	// sqlite3 gets the lock: it asks ten times a second and can be unlucky for
-	// long beside a server that writes all the time.
+	// another program gets its turn: sqlite3 asks for the lock ten times a second
+	// and can be unlucky for long beside a server that writes all the time.
 	quiet  sync.RWMutex
 	lists  chain
 	sample *sample
@@ -47,8 +47,9 @@ func counterID(i int) string { return fmt.Sprintf("counter%08d", i) }
 func linkID(i int) string    { return fmt.Sprintf("link%011d", i) }
 
 // newWorld fills an empty server.
-func newWorld(ctx context.Context, s *target.Server, r *report) (*world, error) {
-	w := &world{server: s, report: r, sample: newSample()}
+func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
+	w := &world{ground: g, report: r, sample: newSample()}
+	s := g.server
 	guest := newClient(s.URL, "")
 	defer guest.close()
 	var login struct{ Token string }

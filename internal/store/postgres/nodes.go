@@ -23,6 +23,7 @@ type nodes struct {
 	mu      sync.Mutex
 	hosts   map[string]address
 	lives   map[*topology.Member]*node
+	served  map[string]*served // by host
 	closed  bool
 	running sync.WaitGroup
 }
@@ -32,6 +33,7 @@ type node struct {
 	host   string
 	member *topology.Member
 	pool   *pool
+	served *served
 }
 
 // soleDeadline is how long the only host may take to answer a probe: there is
@@ -40,7 +42,7 @@ const soleDeadline = 2 * time.Second
 
 // openNodes begins to watch the hosts, and waits until each was heard once.
 func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
-	k := &nodes{s: s, lives: make(map[*topology.Member]*node)}
+	k := &nodes{s: s, lives: make(map[*topology.Member]*node), served: make(map[string]*served)}
 	k.setHosts(s.hosts)
 	k.prober = newProber(s, s.hosts)
 	cfg := topology.Config{Hosts: hostNames(s.hosts), Probe: k.prober.probe, OnChange: func(c topology.Change) {
@@ -115,7 +117,8 @@ func (k *nodes) of(m *topology.Member) *node {
 		return nil
 	default:
 	}
-	n := &node{host: a.host, member: m, pool: newPool(a.cfg, k.size(a.host), k.s.opts.PoolWait, k.s.session())}
+	n := &node{host: a.host, member: m, served: k.servedBy(a.host)}
+	n.pool = newPool(a.cfg, k.size(a.host), k.s.opts.PoolWait, k.s.session())
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })
 	return n

@@ -333,6 +333,9 @@ func (r *snapshot) end() {
 			r.s.log.Error("close snapshot", "err", err)
 		}
 	}
+	if r.again == nil {
+		r.node.served.add(r.replica)
+	}
 	r.node.release(r.c)
 	r.c = nil
 }
