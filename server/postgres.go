@@ -43,8 +43,9 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 		Store: db, kind: "postgresql",
 		counts: func() databaseCounts {
 			s := db.Stats()
-			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes}
+			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
 		},
+		judge: db.Judge, reload: db.SetURL, hosts: db.Topology,
 	}, nil
 }
 
