@@ -45,7 +45,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 			s := db.Stats()
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
 		},
-		judge: db.Judge, reload: db.SetURL, hosts: db.Topology,
+		judge: db.Judge, reload: db.SetURL, hosts: db.Topology, served: db.Served,
 	}, nil
 }
 

@@ -21,6 +21,9 @@ var (
 	RowsLate            = name == "rows-late"
 	RowsUnmoved         = name == "rows-unmoved"
 	StillAnyway         = name == "still-anyway"
+	NeedIgnored         = name == "need-ignored"
+	PendingUnmarked     = name == "pending-unmarked"
+	PendingUnseen       = name == "pending-unseen"
 )
 
 // Gap waits if the mutant is on.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-
 )
 
 // limit is how long a run lasts.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -62,7 +63,9 @@ func (k *commits) depart(f *flight) {
 	if f.all {
 		f.tags = append(f.tags, everyTag...)
 	}
-	k.index.Begin(f.tags)
+	if !mutant.PendingUnmarked {
+		k.index.Begin(f.tags)
+	}
 	f.done = make(chan struct{})
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -93,6 +96,7 @@ func (k *commits) crash(f *flight) {
 // it was answered. published is called before anybody is told.
 func (k *commits) land(f *flight, timeline uint32, flushed position.N, published func()) position.N {
 	k.await(f)
+	mutant.Gap(mutant.PendingUnmarked || mutant.PendingUnseen)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if timeline > k.timeline { // other numbers from here on
