@@ -16,6 +16,7 @@ type query struct {
 	formats []int16 // of args; nil: all are text
 	text    bool    // the result is wanted as text, whatever its types
 	once    bool    // do not keep it prepared
+	gated   string  // an insert that checks the gate itself, with one more value
 
 	row func(q *query, values [][]byte) error // called for each row, whose values it must not keep
 

@@ -130,7 +130,7 @@ func (k *nodes) size(host string) int {
 	if n := k.s.opts.PoolSize; n > 0 {
 		return n
 	}
-	size := max(32, 8*runtime.GOMAXPROCS(0))
+	size := max(40, 8*runtime.GOMAXPROCS(0))
 	if most := k.prober.limit(host); most > 0 {
 		size = min(size, most*3/4)
 	}

@@ -46,7 +46,7 @@ func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[strin
 	for range size {
 		p.tokens <- struct{}{}
 	}
-	writes := max(1, size*3/4)
+	writes := max(1, size*4/5)
 	p.writes = make(chan struct{}, writes)
 	for range writes {
 		p.writes <- struct{}{}

@@ -54,7 +54,7 @@ func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error)
 		}
 		one = one && r.one
 		primary = r.primary
-		if errors.Is(r.again, errMoved) {
+		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.primary {
 			if err := s.refresh(ctx); err != nil {
 				return err
 			}
@@ -187,11 +187,9 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	r.begun = true
 	err := r.run(ctx, tags, append(all, batch...)...)
 	if all[len(all)-1].ran && version != r.cat.Version {
-		if cat := r.s.catalogs.get(version); cat != nil && version > r.cat.Version {
-			r.s.publish(cat) // it is committed: nobody may be given an older one after this
-			r.again = errors.New("postgres: the catalog changed meanwhile")
-		} else {
-			r.again = errMoved
+		r.again = errMoved
+		if r.replica && version < r.cat.Version {
+			r.primary = true // it is behind
 		}
 		return errAgain
 	}
