@@ -7,12 +7,17 @@ import (
 	"time"
 )
 
-// bystanders are records of the crowd that never change and never match. They
-// make a search of the table worth remembering.
-const bystanders = 1000
+// bystanders is how many records of the crowd never change and never match. They
+// make a search of the table worth remembering, where that is done.
+func (g ground) bystanders() int {
+	if g.promised {
+		return 1000
+	}
+	return 50
+}
 
 func (w *world) fillCrowd(ctx context.Context) error {
-	for i := range counters + bystanders {
+	for i := range counters + w.bystanders() {
 		r := object{"n": -1}
 		if i < counters {
 			r = object{"id": counterID(i), "n": 0}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pandobase/pando/test/target"
 )
 
 // How much there is to read and write. Few records make much contention.
@@ -49,16 +51,11 @@ func linkID(i int) string    { return fmt.Sprintf("link%011d", i) }
 // newWorld fills an empty server.
 func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
 	w := &world{ground: g, report: r, sample: newSample()}
-	s := g.server
-	guest := newClient(s.URL, "")
-	defer guest.close()
-	var login struct{ Token string }
-	err := guest.must(ctx, "POST", "/api/collections/_superusers/auth-with-password",
-		map[string]string{"identity": s.Email, "password": s.Password}, &login)
+	root, err := login(ctx, g.server)
 	if err != nil {
 		return nil, err
 	}
-	w.root = newClient(s.URL, login.Token)
+	w.root = root
 	for _, build := range []func(context.Context) error{w.collections, w.persons, w.data} {
 		if err := build(ctx); err != nil {
 			w.root.close()
@@ -66,6 +63,16 @@ func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
 		}
 	}
 	return w, nil
+}
+
+// login is a client of the superuser.
+func login(ctx context.Context, s *target.Server) (*client, error) {
+	guest := newClient(s.URL, "")
+	defer guest.close()
+	var out struct{ Token string }
+	err := guest.must(ctx, "POST", "/api/collections/_superusers/auth-with-password",
+		map[string]string{"identity": s.Email, "password": s.Password}, &out)
+	return newClient(s.URL, out.Token), err
 }
 
 type object = map[string]any

@@ -15,8 +15,13 @@ import (
 // is nobody's business: it must not get out of this package.
 var errAgain = errors.New("postgres: the transaction is run again")
 
-// readTries is how often fn is run before its failure is believed.
-const readTries = 4
+const (
+	// readTries is how often fn is run before its failure is believed.
+	readTries = 4
+	// movedTries is how often it is run because the collections change: that it is
+	// too late each time takes changes which come as fast as one can read.
+	movedTries = 50
+)
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
@@ -35,6 +40,7 @@ func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error)
 	}
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
+	moved := 0
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
@@ -46,15 +52,19 @@ func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error)
 		if r.again == nil {
 			return err
 		}
-		if try == readTries || ctx.Err() != nil {
-			if cause := ctx.Err(); cause != nil {
-				return cause
-			}
+		if cause := ctx.Err(); cause != nil {
+			return cause
+		}
+		if errors.Is(r.again, errMoved) && moved < movedTries {
+			moved++
+			try--
+		}
+		if try == readTries {
 			return unavailable(r.again)
 		}
 		one = one && r.one
 		primary = r.primary
-		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.primary {
+		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.behind {
 			if err := s.refresh(ctx); err != nil {
 				return err
 			}
@@ -76,6 +86,7 @@ type snapshot struct {
 
 	node    *node
 	replica bool       // the node is one
+	behind  bool       // it has an older catalog than ours
 	reached position.N // it showed everything up to here before the snapshot was opened
 	limit   position.N // it must not be beyond; 0: no limit
 	c       *conn
@@ -189,7 +200,7 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	if all[len(all)-1].ran && version != r.cat.Version {
 		r.again = errMoved
 		if r.replica && version < r.cat.Version {
-			r.primary = true // it is behind
+			r.primary, r.behind = true, true
 		}
 		return errAgain
 	}
