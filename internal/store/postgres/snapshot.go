@@ -273,6 +273,12 @@ func (r *snapshot) judge(tags []position.Tag, session *position.Session, at boun
 		at.timeline = r.node.member.Report().Timeline
 	}
 	t := position.Token{Timeline: at.timeline, N: at.n}
+	// All commits are ours, so the index knows of each that may have been seen: it
+	// is pending, or what was read last changed at n at the latest. Other commits
+	// need not have reached the node that is asked next.
+	if n, pending := r.s.index.Need(append(tags, catalogTag)); !pending {
+		t.N = min(t.N, n)
+	}
 	r.s.positions.given(t)
 	session.Observe(t)
 	return nil
