@@ -19,16 +19,7 @@ const readTries = 4
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
-	return s.read(ctx, false, fn)
-}
-
-// ReadOne runs fn, which asks its Reader one thing: in one statement where that
-// is possible.
-func (s *Store) ReadOne(ctx context.Context, fn func(store.Reader) error) error {
-	return s.read(ctx, true, fn)
-}
-
-func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error) error {
+	one := store.IsOne(ctx)
 	if err := s.enter(); err != nil {
 		return err
 	}

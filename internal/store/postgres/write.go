@@ -247,7 +247,6 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	var open []*query
 	gated := t.oneGo()
 	if gated {
-		open = []*query{{sql: "BEGIN ISOLATION LEVEL SERIALIZABLE"}}
 		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
 		t.gateQueue()
 	} else {
@@ -257,7 +256,12 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	own := len(all)
 	var at where
 	commit := commitQuery()
-	all = append(all, commit, at.query(t.node))
+	if gated {
+		commit = all[own-1] // which is its own
+	} else {
+		all = append(all, commit)
+	}
+	all = append(all, at.query(t.node))
 	t.s.commits.depart(f)
 	close(committing)
 	t.c.waited = false
@@ -269,7 +273,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		t.s.commits.crash(f)
 		t.undo()
 		return result{again: errMoved}
-	case err == nil && !t.c.waited && commit.tag.String() == "COMMIT":
+	case err == nil && !t.c.waited && (gated || commit.tag.String() == "COMMIT"):
 		return t.committed(f, at)
 	case err != nil && !commit.ran && (isPgError(err) && !isLost(err) || pgconn.SafeToRetry(err)): // refused, so rolled back, or not sent
 		t.s.commits.crash(f)
