@@ -40,6 +40,35 @@ func TestNeed(t *testing.T) {
 	}
 }
 
+// Schedule 3 of the design, as drawn in pending.go: a commit that waits for its
+// standby is on a replica and not yet on the primary.
+func TestSyncStandbyFrozen(t *testing.T) {
+	x := position.NewIndex(0)
+	a := []position.Tag{position.RecordTag("t", "a")}
+	onPrimary, onReplica := 1, 1
+	if _, pending := x.Need(a); pending { // reader 1 chooses the replica
+		t.Fatal("pending before anything began")
+	}
+	x.Begin(a)
+	onReplica = 2 // on disk and replayed; the standby that must confirm it is frozen
+	first := onReplica
+	if _, pending := x.Need(a); pending {
+		first = onPrimary
+	}
+	second := onReplica
+	if _, pending := x.Need(a); pending {
+		second = onPrimary
+	}
+	if first != 1 || second != 1 {
+		t.Errorf("reader 1 answers %d, reader 2 answers %d after it; both should be sent to the primary, which shows 1", first, second)
+	}
+	onPrimary = 2
+	x.Commit(42, a)
+	if n, pending := x.Need(a); n != 42 || pending || onPrimary != onReplica {
+		t.Errorf("settled: Need = %d, %v", n, pending)
+	}
+}
+
 // The same as the schedules, with all at once: what the race detector sees.
 func TestNobodyGoesBackAtOnce(t *testing.T) {
 	const writesEach, keys = 4000, 3

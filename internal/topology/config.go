@@ -40,7 +40,7 @@ type Config struct {
 	Probe func(ctx context.Context, host string) (Report, error)
 
 	// Every is the time from probe to probe; 0 means 100 ms. Deadline is how long
-	// a host may take to answer before it counts as silent; 0 means 200 ms. Both
+	// a host may take to answer before it counts as silent; 0 means 180 ms. Both
 	// together are the time until a frozen host is noticed.
 	Every, Deadline time.Duration
 
@@ -62,7 +62,7 @@ type Change struct {
 
 const (
 	defaultEvery    = 100 * time.Millisecond
-	defaultDeadline = 200 * time.Millisecond
+	defaultDeadline = 180 * time.Millisecond
 
 	// A host that comes and goes is told of at most so often.
 	tellEvery = time.Second

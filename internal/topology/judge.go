@@ -80,6 +80,7 @@ func (w *Watcher) hear(r result) {
 	}
 	if !m.lives(r.report) {
 		m = w.renew(h)
+		r.member, r.doubts = m, 0
 	}
 	h.known, h.report = true, r.report
 	m.hear(r.report)
@@ -203,6 +204,9 @@ func (w *Watcher) chooseReplicas() {
 		h.refused = ""
 		if h != w.primary {
 			limit, h.refused = w.mayRead(h)
+			if h.refused == "" && h.member.Load().report.Load() == nil {
+				h.refused = "it has not answered since its last place was lost"
+			}
 		}
 		used := h.known && h.refused == ""
 		if h.used && !used {

@@ -26,10 +26,12 @@ type Member struct {
 	dead   bool
 }
 
+// newMember is silent until it has been heard.
 func newMember(h *host) *Member {
 	m := &Member{host: h, gone: make(chan struct{})}
 	alarm := make(chan struct{})
 	m.alarm.Store(&alarm)
+	m.ring()
 	return m
 }
 

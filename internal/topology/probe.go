@@ -17,26 +17,31 @@ type result struct {
 	doubts uint64
 }
 
-// watchHost probes one host until ctx ends.
+// watchHost probes one host until ctx ends: every interval, or as soon as somebody
+// has doubts, but never without a pause: a thousand queries that fail are not a
+// thousand probes.
 func (w *Watcher) watchHost(ctx context.Context, h *host) {
-	timer := time.NewTimer(0)
+	pause := w.cfg.Every / 10
+	timer := time.NewTimer(w.cfg.Every)
 	defer timer.Stop()
 	for {
 		began := time.Now()
 		w.probe(ctx, h)
-		timer.Reset(w.cfg.Every - time.Since(began))
+		timer.Reset(max(w.cfg.Every-time.Since(began), pause))
 		select {
 		case <-timer.C:
+			continue
 		case <-h.poke:
-			// At once, but a thousand queries that fail are not a thousand probes.
-			timer.Reset(w.cfg.Every/10 - time.Since(began))
+		case <-ctx.Done():
+			return
+		}
+		if rest := pause - time.Since(began); rest > 0 {
+			timer.Reset(rest)
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
 				return
 			}
-		case <-ctx.Done():
-			return
 		}
 	}
 }

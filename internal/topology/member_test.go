@@ -1,0 +1,167 @@
+package topology_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/internal/position"
+)
+
+func TestReplicaBeyondTheFork(t *testing.T) {
+	nodes := map[string]*node{"h1": promoted(2, 490, 520), "h2": replica(1, 500), "h3": replica(1, 490)}
+	in(t, "h1 h2 h3", nodes, func(t *testing.T, w *world) {
+		w.want("h1", "h3")
+		if m := w.member("h2"); m.Why != "it has more of timeline 1 than is true: that one was left at 0/1EA for timeline 2" {
+			t.Errorf("%+v", m)
+		}
+		w.set(func(n map[string]*node) { n["h3"].Replay = 491 })
+		w.pass(round)
+		w.want("h1", "")
+	})
+}
+
+func TestNoHistory(t *testing.T) {
+	nodes := map[string]*node{"h1": primary(2, 520), "h2": replica(1, 400)}
+	in(t, "h1 h2", nodes, func(t *testing.T, w *world) {
+		w.want("h1", "")
+		if !w.State().History().Void(position.Token{Timeline: 1, N: 3}) {
+			t.Error("a position of before is taken for true")
+		}
+	})
+}
+
+func TestReplicaAheadOfTheNews(t *testing.T) {
+	in(t, "h1 h2 h3", three(), func(t *testing.T, w *world) {
+		w.set(func(n map[string]*node) { n["h1"].frozen, n["h2"].frozen = true, true; n["h3"] = replica(2, 500) })
+		w.pass(300 * time.Millisecond)
+		w.want("", "")
+		if m := w.member("h3"); m.Why != "timeline 2 is new, and its primary has not been found yet" {
+			t.Errorf("%+v", m)
+		}
+		w.set(func(n map[string]*node) { n["h2"] = promoted(2, 490, 500) })
+		w.pass(310 * time.Millisecond)
+		w.want("h2", "h3")
+	})
+	// At the start there is nothing to be lost.
+	in(t, "h1 h3", map[string]*node{"h1": {err: errors.New("refused")}, "h3": replica(2, 500)}, func(t *testing.T, w *world) { w.want("", "h3") })
+}
+
+func TestRestartIsANewLife(t *testing.T) {
+	in(t, "h1 h2 h3", three(), func(t *testing.T, w *world) {
+		p, r := w.State().Primary(), w.State().Replicas()[0]
+		p.Learn(900)
+		r.Learn(900)
+		w.set(func(n map[string]*node) { n["h1"].Instance, n["h2"].Instance = 2, 2 })
+		w.pass(round)
+		w.want("h1", "h2 h3")
+		if !over(p.Gone()) || !over(r.Gone()) || !p.Silent() {
+			t.Error("the old life goes on")
+		}
+		for _, m := range w.State().Replicas() {
+			if m.Reached() > 500 {
+				t.Errorf("what was learnt of the last life is believed of %s", m.Host())
+			}
+		}
+		// A replica that was set back, by a server that does not tell its start.
+		r = w.State().Replicas()[0]
+		w.set(func(n map[string]*node) { n[r.Host()].Replay = 10 })
+		w.pass(round)
+		if !over(r.Gone()) || w.State().Replica(11).Host() == r.Host() {
+			t.Error("a replica that was set back is as far as it was")
+		}
+	})
+}
+
+func TestRestoredPrimary(t *testing.T) {
+	in(t, "h1 h2", map[string]*node{"h1": primary(1, 500), "h2": replica(1, 500)}, func(t *testing.T, w *world) {
+		w.set(func(n map[string]*node) { n["h1"] = primary(1, 300) })
+		w.pass(round)
+		w.want("", "h2")
+		if m := w.member("h1"); !strings.HasPrefix(m.Why, "its log of timeline 1 ends before positions that it had reached") {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+func TestSuspect(t *testing.T) {
+	in(t, "h1 h2", map[string]*node{"h1": primary(1, 500), "h2": replica(1, 500)}, func(t *testing.T, w *world) {
+		w.set(func(n map[string]*node) { n["h1"].slow = 5 * time.Millisecond })
+		w.pass(150 * time.Millisecond)
+		h1 := w.State().Primary()
+		h1.Suspect()
+		w.want("", "h2")
+		if got := w.Status().Problem; got != "a connection to the primary h1 failed just now" {
+			t.Errorf("problem: %q", got)
+		}
+		began := time.Now()
+		if m, err := w.WaitPrimary(t.Context()); err != nil || m != h1 {
+			t.Fatalf("%v, %v", m, err)
+		}
+		if took := time.Since(began); took > 10*time.Millisecond {
+			t.Errorf("the probe came after %v", took)
+		}
+		// A probe that was under way already proves nothing.
+		w.set(func(n map[string]*node) { n["h1"].slow = 50 * time.Millisecond })
+		w.pass(125 * time.Millisecond)
+		h1.Suspect()
+		w.pass(30 * time.Millisecond)
+		w.want("", "h2")
+		w.pass(60 * time.Millisecond)
+		w.want("h1", "h2")
+	})
+}
+
+func TestLag(t *testing.T) {
+	nodes := three()
+	nodes["h2"].LagMS, nodes["h3"].LagMS = 90000, 120
+	in(t, "h1 h2 h3", nodes, func(t *testing.T, w *world) {
+		if m := w.member("h2"); m.LagMS != 0 || m.LagBytes != 0 {
+			t.Errorf("h2 has everything, its lag is %v ms, %d bytes", m.LagMS, m.LagBytes)
+		}
+		if m := w.member("h3"); m.LagMS != 120 || m.LagBytes != 20 || m.Replay != "0/1E0" {
+			t.Errorf("h3: %+v", m)
+		}
+	})
+}
+
+func TestReplicaByPositionAndLoad(t *testing.T) {
+	in(t, "h1 h2 h3", three(), func(t *testing.T, w *world) {
+		s := w.State()
+		pick := func(need position.N) string {
+			if m := s.Replica(need); m != nil {
+				return m.Host()
+			}
+			return ""
+		}
+		turns := map[string]int{}
+		for range 100 {
+			turns[pick(0)]++
+		}
+		if turns["h2"] != 50 || turns["h3"] != 50 {
+			t.Errorf("equally loaded: %v", turns)
+		}
+		if pick(490) != "h2" || pick(501) != "" {
+			t.Errorf("need 490: %q, need 501: %q", pick(490), pick(501))
+		}
+		h2 := s.Replica(490)
+		h2.Acquire()
+		for range 10 {
+			if got := pick(0); got != "h3" {
+				t.Errorf("picked %s, which has more to do", got)
+			}
+		}
+		if got := w.member("h2").InFlight; got != 1 {
+			t.Errorf("in flight: %d", got)
+		}
+		h2.Release()
+		s.Replica(490).Learn(505)
+		if pick(505) != "h2" {
+			t.Error("what was learnt is not known")
+		}
+		if n := testing.AllocsPerRun(100, func() { s.Replica(490); s.Primary() }); n > 0 {
+			t.Errorf("a choice costs %v allocations", n)
+		}
+	})
+}
