@@ -4,7 +4,7 @@
 // them. Each server listens on a free loopback port and lives in a directory
 // below one temporary home of this process:
 //
-//	pando-cluster-123456/     home: one per process, deleted when it ends
+//	pando-cluster-123456/     home: one per process (a second in memory), deleted when it ends
 //	├── n001/                 a node: postgresql.conf, pg_hba.conf, log, socket
 //	│   └── data/             its data directory
 //	└── n002/ …

@@ -28,7 +28,7 @@ func StartEtcd(ctx context.Context) (*Etcd, error) {
 		return nil, err
 	}
 	e := &Etcd{as: as}
-	if e.name, e.dir, err = newNode(as); err != nil {
+	if e.name, e.dir, err = newNode(as, false); err != nil {
 		return nil, err
 	}
 	if e.client, err = reservePort(); err == nil {

@@ -9,41 +9,54 @@ import (
 	"sync"
 )
 
-// home is the directory of everything this process starts.
-var home struct {
+// house is a directory of what this process starts.
+type house struct {
 	sync.Mutex
 	dir   string
 	nodes int
 	pipe  io.Closer // the watchdog reads from its other end; never closed: the end of the process does
 }
 
+// onDisk is home; inMemory is that of servers that need not keep anything.
+var onDisk, inMemory house
+
 // newNode makes the directory of a node. Its name is not the beginning of any
 // other's, so that a process is told by it.
-func newNode(as *identity) (name, dir string, err error) {
-	home.Lock()
-	defer home.Unlock()
-	if home.dir == "" {
-		if err := makeHome(); err != nil {
-			return "", "", fmt.Errorf("localcluster: make a home for servers: %w", err)
-		}
+func newNode(as *identity, volatile bool) (name, dir string, err error) {
+	if volatile && roomy(memory) {
+		return inMemory.newNode(as, memory)
 	}
-	home.nodes++
-	short := fmt.Sprintf("n%03d", home.nodes)
-	dir = filepath.Join(home.dir, short)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", "", fmt.Errorf("localcluster: %w", err)
-	}
-	return filepath.Base(home.dir) + "-" + short, dir, as.own(dir)
+	return onDisk.newNode(as, os.TempDir())
 }
 
-// maxSocketDir is what a path of a Unix socket (107 bytes) leaves to the home.
+// memory is a file system in memory. To make the thousand files of a cluster, and
+// the three hundred of a database, takes a disk ten times as long.
+const memory = "/dev/shm"
+
+// maxSocketDir is what a path of a Unix socket (107 bytes) leaves to the house.
 const maxSocketDir = 80
 
-func makeHome() error {
-	where := os.TempDir()
+func (h *house) newNode(as *identity, where string) (name, dir string, err error) {
 	if len(where) > maxSocketDir-len("/pando-cluster-1234567890") {
 		where = "/tmp"
 	}
+	h.Lock()
+	defer h.Unlock()
+	if h.dir == "" {
+		if err := h.build(where); err != nil {
+			return "", "", fmt.Errorf("localcluster: make a home for servers: %w", err)
+		}
+	}
+	h.nodes++
+	short := fmt.Sprintf("n%03d", h.nodes)
+	dir = filepath.Join(h.dir, short)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", "", fmt.Errorf("localcluster: %w", err)
+	}
+	return filepath.Base(h.dir) + "-" + short, dir, as.own(dir)
+}
+
+func (h *house) build(where string) error {
 	dir, err := os.MkdirTemp(where, "pando-cluster-")
 	if err != nil {
 		return err
@@ -57,7 +70,7 @@ func makeHome() error {
 		_ = os.RemoveAll(dir)
 		return err
 	}
-	home.dir, home.pipe = dir, pipe
+	h.dir, h.pipe = dir, pipe
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (n *PatroniNode) says(ctx context.Context, question string) bool {
 func (c *Patroni) WaitReady(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	return until(ctx, 20*time.Millisecond, "the cluster to be whole", func() (bool, error) {
+	return until(ctx, 50*time.Millisecond, "the cluster to be whole", func() (bool, error) {
 		leader, err := c.Leader(ctx)
 		if err != nil || leader == nil {
 			return false, nil

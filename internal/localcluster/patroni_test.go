@@ -1,7 +1,10 @@
 package localcluster_test
 
 import (
+	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +16,17 @@ import (
 // TestPatroni: a cluster made of deploy/patroni goes through the faults and the
 // work of docs/operate-postgresql.md, by its commands.
 func TestPatroni(t *testing.T) {
+	t.Parallel() // it waits, mostly
 	began := time.Now()
 	lap := func(what string) {
 		t.Helper()
 		t.Logf("%5.2f s %s", time.Since(began).Seconds(), what)
 		began = time.Now()
 	}
-	c := localclustertest.Patroni(t, 3, localcluster.PatroniOptions{TTL: 5, LoopWait: 1, RetryTimeout: 2})
+	c := localclustertest.Patroni(t, 3, localcluster.PatroniOptions{
+		Options: localcluster.Options{Password: "it's a: secret"},
+		TTL:     5, LoopWait: 1, RetryTimeout: 2,
+	})
 	lap("three nodes from nothing, one of them synchronous")
 	ctx := t.Context()
 
@@ -27,6 +34,10 @@ func TestPatroni(t *testing.T) {
 	must(t, err)
 	query(t, first, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
 	mayMonitor(t, c, first)
+	url := c.URL("postgres", "postgres") + "?target_session_attrs=read-write"
+	if out, err := exec.Command("psql", "-wXAtc", "SELECT a FROM t", url).CombinedOutput(); err != nil || string(out) != "1\n" {
+		t.Errorf("psql by %s: %q, %v", url, out, err)
+	}
 
 	// PostgreSQL alone dies: another takes over, without the lock running out.
 	began = time.Now()
@@ -40,16 +51,29 @@ func TestPatroni(t *testing.T) {
 		t.Errorf("timeline %d, %v", tli, err)
 	}
 
-	// The whole machine is lost, disk and all: the lock has to run out.
+	// The whole machine hangs: the lock has to run out.
 	query(t, second, "INSERT INTO t VALUES (2)")
 	began = time.Now()
-	must(t, second.Lose())
+	must(t, second.Freeze())
 	third, err := c.WaitLeader(ctx, second)
 	must(t, err)
-	lap("a new leader after a machine was lost")
+	lap("a new leader after a machine was frozen")
 	if got := query(t, third, "SELECT count(*) FROM t"); got != "2" {
-		t.Errorf("%s rows after the loss of a machine", got)
+		t.Errorf("%s rows on the new leader", got)
 	}
+
+	// Two primaries: of the old one only Patroni hangs now, and it answers no write.
+	must(t, second.Database.Thaw())
+	soon(t, "the old primary answers reads", func() bool { _, err := second.Exec(ctx, "SELECT 1"); return err == nil })
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if _, err := second.Exec(short, "INSERT INTO t VALUES (3)"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a write to the old primary was answered: %v", err)
+	}
+
+	// Then it is lost, disk and all.
+	must(t, second.Lose())
+	began = time.Now()
 	must(t, second.Start(ctx))
 	must(t, c.WaitReady(ctx))
 	lap("the lost machine is a replica again")
@@ -58,8 +82,6 @@ func TestPatroni(t *testing.T) {
 	fourth, err := c.WaitLeader(ctx, third)
 	must(t, err)
 	lap("switchover")
-	must(t, c.WaitReady(ctx))
-	lap("whole again")
 	operate(t, c, "patronictl restart pando --role leader --force", "")
 	operate(t, c, "patronictl edit-config pando --force -p work_mem=16MB", "")
 	soon(t, "the setting is on every node", func() bool {
@@ -75,7 +97,7 @@ func TestPatroni(t *testing.T) {
 	if leader, err := c.WaitLeader(ctx); err != nil || leader != fourth {
 		t.Errorf("a restart of PostgreSQL has moved the leader: %v", err)
 	}
-	operate(t, c, "patronictl reinit pando node3 --force", third.Name())
+	operate(t, c, "patronictl reinit pando node3 --force --wait", third.Name())
 	must(t, c.WaitReady(ctx))
 	lap("reinit")
 }

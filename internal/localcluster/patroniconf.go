@@ -86,7 +86,7 @@ func patroniYML(n *PatroniNode, scope string, opts PatroniOptions) (string, erro
 	maps.Copy(extra, opts.Settings)
 	// A copy need not reach the disk to survive what is done to processes.
 	e.set("    - data-checksums\n", "    - data-checksums\n    - no-sync\n")
-	e.set("  authentication:\n", "  basebackup:\n    - no-sync\n  authentication:\n")
+	e.set("  authentication:\n", "  basebackup:\n    - no-sync\n    - checkpoint: fast\n  authentication:\n")
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
 		fmt.Fprintf(&lines, "    %s: %s\n", name, quoteConf(extra[name]))

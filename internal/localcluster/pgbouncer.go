@@ -44,7 +44,7 @@ func StartPgBouncer(ctx context.Context, target string, opts PgBouncerOptions) (
 	if err != nil {
 		return nil, err
 	}
-	_, dir, err := newNode(as)
+	_, dir, err := newNode(as, false)
 	if err != nil {
 		return nil, err
 	}

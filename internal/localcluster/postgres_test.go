@@ -14,6 +14,7 @@ import (
 // TestKill: a server that is killed refuses connections, and starts again on
 // its port with all that it had committed.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	pg := localclustertest.Postgres(t, localcluster.Options{})
 	t.Logf("a server after %v", time.Since(began))

@@ -15,7 +15,7 @@ import (
 type process struct {
 	pid, parent, session int
 	state                byte
-	comm, line           string // line is empty for what has ended and is not reaped
+	comm, line           string // line is of our programs only, and of those that live
 }
 
 // table reads /proc. It is not a snapshot: what forks meanwhile is seen by the next.
@@ -36,8 +36,11 @@ func table() []process {
 		if len(rest) < 4 {
 			continue
 		}
-		line, _ := os.ReadFile(dir + "/cmdline")
-		p := process{state: rest[0][0], comm: string(stat[open+1 : shut]), line: string(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))}
+		p := process{state: rest[0][0], comm: string(stat[open+1 : shut])}
+		if slices.Contains(programs, p.comm) {
+			line, _ := os.ReadFile(dir + "/cmdline")
+			p.line = string(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))
+		}
 		p.pid, _ = strconv.Atoi(filepath.Base(dir))
 		p.parent, _ = strconv.Atoi(rest[1])
 		p.session, _ = strconv.Atoi(rest[3])
@@ -61,7 +64,7 @@ func members(names ...string) []process {
 		}
 	}
 	for _, p := range all {
-		if slices.Contains(programs, p.comm) && slices.ContainsFunc(names, func(n string) bool { return strings.Contains(p.line, n) }) {
+		if p.line != "" && slices.ContainsFunc(names, func(n string) bool { return strings.Contains(p.line, n) }) {
 			add(p)
 		}
 	}

@@ -44,6 +44,7 @@ func soon(t *testing.T, what string, look func() bool) {
 // TestReplicas: two of them follow, are late when told, lose the connection and
 // find it again; one is promoted and the other follows it; the old primary is cloned.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{SyncNames: "ANY 1 (*)", Slots: true, Options: localcluster.Options{Password: "secret word's"}})
 	t.Logf("a primary and two replicas after %v", time.Since(began))
@@ -114,6 +115,7 @@ func TestReplicas(t *testing.T) {
 
 // TestFreezeSenders: rows that were answered are lost with the primary.
 func TestFreezeSenders(t *testing.T) {
+	t.Parallel()
 	c := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{})
 	ctx := t.Context()
 	query(t, c.Primary(), "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")

@@ -37,7 +37,7 @@ func newServer(opts Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, dir, err := newNode(as)
+	name, dir, err := newNode(as, opts.NoSync)
 	if err != nil {
 		return nil, err
 	}

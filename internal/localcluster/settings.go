@@ -16,7 +16,8 @@ type Options struct {
 	// Password: if set, whoever comes by TCP needs a password, and this is that
 	// of the superuser postgres. Exec comes by a Unix socket and needs none.
 	Password string
-	// NoSync turns fsync off: for tests of SQL, and never where a crash is part of the test.
+	// NoSync turns fsync off, and keeps the data in memory if there is a gigabyte
+	// to spare: for tests of SQL, and never where the disk is part of the test.
 	NoSync bool
 	// MaxConnections is 100 if not set.
 	MaxConnections int

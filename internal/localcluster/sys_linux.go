@@ -57,6 +57,13 @@ func freeSegment(id string) {
 	}
 }
 
+// roomy says whether a directory is there and has a gigabyte left; that of a
+// container often has 64 MB.
+func roomy(dir string) bool {
+	var fs syscall.Statfs_t
+	return syscall.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > 1<<30
+}
+
 // port is a loopback port that is ours for as long as it is held.
 type port struct {
 	number int

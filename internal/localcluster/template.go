@@ -24,7 +24,7 @@ var templates sync.Mutex
 
 // layOut fills data with a new database cluster that has a system identifier of its own.
 func layOut(ctx context.Context, as *identity, bin, dir, data string, initArgs []string) error {
-	template, err := templateDir(bin, initArgs)
+	template, err := templateDir(bin, dir, initArgs)
 	if err != nil {
 		return err
 	}
@@ -45,16 +45,14 @@ func layOut(ctx context.Context, as *identity, bin, dir, data string, initArgs [
 	return as.own(data)
 }
 
-func templateDir(bin string, initArgs []string) (string, error) {
+func templateDir(bin, nodeDir string, initArgs []string) (string, error) {
 	version, err := exec.Command(filepath.Join(bin, "postgres"), "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("localcluster: ask %s for its version: %w", bin, err)
 	}
 	cache, err := os.UserCacheDir()
-	if err != nil { // no home: a directory that is deleted with ours
-		home.Lock()
-		defer home.Unlock()
-		cache = home.dir
+	if err != nil { // a user without a home: each process makes its own
+		cache = filepath.Dir(nodeDir)
 	}
 	key := sha256.Sum256([]byte(bin + "\n" + string(version) + strings.Join(initArgs, "\n")))
 	return filepath.Join(cache, "pando", "postgres-"+hex.EncodeToString(key[:8])), nil
