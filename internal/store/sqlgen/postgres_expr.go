@@ -44,10 +44,20 @@ func (x indexer) term(e indexdef.Expr) (*term, error) {
 			return nil, fmt.Errorf("%s cannot be carried over: what %s gives hangs on how a number was written", e, e.Op)
 		}
 	}
-	t := expression(formBool) // a condition is 1 or 0
+	t := expression(formBool) // a condition is 1, 0 or null
+	t.nullable = true
 	t.text("(")
 	err := x.condition(&t.buffer, e, true)
 	t.text(")")
+	return t, err
+}
+
+// operand is a term that something is computed of.
+func (x indexer) operand(e indexdef.Expr) (*term, error) {
+	t, err := x.term(e)
+	if err == nil && t.null() {
+		return nil, errors.New("what is computed of NULL is NULL for all records")
+	}
 	return t, err
 }
 
@@ -119,7 +129,7 @@ func (x indexer) call(c indexdef.Call) (*term, error) {
 	nullable := false
 	for i, a := range c.Args {
 		var err error
-		if args[i], err = x.term(a); err != nil {
+		if args[i], err = x.operand(a); err != nil {
 			return nil, err
 		}
 		nullable = nullable || args[i].nullable
@@ -134,7 +144,9 @@ func (x indexer) call(c indexdef.Call) (*term, error) {
 		t.form = formWhole
 		x.texts(t, "length", args)
 	case c.Func == "abs" && len(args) == 1 && args[0].form.number() && !args[0].constant:
-		t.form = args[0].form
+		if t.form = args[0].form; t.form == formBool {
+			t.form = formWhole
+		}
 		t.text("abs(")
 		x.d.asNumber(&t.buffer, args[0])
 		t.text(")")
@@ -233,7 +245,7 @@ func (x indexer) strftime(t *term, args []*term) (*term, error) {
 }
 
 func (x indexer) cast(c indexdef.Cast) (*term, error) {
-	from, err := x.term(c.X)
+	from, err := x.operand(c.X)
 	if err != nil {
 		return nil, err
 	}
@@ -332,11 +344,11 @@ func isWord(s string) bool {
 }
 
 func (x indexer) joined(b indexdef.Binary) (*term, error) {
-	l, err := x.term(b.Left)
+	l, err := x.operand(b.Left)
 	if err != nil {
 		return nil, err
 	}
-	r, err := x.term(b.Right)
+	r, err := x.operand(b.Right)
 	if err != nil {
 		return nil, err
 	}
@@ -352,19 +364,21 @@ func (x indexer) joined(b indexdef.Binary) (*term, error) {
 
 // computed is a sum, difference or product of numbers.
 func (x indexer) computed(b indexdef.Binary) (*term, error) {
-	l, err := x.term(b.Left)
+	l, err := x.operand(b.Left)
 	if err != nil {
 		return nil, err
 	}
-	r, err := x.term(b.Right)
+	r, err := x.operand(b.Right)
 	if err != nil {
 		return nil, err
 	}
 	if plain(l).class != numbers || plain(r).class != numbers {
 		return nil, fmt.Errorf("%s cannot be carried over to PostgreSQL: both sides must be number fields or numbers", b)
 	}
+	if l.constant && r.constant {
+		return nil, fmt.Errorf("%s is the same for all records", b)
+	}
 	t := expression(formNumber)
-	t.constant = l.constant && r.constant
 	t.nullable = l.nullable || r.nullable
 	t.text("(")
 	x.d.asNumber(&t.buffer, l)

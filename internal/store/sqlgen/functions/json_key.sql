@@ -10,7 +10,7 @@ BEGIN
 	WHEN 'string' THEN RETURN '2' || (v #>> '{}');
 	WHEN 'number' THEN RETURN _pando.decimal_key(btrim(v::text, E' \t\n\r'));
 	WHEN 'boolean' THEN RETURN _pando.number_key((v::text ~ 'true')::int);
-	WHEN 'object', 'array' THEN RETURN '2' || _pando.json_compact(v::text);
+	WHEN 'object', 'array' THEN RETURN '2' || _pando.json_compact(CASE path WHEN '{}' THEN doc ELSE v END::text);
 	ELSE RETURN NULL;
 	END CASE;
 END $$
