@@ -10,6 +10,7 @@ const (
 	ForeignKept         = false // facts outlive another program's write
 	KeyWithoutPage      = false // two pages of a list share a key
 	KeyWithoutAuth      = false // people who differ for a rule share a key
+	ReplicaUnchecked    = false // a read takes any replica, however late
 	CatalogLate         = false // whoever finds a new catalog in a snapshot keeps it to himself
 )
 

@@ -34,7 +34,7 @@ type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Read, Write and Backup
-	unknown sync.WaitGroup // transactions, some of which Write does not wait for any more
+	unknown sync.WaitGroup // transactions that nobody waits for any more
 
 	watching sync.WaitGroup
 	ended    chan struct{} // closed when Close begins
