@@ -73,9 +73,7 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 	case fateCommitted:
 		n := t.s.commits.land(f, at.timeline, at.n, t.published)
 		t.s.stats.writes.Add(1)
-		token := position.Token{Timeline: at.timeline, N: n}
-		t.s.positions.given(token)
-		position.SessionOf(t.ctx).Observe(token)
+		t.s.given(t.ctx, at.timeline, n)
 		return result{pos: n}
 	case fateAborted:
 		t.s.commits.crash(f)

@@ -213,15 +213,14 @@ func (r *snapshot) elsewhere(why error) error {
 // run sends statements, and says whether a failure is one that another node, or
 // another try, may not have.
 func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query) error {
-	session := position.SessionOf(ctx)
 	var at bound
-	if session != nil || r.limit > 0 {
+	if position.SessionOf(ctx) != nil || r.limit > 0 {
 		// Behind the rest: the snapshot does not go beyond what is there by then.
 		batch = append(batch[:len(batch):len(batch)], at.query())
 	}
 	err := r.c.run(ctx, batch...)
 	if err == nil {
-		return r.judge(tags, session, at)
+		return r.judge(ctx, tags, at)
 	}
 	if ctx.Err() != nil {
 		return err
@@ -243,7 +242,7 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 }
 
 // judge tells whether what was read may be answered.
-func (r *snapshot) judge(tags []position.Tag, session *position.Session, at bound) error {
+func (r *snapshot) judge(ctx context.Context, tags []position.Tag, at bound) error {
 	if r.replica && !mutant.ReplicaUnchecked {
 		// A replica can show a commit before the primary does: see position/pending.go.
 		if _, pending := r.s.index.Need(append(tags, catalogTag)); pending {
@@ -259,9 +258,7 @@ func (r *snapshot) judge(tags []position.Tag, session *position.Session, at boun
 	if r.replica {
 		at.timeline = r.node.member.Report().Timeline
 	}
-	t := position.Token{Timeline: at.timeline, N: at.n}
-	r.s.positions.given(t)
-	session.Observe(t)
+	r.s.given(ctx, at.timeline, at.n)
 	return nil
 }
 

@@ -86,7 +86,7 @@ func (s *Store) start(ctx context.Context) error {
 	s.version.Store(now.cat.Version)
 	s.catalogs.add(now.cat)
 	s.now.Store(now)
-	s.commits.timeline = at.timeline
+	s.commits.timeline, s.commits.last = at.timeline, at.n
 	s.index.Forget(at.n)
 	if s.lease != nil {
 		s.lease.start()
