@@ -17,11 +17,11 @@ var (
 	ForeignKept         = name == "foreign-kept"
 	KeyWithoutPage      = name == "key-without-page"
 	KeyWithoutAuth      = name == "key-without-auth"
+	ReplicaUnchecked    = name == "replica-unchecked"
 	CatalogLate         = name == "catalog-late"
 	RowsLate            = name == "rows-late"
 	RowsUnmoved         = name == "rows-unmoved"
 	StillAnyway         = name == "still-anyway"
-	NeedIgnored         = name == "need-ignored"
 	PendingUnmarked     = name == "pending-unmarked"
 	PendingUnseen       = name == "pending-unseen"
 )

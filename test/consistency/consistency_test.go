@@ -7,8 +7,6 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"github.com/pandobase/pando/internal/localcluster"
-	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -30,9 +28,9 @@ func TestNobodyIsShownThePast(t *testing.T) {
 		if long {
 			l = limit{time: 30 * time.Minute, operations: 1_000_000}
 		}
-		c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{SyncNames: "ANY 1 (*)"})
+		c := twoReplicas(t)
 		g := onReplicas(t, c, "app", asBuilt(t))
-		g.weather = unsteady(c.Node(2), c.Link(2))
+		g.weather = unsteady(c)
 		hold(t, g, l, map[string]int64{
 			"operations": l.operations, "writes": 200, "events": 200, "revocations": 50, "writes by another program": 2,
 		})

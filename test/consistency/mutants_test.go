@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pandobase/pando/internal/localcluster"
-	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -30,11 +28,11 @@ func TestMutantsAreCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, ""))) })
 	}
-	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{SyncNames: "ANY 1 (*)"})
-	for _, name := range []string{"need-ignored", "pending-unmarked", "pending-unseen"} {
+	c := twoReplicas(t)
+	for _, name := range []string{"replica-unchecked", "pending-unmarked", "pending-unseen"} {
 		t.Run(name, func(t *testing.T) {
 			g := onReplicas(t, c, name, func(url string) *target.Server { return start(t, name, url) })
-			g.weather = unsteady(c.Node(2), c.Link(2))
+			g.weather = unsteady(c)
 			catch(t, g)
 		})
 	}

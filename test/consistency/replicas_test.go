@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando/internal/localcluster"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -40,15 +41,28 @@ func asBuilt(t *testing.T) func(url string) *target.Server {
 	}
 }
 
-// unsteady makes a replica late: by a little or by much, without end or not, and
-// cut off from its primary, in turns that nobody can foresee.
-func unsteady(n *localcluster.Postgres, link *localcluster.Relay) func(context.Context) error {
+// twoReplicas is a primary with two of them, of which commits wait for the second,
+// as long as that one is there.
+func twoReplicas(t *testing.T) *localcluster.Replicated {
+	t.Helper()
+	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
+	names := fmt.Sprintf(`FIRST 1 ("%s", "%s")`, c.Node(2).Name(), c.Node(1).Name())
+	if err := c.Primary().Set(t.Context(), "synchronous_standby_names", names); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// unsteady makes the second replica late: by a little or by much, without end or
+// not, and cut off from its primary, in turns that nobody can foresee.
+func unsteady(c *localcluster.Replicated) func(context.Context) error {
+	n, link := c.Node(2), c.Link(2)
 	return func(ctx context.Context) error {
 		back := context.WithoutCancel(ctx)
 		for ctx.Err() == nil {
 			var begin, end error
 			long := time.Duration(rand.IntN(700)) * time.Millisecond
-			switch rand.IntN(4) {
+			switch rand.IntN(5) {
 			case 0:
 				begin = n.ReplayDelay(back, time.Duration(rand.IntN(400))*time.Millisecond)
 				pause(ctx, long)
@@ -61,7 +75,11 @@ func unsteady(n *localcluster.Postgres, link *localcluster.Relay) func(context.C
 				link.Down()
 				pause(ctx, long)
 				end = link.Up()
-			case 3:
+			case 3: // its word that a commit is there comes late, when others show it already
+				link.Delay(time.Duration(1+rand.IntN(20)) * time.Millisecond)
+				pause(ctx, long)
+				link.Delay(0)
+			case 4:
 				pause(ctx, long)
 			}
 			if begin != nil {

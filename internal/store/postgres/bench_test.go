@@ -70,7 +70,7 @@ func BenchmarkStore(b *testing.B) {
 	})
 	b.Run("view/pando", func(b *testing.B) {
 		parallel(b, func(int) error {
-			return s.ReadOne(ctx, func(r store.Reader) error { _, err := r.Record(ctx, c, seed()); return err })
+			return s.Read(store.One(ctx), func(r store.Reader) error { _, err := r.Record(ctx, c, seed()); return err })
 		})
 	})
 	b.Run("create/pgx", func(b *testing.B) {

@@ -34,6 +34,9 @@ const (
 //
 // The log's records begin at multiples of 8, so a node that has replayed L-7 has
 // replayed L: seven commits of one sync get positions of their own below it.
+//
+// With one host, and a client that keeps no positions, nobody compares them with
+// a log. Then the log is not asked, and they are just greater than the last.
 type commits struct {
 	index *position.Index
 	sinks []changes.Sink
@@ -113,17 +116,21 @@ func (k *commits) doubt(f *flight) {
 }
 
 // land settles a commit that did happen: the log was on disk up to flushed when
-// it was answered. published is called before anybody is told.
+// it was answered, or 0 if it was not asked. published is called before anybody is told.
 func (k *commits) land(f *flight, timeline uint32, flushed position.N, published func()) position.N {
 	k.await(f)
 	mutant.Gap(mutant.PendingUnmarked || mutant.PendingUnseen)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reach(timeline)
-	n := max(flushed-7, k.last+1)
+	n, reached := k.last+1, k.last+1
+	if flushed > 0 {
+		k.reach(timeline)
+		n = max(flushed-7, k.last+1)
+		reached = min(n, flushed)
+	}
 	k.last = n
 	published()
-	k.index.Commit(min(n, flushed), f.tags)
+	k.index.Commit(reached, f.tags)
 	k.index.Publish(n)
 	f.batch.Position, f.timeline = n, k.timeline
 	if f.late {
@@ -234,6 +241,19 @@ func (k *commits) ahead(f *flight) *flight {
 
 func (f *flight) follows(o *flight) bool {
 	return o.seq < f.seq && o.seq <= f.horizon && !(f.blind && f.inserts && o.inserts)
+}
+
+// drain waits for the COMMITs that have been sent by now.
+func (k *commits) drain() {
+	k.mu.Lock()
+	var waits []chan struct{}
+	for _, f := range k.flying {
+		waits = append(waits, f.done)
+	}
+	k.mu.Unlock()
+	for _, done := range waits {
+		<-done
+	}
 }
 
 // foreign tells everybody that another program has changed something.

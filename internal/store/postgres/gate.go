@@ -17,8 +17,9 @@ import (
 // whatever snapshot one has, and reading it makes nobody conflict with anybody.
 //
 //	writes in general       LOCK _pando_meta ROW SHARE, check the gate, …
-//	a create in one go      BEGIN, INSERT … SELECT … WHERE the gate is right, COMMIT:
-//	                        the table that it inserts into is lock enough
+//	a create in one go      INSERT … SELECT … WHERE the gate is right, on its own: the
+//	                        table that it inserts into is lock enough, and sessions
+//	                        for writes are serializable by default
 //	a change of the schema  LOCK _pando_meta EXCLUSIVE, check the gate, LOCK every
 //	                        table SHARE, move the gate, …, COMMIT
 //
@@ -83,8 +84,8 @@ func (t *tx) oneGo() bool {
 	return true
 }
 
-// gate makes inserts of what was put off that check the gate themselves, and
-// insert nothing if it is another one.
+// gateQueue makes inserts of what was put off that check the gate themselves, and
+// insert nothing if it is another one. They are one transaction.
 func (t *tx) gateQueue() {
 	arg, _ := argument(t.gate)
 	for _, q := range t.queue {
@@ -92,4 +93,5 @@ func (t *tx) gateQueue() {
 		q.args = append(q.args, arg)
 		q.formats = append(q.formats[:len(q.formats):len(q.formats)], 0)
 	}
+	t.queue[len(t.queue)-1].commits = true
 }

@@ -123,7 +123,7 @@ func (s *Store) prepare(ctx context.Context, c *conn) error {
 
 // inLayout runs fn in a transaction that nobody else runs at the same time.
 func (s *Store) inLayout(ctx context.Context, c *conn, fn func() error) error {
-	err := c.exec(ctx, "BEGIN", "SELECT pg_advisory_xact_lock("+layoutLock+")")
+	err := c.exec(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT pg_advisory_xact_lock("+layoutLock+")")
 	if err == nil {
 		err = fn()
 	}

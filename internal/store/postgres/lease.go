@@ -130,7 +130,7 @@ func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder) (term uint
 		}
 	}()
 	// The lock lets the transactions of the one before come to their end.
-	if err := c.exec(ctx, "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE", "LOCK TABLE _pando_lease IN EXCLUSIVE MODE"); err != nil {
+	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE", "LOCK TABLE _pando_lease IN EXCLUSIVE MODE"); err != nil {
 		return 0, err
 	}
 	if err := lockOut(ctx, c); err != nil {

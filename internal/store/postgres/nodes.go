@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -20,19 +21,24 @@ type nodes struct {
 	watcher *topology.Watcher
 	prober  *prober
 
+	several atomic.Bool // hosts
+
 	mu      sync.Mutex
 	hosts   map[string]address
 	lives   map[*topology.Member]*node
-	served  map[string]*served // by host
+	counts  map[string]*served // by host
 	closed  bool
 	running sync.WaitGroup
+
+	onPrimary, onReplicas atomic.Uint64 // reads
 }
 
 // node is one life of one host.
 type node struct {
 	host   string
 	member *topology.Member
-	pool   *pool
+	reads  *pool
+	writes *pool // of its own: reads go on while writes hang
 	served *served
 }
 
@@ -42,7 +48,7 @@ const soleDeadline = 2 * time.Second
 
 // openNodes begins to watch the hosts, and waits until each was heard once.
 func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
-	k := &nodes{s: s, lives: make(map[*topology.Member]*node), served: make(map[string]*served)}
+	k := &nodes{s: s, lives: make(map[*topology.Member]*node), counts: make(map[string]*served)}
 	k.setHosts(s.hosts)
 	k.prober = newProber(s, s.hosts)
 	cfg := topology.Config{Hosts: hostNames(s.hosts), Probe: k.prober.probe, OnChange: func(c topology.Change) {
@@ -91,6 +97,7 @@ func (k *nodes) setHosts(hosts []address) {
 	for _, a := range hosts {
 		k.hosts[a.host] = a
 	}
+	k.several.Store(len(hosts) > 1)
 }
 
 func hostNames(hosts []address) []string {
@@ -117,24 +124,28 @@ func (k *nodes) of(m *topology.Member) *node {
 		return nil
 	default:
 	}
-	n := &node{host: a.host, member: m, served: k.servedBy(a.host)}
-	n.pool = newPool(a.cfg, k.size(a.host), k.s.opts.PoolWait, k.s.session())
+	size, wait := k.size(a.host), k.s.opts.PoolWait
+	timeout := strconv.FormatInt(k.s.opts.QueryTimeout.Milliseconds(), 10)
+	n := &node{host: a.host, member: m, served: k.servedBy(a.host),
+		reads:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
+		writes: newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
+	}
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })
 	return n
 }
 
-// size is how many connections a pool may have: what the server allows us,
-// leaving something to others, and no more than the machine can use.
+// size is how many connections each of the two pools may have: what the server
+// allows us, leaving something to others, and no more than the machine can use.
 func (k *nodes) size(host string) int {
 	if n := k.s.opts.PoolSize; n > 0 {
 		return n
 	}
-	size := max(40, 8*runtime.GOMAXPROCS(0))
+	size := max(32, 8*runtime.GOMAXPROCS(0))
 	if most := k.prober.limit(host); most > 0 {
-		size = min(size, most*3/4)
+		size = min(size, most*3/8)
 	}
-	return max(4, size)
+	return max(2, size)
 }
 
 // follow ends a node with its life: whatever was sent over its connections has
@@ -143,8 +154,10 @@ func (k *nodes) follow(n *node) {
 	for {
 		select {
 		case <-n.member.Gone():
-			n.pool.retire(true)
-			n.pool.drain()
+			n.reads.retire(true)
+			n.writes.retire(true)
+			n.reads.drain()
+			n.writes.drain()
 			k.mu.Lock()
 			delete(k.lives, n.member)
 			k.mu.Unlock()
@@ -152,7 +165,7 @@ func (k *nodes) follow(n *node) {
 		case <-n.member.Alarm():
 		}
 		if k.alternative(n) {
-			n.pool.cutReads()
+			n.reads.cut()
 		}
 		for n.member.Silent() { // until it is heard again, or gone
 			timer := time.NewTimer(20 * time.Millisecond)
@@ -160,7 +173,7 @@ func (k *nodes) follow(n *node) {
 			case <-n.member.Gone():
 			case <-timer.C:
 				if k.alternative(n) {
-					n.pool.cutReads()
+					n.reads.cut()
 				}
 			}
 			timer.Stop()
@@ -194,18 +207,9 @@ func (k *nodes) alternative(n *node) bool {
 	return false
 }
 
-// session are the settings of each session.
-func (s *Store) session() map[string]string {
-	return map[string]string{"statement_timeout": strconv.FormatInt(s.opts.QueryTimeout.Milliseconds(), 10)}
-}
-
 // sole tells whether there is one host only: whether it answers probes or not,
 // there is nobody else to ask.
-func (k *nodes) sole() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.hosts) == 1
-}
+func (k *nodes) sole() bool { return !k.several.Load() }
 
 // writer is a connection to the primary, for which it waits a bounded time.
 func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
@@ -214,7 +218,7 @@ func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
 			return m, nil
 		}
 		return k.watcher.WaitPrimary(wait)
-	}, (*pool).acquireWrite)
+	}, func(n *node) *pool { return n.writes })
 }
 
 // reader is a connection to a node that shows everything up to need: a replica if
@@ -245,7 +249,7 @@ func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*nod
 			}
 			timer.Stop()
 		}
-	}, (*pool).acquire)
+	}, func(n *node) *pool { return n.reads })
 }
 
 var errNoPrimary = errors.New("no node that can be read")
@@ -253,7 +257,7 @@ var errNoPrimary = errors.New("no node that can be read")
 // until takes a connection to the node that find finds, again and again within
 // the time that a request may wait.
 func (k *nodes) until(
-	ctx context.Context, find func(context.Context) (*topology.Member, error), take func(*pool, context.Context) (*conn, error),
+	ctx context.Context, find func(context.Context) (*topology.Member, error), from func(*node) *pool,
 ) (*node, *conn, error) {
 	deadline := time.Now().Add(k.s.opts.WriteWait)
 	for try := 1; ; try++ {
@@ -263,18 +267,18 @@ func (k *nodes) until(
 		}
 		var c *conn
 		n := k.of(m)
-		if n != nil {
-			if c, err = take(n.pool, ctx); err == nil {
-				m.Acquire()
-				return n, c, nil
-			}
+		if n == nil {
+			err = errPoolClosed // its life has just ended
+		} else if c, err = from(n).acquire(ctx); err == nil {
+			m.Acquire()
+			return n, c, nil
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, nil, ctx.Err()
-		case err != nil && !isLost(err) && !isStarting(err) || time.Now().After(deadline):
+		case !isLost(err) && !isStarting(err) || time.Now().After(deadline):
 			return nil, nil, unavailable(err)
-		case err != nil && !errors.Is(err, errPoolClosed):
+		case !errors.Is(err, errPoolClosed):
 			m.Suspect()
 		}
 		if err := pause(ctx, try); err != nil {
@@ -312,10 +316,17 @@ func (n *node) failed(err error) {
 	}
 }
 
+// servedReads is how many reads were sent where.
+type servedReads struct{ primary, replicas uint64 }
+
+func (k *nodes) served() servedReads {
+	return servedReads{k.onPrimary.Load(), k.onReplicas.Load()}
+}
+
 // release gives a connection back.
 func (n *node) release(c *conn) {
 	n.member.Release()
-	n.pool.release(c)
+	c.pool.release(c)
 }
 
 // Topology is everything there is to show of the hosts.
@@ -323,13 +334,29 @@ func (s *Store) Topology() topology.Status { return s.nodes.watcher.Status() }
 
 // SetURL has other hosts watched, as the configuration says now. User, database
 // and password are those of the new URL as well.
-func (s *Store) SetURL(url string) error {
+func (s *Store) SetURL(ctx context.Context, url string) error {
 	hosts, err := parseURL(url, &s.opts)
 	if err != nil {
 		return err
 	}
 	s.nodes.setHosts(hosts)
 	s.nodes.prober.set(hosts)
+	if len(hosts) > 1 {
+		// What was committed while there was one host has positions that say
+		// nothing to a replica: it must have replayed everything up to now.
+		s.commits.drain()
+		n, c, err := s.nodes.writer(ctx)
+		if err != nil {
+			return err
+		}
+		var at where
+		err = c.run(ctx, at.query(n))
+		n.release(c)
+		if err != nil {
+			return unavailable(err)
+		}
+		s.index.Forget(at.n)
+	}
 	s.nodes.watcher.SetHosts(hostNames(hosts))
 	return nil
 }

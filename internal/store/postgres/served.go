@@ -30,8 +30,8 @@ func (s *Store) Served() []Served {
 	k := s.nodes
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	list := make([]Served, 0, len(k.served))
-	for host, n := range k.served {
+	list := make([]Served, 0, len(k.counts))
+	for host, n := range k.counts {
 		list = append(list, Served{host, n.primary.Load(), n.replica.Load()})
 	}
 	slices.SortFunc(list, func(a, b Served) int { return cmp.Compare(a.Host, b.Host) })
@@ -40,10 +40,10 @@ func (s *Store) Served() []Served {
 
 // servedBy is the count of a host; k is locked.
 func (k *nodes) servedBy(host string) *served {
-	n := k.served[host]
+	n := k.counts[host]
 	if n == nil {
 		n = new(served)
-		k.served[host] = n
+		k.counts[host] = n
 	}
 	return n
 }

@@ -25,16 +25,7 @@ const (
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
-	return s.read(ctx, false, fn)
-}
-
-// ReadOne runs fn, which asks its Reader one thing: in one statement where that
-// is possible.
-func (s *Store) ReadOne(ctx context.Context, fn func(store.Reader) error) error {
-	return s.read(ctx, true, fn)
-}
-
-func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error) error {
+	one := store.IsOne(ctx)
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -130,6 +121,9 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 		return errAgain
 	}
 	need, pending := r.s.index.Need(append(tags, catalogTag))
+	if mutant.ReplicaUnchecked {
+		need, pending = 0, false
+	}
 	if r.c != nil {
 		if r.replica && (pending || need > r.reached) { // only a newer snapshot will do
 			return r.elsewhere(errors.New("postgres: a replica's snapshot is too old"))
@@ -138,9 +132,6 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 	}
 	if t, ok := position.SessionOf(ctx).Require(); ok {
 		need = max(need, t.N)
-	}
-	if mutant.NeedIgnored {
-		need, r.need = 0, 0
 	}
 	var err error
 	r.node, r.c, err = r.s.nodes.reader(ctx, max(need, r.need), pending || r.primary)
@@ -151,6 +142,11 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 	m := r.node.member
 	r.replica, r.reached = m.Report().InRecovery, m.Reached()
 	r.limit, _ = m.Limit()
+	if r.replica {
+		r.s.nodes.onReplicas.Add(1)
+	} else {
+		r.s.nodes.onPrimary.Add(1)
+	}
 	if r.c.catalog != r.cat.Version {
 		r.c.forget()
 		r.c.catalog = r.cat.Version
@@ -164,7 +160,7 @@ func (r *snapshot) askOnce(ctx context.Context, tags []position.Tag, batch []*qu
 	r.asked = true
 	if len(batch) > 1 || r.c.unnamed {
 		all := make([]*query, 0, len(batch)+3)
-		all = append(all, readBegin)
+		all = append(all, readBegin())
 		if r.c.unnamed {
 			all = append(all, r.s.localTimeout())
 		}
@@ -187,7 +183,7 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	}
 	var version uint64
 	all := make([]*query, 0, len(batch)+3)
-	all = append(all, &query{sql: readBegin.sql})
+	all = append(all, readBegin())
 	if r.c.unnamed {
 		all = append(all, r.s.localTimeout())
 	}
@@ -207,7 +203,9 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	return err
 }
 
-var readBegin = &query{sql: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+func readBegin() *query {
+	return &query{sql: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+}
 
 func commitQuery() *query { return &query{sql: "COMMIT"} }
 
@@ -226,15 +224,14 @@ func (r *snapshot) elsewhere(why error) error {
 // run sends statements, and says whether a failure is one that another node, or
 // another try, may not have.
 func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query) error {
-	session := position.SessionOf(ctx)
 	var at bound
-	if session != nil || r.limit > 0 {
+	if position.SessionOf(ctx) != nil || r.limit > 0 {
 		// Behind the rest: the snapshot does not go beyond what is there by then.
 		batch = append(batch[:len(batch):len(batch)], at.query())
 	}
 	err := r.c.run(ctx, batch...)
 	if err == nil {
-		return r.judge(tags, session, at)
+		return r.judge(ctx, tags, at)
 	}
 	if ctx.Err() != nil {
 		return err
@@ -256,8 +253,8 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 }
 
 // judge tells whether what was read may be answered.
-func (r *snapshot) judge(tags []position.Tag, session *position.Session, at bound) error {
-	if r.replica && !mutant.PendingUnseen {
+func (r *snapshot) judge(ctx context.Context, tags []position.Tag, at bound) error {
+	if r.replica && !mutant.PendingUnseen && !mutant.ReplicaUnchecked {
 		// A replica can show a commit before the primary does: see position/pending.go.
 		if _, pending := r.s.index.Need(append(tags, catalogTag)); pending {
 			return r.elsewhere(errors.New("postgres: a commit of what was read is under way"))
@@ -272,15 +269,14 @@ func (r *snapshot) judge(tags []position.Tag, session *position.Session, at boun
 	if r.replica {
 		at.timeline = r.node.member.Report().Timeline
 	}
-	t := position.Token{Timeline: at.timeline, N: at.n}
-	// All commits are ours, so the index knows of each that may have been seen: it
-	// is pending, or what was read last changed at n at the latest. Other commits
-	// need not have reached the node that is asked next.
-	if n, pending := r.s.index.Need(append(tags, catalogTag)); !pending {
-		t.N = min(t.N, n)
+	n := at.n
+	if seen, pending := r.s.index.Need(append(tags, catalogTag)); !pending && !r.s.nodes.sole() {
+		// All commits are ours, so the index knows of each that may have been seen:
+		// it is pending, or what was read last changed at seen at the latest. Others
+		// need not have reached the node that is asked next.
+		n = min(n, seen)
 	}
-	r.s.positions.given(t)
-	session.Observe(t)
+	r.s.given(ctx, at.timeline, n)
 	return nil
 }
 
@@ -347,14 +343,19 @@ func (r *snapshot) end() {
 	if r.c == nil {
 		return
 	}
-	if r.begun && !r.c.broken() && r.c.pg.TxStatus() != 'I' {
-		if err := r.c.run(context.Background(), commitQuery()); err != nil && !isLost(err) {
+	n, c := r.node, r.c
+	r.c = nil
+	if r.again == nil {
+		n.served.add(r.replica)
+	}
+	if !r.begun || c.broken() || c.pg.TxStatus() == 'I' {
+		n.release(c)
+		return
+	}
+	r.s.unknown.Go(func() { // nobody has to wait for the end
+		if err := c.run(context.Background(), commitQuery()); err != nil && !isLost(err) {
 			r.s.log.Error("close snapshot", "err", err)
 		}
-	}
-	if r.again == nil {
-		r.node.served.add(r.replica)
-	}
-	r.node.release(r.c)
-	r.c = nil
+		n.release(c)
+	})
 }

@@ -34,7 +34,7 @@ type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Read, Write and Backup
-	unknown sync.WaitGroup // transactions, some of which Write does not wait for any more
+	unknown sync.WaitGroup // transactions that nobody waits for any more
 
 	watching sync.WaitGroup
 	ended    chan struct{} // closed when Close begins
@@ -91,7 +91,7 @@ func (s *Store) start(ctx context.Context) error {
 	s.version.Store(now.cat.Version)
 	s.catalogs.add(now.cat)
 	s.now.Store(now)
-	s.commits.timeline = at.timeline
+	s.commits.timeline, s.commits.last = at.timeline, at.n
 	s.index.Forget(at.n)
 	if s.lease != nil {
 		s.lease.start()
@@ -252,6 +252,7 @@ func (s *Store) database() string { return s.hosts[0].cfg.Database }
 // Stats counts since the store was opened.
 type Stats struct {
 	Reads   uint64 // calls of Read that asked something
+	Primary uint64 // of these, sent to the primary
 	Writes  uint64 // transactions kept
 	Retries uint64 // transactions run again
 }
@@ -260,5 +261,5 @@ type statistics struct{ reads, writes, retries atomic.Uint64 }
 
 // Stats counts now.
 func (s *Store) Stats() Stats {
-	return Stats{s.stats.reads.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
+	return Stats{s.stats.reads.Load(), s.nodes.onPrimary.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
 }

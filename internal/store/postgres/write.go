@@ -205,9 +205,7 @@ func (t *tx) leave(q *query) error {
 	var at where
 	err := t.c.run(context.Background(), q, at.query(t.node))
 	if err == nil {
-		token := position.Token{Timeline: at.timeline, N: at.n}
-		t.s.positions.given(token)
-		session.Observe(token)
+		t.s.given(t.ctx, at.timeline, at.n)
 	}
 	return err
 }
@@ -247,7 +245,6 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	var open []*query
 	gated := t.oneGo()
 	if gated {
-		open = []*query{{sql: "BEGIN ISOLATION LEVEL SERIALIZABLE"}}
 		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
 		t.gateQueue()
 	} else {
@@ -257,7 +254,14 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	own := len(all)
 	var at where
 	commit := commitQuery()
-	all = append(all, commit, at.query(t.node))
+	if gated {
+		commit = all[own-1] // which is its own
+	} else {
+		all = append(all, commit)
+	}
+	if !t.s.nodes.sole() || position.SessionOf(t.ctx) != nil {
+		all = append(all, at.query(t.node))
+	}
 	t.s.commits.depart(f)
 	close(committing)
 	t.c.waited = false
@@ -269,16 +273,13 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		t.s.commits.crash(f)
 		t.undo()
 		return result{again: errMoved}
-	case err == nil && !t.c.waited && commit.tag.String() == "COMMIT":
+	case err == nil && !t.c.waited && (gated || commit.tag.String() == "COMMIT"):
 		return t.committed(f, at)
 	case err != nil && !commit.ran && (isPgError(err) && !isLost(err) || pgconn.SafeToRetry(err)): // refused, so rolled back, or not sent
 		t.s.commits.crash(f)
 		return t.notCommitted(err, all, len(open), own)
 	}
 	if commit.ran && t.c.waited { // it is made, and may yet be taken back
-		if at.n == 0 {
-			return t.settle(f, errors.New("the standby has not confirmed it"))
-		}
 		t.s.commits.land(f, at.timeline, at.n, t.published)
 		t.release()
 		return result{err: unknownOutcome(errors.New("the standby has not confirmed it"))}
@@ -291,9 +292,7 @@ func (t *tx) committed(f *flight, at where) result {
 	s := t.s
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
-	token := position.Token{Timeline: at.timeline, N: n}
-	s.positions.given(token)
-	position.SessionOf(t.ctx).Observe(token)
+	s.given(t.ctx, at.timeline, n)
 	t.release()
 	return result{pos: n}
 }
