@@ -130,7 +130,8 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 		}
 		return nil
 	}
-	if t, ok := position.SessionOf(ctx).Require(); ok {
+	// Up to the frontier the index knows of every commit, and so does need.
+	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.s.index.Frontier() {
 		need = max(need, t.N)
 	}
 	var err error
