@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -25,6 +26,8 @@ type nodes struct {
 	lives   map[*topology.Member]*node
 	closed  bool
 	running sync.WaitGroup
+
+	onPrimary, onReplicas atomic.Uint64 // reads
 }
 
 // node is one life of one host.
@@ -317,6 +320,13 @@ func (n *node) failed(err error) {
 	if err != nil && !isClosed(n.member.Gone()) {
 		n.member.Suspect()
 	}
+}
+
+// servedReads is how many reads were sent where.
+type servedReads struct{ primary, replicas uint64 }
+
+func (k *nodes) served() servedReads {
+	return servedReads{k.onPrimary.Load(), k.onReplicas.Load()}
 }
 
 // release gives a connection back.

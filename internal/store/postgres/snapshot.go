@@ -127,6 +127,11 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 	m := r.node.member
 	r.replica, r.reached = m.Report().InRecovery, m.Reached()
 	r.limit, _ = m.Limit()
+	if r.replica {
+		r.s.nodes.onReplicas.Add(1)
+	} else {
+		r.s.nodes.onPrimary.Add(1)
+	}
 	if r.c.catalog != r.cat.Version {
 		r.c.forget()
 		r.c.catalog = r.cat.Version

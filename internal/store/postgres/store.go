@@ -252,6 +252,7 @@ func (s *Store) database() string { return s.hosts[0].cfg.Database }
 // Stats counts since the store was opened.
 type Stats struct {
 	Reads   uint64 // calls of Read that asked something
+	Primary uint64 // of these, sent to the primary
 	Writes  uint64 // transactions kept
 	Retries uint64 // transactions run again
 }
@@ -260,5 +261,5 @@ type statistics struct{ reads, writes, retries atomic.Uint64 }
 
 // Stats counts now.
 func (s *Store) Stats() Stats {
-	return Stats{s.stats.reads.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
+	return Stats{s.stats.reads.Load(), s.nodes.onPrimary.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
 }
