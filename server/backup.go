@@ -100,6 +100,6 @@ func loadPostgres(ctx context.Context, database, path string) error {
 	if err != nil {
 		return err
 	}
-	err = postgres.Restore(ctx, postgres.Options{URL: database}, f)
+	err = postgres.Restore(ctx, postgres.Options{URL: database, Logger: quiet}, f)
 	return errors.Join(err, f.Close(), os.Remove(path))
 }
