@@ -66,6 +66,9 @@ func TestTakeover(t *testing.T) {
 		{"SQLite", dir, target.Surroundings{}, func(string) bool { return false }},
 		{"PostgreSQL", moved, target.Surroundings{Database: url}, func(name string) bool {
 			collection := strings.TrimPrefix(strings.TrimPrefix(name, "records of "), "collection ")
+			if strings.Contains(before["collection "+collection], "row_number") {
+				return true // rows without an order are numbered in another one
+			}
 			return strings.Contains(refused, "view "+collection+":") || strings.Contains(refused, " of collection "+collection+":")
 		}},
 	} {
@@ -165,7 +168,11 @@ func photograph(t *testing.T, s *target.Server, token string) map[string]string 
 		case "_superusers", "_authOrigins", "_mfas", "_otps":
 			continue
 		}
-		records := get(t, s, "/api/collections/"+name+"/records?perPage=1000", token)
+		order := ""
+		if c["type"] == "view" {
+			order = "&sort=id" // it has none of its own
+		}
+		records := get(t, s, "/api/collections/"+name+"/records?perPage=1000"+order, token)
 		out["records of "+name] = records
 		maps.Copy(out, filesOf(t, s, name, c, records, token))
 	}
