@@ -9,6 +9,7 @@ import (
 	"github.com/pandobase/pando/internal/collections"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/postgres"
 	"github.com/pandobase/pando/internal/store/sqlite"
 	"github.com/pandobase/pando/internal/topology"
 )
@@ -25,6 +26,8 @@ type database struct {
 	reload func(address string) error
 	// hosts is what is known of each host; nil: there are none.
 	hosts func() topology.Status
+	// served is which host has answered how many reads.
+	served func() []postgres.Served
 }
 
 // databaseCounts is what a database did since it was opened.

@@ -3,11 +3,15 @@ package server
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/pandobase/pando/internal/store/postgres"
 	"github.com/pandobase/pando/internal/topology"
 )
 
 // hostMetrics shows the hosts of a database as metrics.
-type hostMetrics struct{ status func() topology.Status }
+type hostMetrics struct {
+	status func() topology.Status
+	served func() []postgres.Served
+}
 
 var (
 	hostUp = prometheus.NewDesc("pando_db_host_up", "1 while the host answers.", []string{"host"}, nil)
@@ -16,6 +20,7 @@ var (
 	hostEligible = prometheus.NewDesc("pando_db_host_eligible", "1 while the host is used: for writes, or for reads.", []string{"host"}, nil)
 	hostTimeline = prometheus.NewDesc("pando_db_host_timeline", "The timeline of the host's log; it grows with each failover.", []string{"host"}, nil)
 	hostInFlight = prometheus.NewDesc("pando_db_host_inflight", "Reads and writes under way on the host.", []string{"host"}, nil)
+	hostReads    = prometheus.NewDesc("pando_db_reads_total", "Reads that the host has answered, by the role that it had.", []string{"host", "role"}, nil)
 	lagSeconds   = prometheus.NewDesc("pando_replica_lag_seconds", "Age of the last commit that the replica has replayed; 0 if it has all there is.", []string{"replica"}, nil)
 	lagBytes     = prometheus.NewDesc("pando_replica_lag_bytes", "Bytes of the log that the replica has not replayed yet.", []string{"replica"}, nil)
 )
@@ -24,7 +29,7 @@ var roles = []string{"primary", "replica", "refused", "unknown"}
 
 // Describe implements prometheus.Collector.
 func (h hostMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{hostUp, hostRole, hostEligible, hostTimeline, hostInFlight, lagSeconds, lagBytes} {
+	for _, d := range []*prometheus.Desc{hostUp, hostRole, hostEligible, hostTimeline, hostInFlight, hostReads, lagSeconds, lagBytes} {
 		to <- d
 	}
 }
@@ -33,6 +38,10 @@ func (h hostMetrics) Describe(to chan<- *prometheus.Desc) {
 func (h hostMetrics) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	for _, s := range h.served() {
+		to <- prometheus.MustNewConstMetric(hostReads, prometheus.CounterValue, float64(s.Primary), s.Host, "primary")
+		to <- prometheus.MustNewConstMetric(hostReads, prometheus.CounterValue, float64(s.Replica), s.Host, "replica")
 	}
 	for _, m := range h.status().Members {
 		gauge(hostUp, one(m.Contact == "answers"), m.Host)

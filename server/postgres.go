@@ -51,7 +51,12 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 			s := db.Stats()
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
 		},
-		judge: db.Judge, reload: db.SetURL, hosts: db.Topology,
+		judge: db.Judge, hosts: db.Topology, served: db.Served,
+		reload: func(address string) error {
+			ctx, cancel := context.WithTimeout(context.Background(), openingBound)
+			defer cancel()
+			return db.SetURL(ctx, address)
+		},
 	}, nil
 }
 

@@ -59,6 +59,8 @@ func unavailable(err error) error {
 		message = "Others changed the same data at the same time, again and again. Please try again."
 	case code == codeCanceled:
 		message = "The query took too long and was stopped."
+	case errors.Is(err, errMoved):
+		message = "The collections are being changed at the moment. Please try again."
 	case code == codeLockTimeout:
 		message = "The data is locked by somebody else. Please try again in a moment."
 	case strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "XX"):

@@ -26,6 +26,7 @@ type nodes struct {
 	mu      sync.Mutex
 	hosts   map[string]address
 	lives   map[*topology.Member]*node
+	counts  map[string]*served // by host
 	closed  bool
 	running sync.WaitGroup
 
@@ -38,6 +39,7 @@ type node struct {
 	member *topology.Member
 	reads  *pool
 	writes *pool // of its own: reads go on while writes hang
+	served *served
 }
 
 // soleDeadline is how long the only host may take to answer a probe: there is
@@ -46,7 +48,7 @@ const soleDeadline = 2 * time.Second
 
 // openNodes begins to watch the hosts, and waits until each was heard once.
 func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
-	k := &nodes{s: s, lives: make(map[*topology.Member]*node)}
+	k := &nodes{s: s, lives: make(map[*topology.Member]*node), counts: make(map[string]*served)}
 	k.setHosts(s.hosts)
 	k.prober = newProber(s, s.hosts)
 	cfg := topology.Config{Hosts: hostNames(s.hosts), Probe: k.prober.probe, OnChange: func(c topology.Change) {
@@ -124,7 +126,7 @@ func (k *nodes) of(m *topology.Member) *node {
 	}
 	size, wait := k.size(a.host), k.s.opts.PoolWait
 	timeout := strconv.FormatInt(k.s.opts.QueryTimeout.Milliseconds(), 10)
-	n := &node{host: a.host, member: m,
+	n := &node{host: a.host, member: m, served: k.servedBy(a.host),
 		reads:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
 		writes: newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
 	}

@@ -79,7 +79,7 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 		t.s.commits.crash(f)
 		return result{again: errors.New("the connection was lost before the commit")}
 	}
-	f.late = true
+	t.s.commits.doubt(f)
 	t.s.commits.land(f, at.timeline, at.n, func() {})
 	return unknown
 }

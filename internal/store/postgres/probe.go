@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ import (
 type prober struct {
 	s *Store
 
+	ctx    context.Context // of the connections that are being made
+	cancel context.CancelFunc
+
 	mu    sync.Mutex
 	hosts map[string]*probed
 	ends  sync.WaitGroup // connections being closed
@@ -29,6 +33,7 @@ type prober struct {
 type probed struct {
 	cfg     *pgconn.Config
 	c       *conn
+	coming  chan dialled     // a connection that is being made; nil: none is
 	history position.History // of the timeline that it was asked about last
 	tried   time.Time        // when it was
 	last    error            // of the last probe
@@ -41,6 +46,7 @@ const refusalPause = 5 * time.Second
 
 func newProber(s *Store, hosts []address) *prober {
 	p := &prober{s: s}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.set(hosts)
 	return p
 }
@@ -88,9 +94,19 @@ func (p *prober) limit(name string) int {
 
 // close ends the connections, when nothing is probed any more.
 func (p *prober) close() {
+	p.cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range p.hosts {
+		if h.coming != nil {
+			coming := h.coming
+			p.ends.Go(func() {
+				if d := <-coming; d.c != nil {
+					d.c.close()
+				}
+			})
+			h.coming = nil
+		}
 		if h.c != nil {
 			h.c.close()
 			h.c = nil
@@ -149,11 +165,8 @@ const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, (extract(epoc
 	FROM pg_control_system() s, pg_control_checkpoint() c`
 
 func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most int, err error) {
-	if h.c == nil || h.c.broken() {
-		if h.c, err = connect(ctx, h.cfg, true); err != nil {
-			h.c = nil
-			return r, 0, err
-		}
+	if err := h.connect(ctx, p.ctx); err != nil {
+		return r, 0, err
 	}
 	row := make([]string, 10)
 	batch := []*query{{sql: probeSQL, text: true, row: func(_ *query, v [][]byte) error {
@@ -177,6 +190,46 @@ func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most in
 		return r, 0, err
 	}
 	return r, h.read(ctx, &r, row), nil
+}
+
+// dialled is what became of a connection.
+type dialled struct {
+	c   *conn
+	err error
+}
+
+// connect makes sure that there is a connection. To make one takes many more round
+// trips than a question does, and may take longer than the host has for an answer:
+// then the next probe goes on with it.
+func (h *probed) connect(ctx, life context.Context) error {
+	if h.c != nil && !h.c.broken() {
+		return nil
+	}
+	h.c = nil
+	for {
+		if h.coming == nil {
+			coming := make(chan dialled, 1)
+			h.coming = coming
+			go func() {
+				ctx, cancel := context.WithTimeout(life, dialTimeout)
+				defer cancel()
+				c, err := connect(ctx, h.cfg, true)
+				coming <- dialled{c, err}
+			}()
+		}
+		select {
+		case d := <-h.coming:
+			h.c, h.coming = d.c, nil
+			if d.err == nil || !errors.Is(d.err, context.DeadlineExceeded) {
+				return d.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 }
 
 // read makes a report of a row, and says how many connections there may be.

@@ -15,8 +15,13 @@ import (
 // is nobody's business: it must not get out of this package.
 var errAgain = errors.New("postgres: the transaction is run again")
 
-// readTries is how often fn is run before its failure is believed.
-const readTries = 4
+const (
+	// readTries is how often fn is run before its failure is believed.
+	readTries = 4
+	// movedTries is how often it is run because the collections change: that it is
+	// too late each time takes changes which come as fast as one can read.
+	movedTries = 50
+)
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
@@ -26,6 +31,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	}
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
+	moved := 0
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
@@ -37,15 +43,19 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if r.again == nil {
 			return err
 		}
-		if try == readTries || ctx.Err() != nil {
-			if cause := ctx.Err(); cause != nil {
-				return cause
-			}
+		if cause := ctx.Err(); cause != nil {
+			return cause
+		}
+		if errors.Is(r.again, errMoved) && moved < movedTries {
+			moved++
+			try--
+		}
+		if try == readTries {
 			return unavailable(r.again)
 		}
 		one = one && r.one
 		primary = r.primary
-		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.primary {
+		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.behind {
 			if err := s.refresh(ctx); err != nil {
 				return err
 			}
@@ -67,6 +77,7 @@ type snapshot struct {
 
 	node    *node
 	replica bool       // the node is one
+	behind  bool       // it has an older catalog than ours
 	reached position.N // it showed everything up to here before the snapshot was opened
 	limit   position.N // it must not be beyond; 0: no limit
 	c       *conn
@@ -185,7 +196,7 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	if all[len(all)-1].ran && version != r.cat.Version {
 		r.again = errMoved
 		if r.replica && version < r.cat.Version {
-			r.primary = true // it is behind
+			r.primary, r.behind = true, true
 		}
 		return errAgain
 	}
@@ -243,7 +254,7 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 
 // judge tells whether what was read may be answered.
 func (r *snapshot) judge(ctx context.Context, tags []position.Tag, at bound) error {
-	if r.replica && !mutant.ReplicaUnchecked {
+	if r.replica && !mutant.PendingUnseen && !mutant.ReplicaUnchecked {
 		// A replica can show a commit before the primary does: see position/pending.go.
 		if _, pending := r.s.index.Need(append(tags, catalogTag)); pending {
 			return r.elsewhere(errors.New("postgres: a commit of what was read is under way"))
@@ -258,7 +269,14 @@ func (r *snapshot) judge(ctx context.Context, tags []position.Tag, at bound) err
 	if r.replica {
 		at.timeline = r.node.member.Report().Timeline
 	}
-	r.s.given(ctx, at.timeline, at.n)
+	n := at.n
+	if seen, pending := r.s.index.Need(append(tags, catalogTag)); !pending && !r.s.nodes.sole() {
+		// All commits are ours, so the index knows of each that may have been seen:
+		// it is pending, or what was read last changed at seen at the latest. Others
+		// need not have reached the node that is asked next.
+		n = min(n, seen)
+	}
+	r.s.given(ctx, at.timeline, n)
 	return nil
 }
 
@@ -327,6 +345,9 @@ func (r *snapshot) end() {
 	}
 	n, c := r.node, r.c
 	r.c = nil
+	if r.again == nil {
+		n.served.add(r.replica)
+	}
 	if !r.begun || c.broken() || c.pg.TxStatus() == 'I' {
 		n.release(c)
 		return
