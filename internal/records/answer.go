@@ -46,7 +46,7 @@ func (s *Records) read(
 	if !keyed {
 		facts = store.Direct{Store: s.store}
 	}
-	whole := func(ctx context.Context, r store.Reader) (any, int, error) {
+	v, err := facts.Read(ctx, k.b, func(ctx context.Context, r store.Reader) (any, int, error) {
 		if err := moved(r, ps.catalog); err != nil {
 			return nil, 0, err
 		}
@@ -55,14 +55,7 @@ func (s *Records) read(
 			return nil, 0, err
 		}
 		return a, a.size(sh.volatile), nil
-	}
-	var v any
-	var err error
-	if sh.single {
-		v, err = facts.ReadOne(ctx, k.b, whole)
-	} else {
-		v, err = facts.Read(ctx, k.b, whole)
-	}
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,6 @@ type shape struct {
 	viewer   []string // auth collections whose records are shown: each shows its owner more
 	manage   bool     // whether there is a caller at all matters
 	volatile bool     // the answer can change without a write
-	single   bool     // one question to the database says everything, as a rule
 }
 
 // texts is what a client sends to shape a read.
@@ -125,8 +124,6 @@ func (p *plan) newShape(t *texts) *shape {
 	for _, path := range sh.expand {
 		sh.hangOnPath(p, path, t.superuser)
 	}
-	// A list's rule is part of its query; a view's is asked about the record.
-	sh.single = len(sh.expand) == 0 && (t.list || sh.rule == nil || sh.rule.Local())
 	slices.Sort(sh.inputs)
 	sh.inputs = slices.Compact(sh.inputs)
 	return sh

@@ -18,10 +18,6 @@ type Facts interface {
 	// says that it must not be kept (random order, the time of day). An error
 	// is returned as it is and not kept: "not found" is a value like others.
 	Read(ctx context.Context, key []byte, fill Fill) (any, error)
-
-	// ReadOne is Read for a fill that asks its Reader one thing as a rule, as
-	// Store.ReadOne is for an fn that does.
-	ReadOne(ctx context.Context, key []byte, fill Fill) (any, error)
 }
 
 // Fill makes a value from a snapshot.
@@ -32,17 +28,8 @@ type Direct struct{ Store Store }
 
 // Read runs fill.
 func (d Direct) Read(ctx context.Context, _ []byte, fill Fill) (any, error) {
-	return fresh(ctx, d.Store.Read, fill)
-}
-
-// ReadOne runs fill.
-func (d Direct) ReadOne(ctx context.Context, _ []byte, fill Fill) (any, error) {
-	return fresh(ctx, d.Store.ReadOne, fill)
-}
-
-func fresh(ctx context.Context, read func(context.Context, func(Reader) error) error, fill Fill) (any, error) {
 	var value any
-	err := read(ctx, func(r Reader) error {
+	err := d.Store.Read(ctx, func(r Reader) error {
 		var err error
 		value, _, err = fill(ctx, r)
 		return err

@@ -57,20 +57,8 @@ func (f *Facts) Counts() Counts {
 	return Counts{f.hits.Load(), f.misses.Load(), f.stale.Load(), f.still.Load(), f.shared.Load(), f.unkept.Load()}
 }
 
-// snapshots opens the snapshot of a fill.
-type snapshots func(context.Context, func(store.Reader) error) error
-
 // Read implements store.Facts.
 func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, error) {
-	return f.read(ctx, key, fill, false)
-}
-
-// ReadOne implements store.Facts.
-func (f *Facts) ReadOne(ctx context.Context, key []byte, fill store.Fill) (any, error) {
-	return f.read(ctx, key, fill, true)
-}
-
-func (f *Facts) read(ctx context.Context, key []byte, fill store.Fill, one bool) (any, error) {
 	fact := f.cache.Get(key)
 	if fact != nil {
 		if f.index.Valid(fact.S, fact.Tags) {
@@ -80,23 +68,19 @@ func (f *Facts) read(ctx context.Context, key []byte, fill store.Fill, one bool)
 		}
 		f.stale.Add(1)
 	}
-	open := f.store.Read
-	if one {
-		open = f.store.ReadOne
-	}
-	return f.miss(ctx, string(key), fact, fill, open)
+	return f.miss(ctx, string(key), fact, fill)
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
 // under it and out of date, or nil.
-func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill store.Fill, open snapshots) (any, error) {
+func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (any, error) {
 	// A call that is found under way may have opened its snapshot before this
 	// request began, so its result is only taken if the index confirms it. A
 	// call found under way after waiting for one began later than this request.
 	for begunLater := false; ; begunLater = true {
 		c, mine := f.flights.join(key)
 		if mine {
-			return f.lead(ctx, c, key, old, fill, open)
+			return f.lead(ctx, c, key, old, fill)
 		}
 		select {
 		case <-c.done:
@@ -131,16 +115,14 @@ func (f *Facts) observe(ctx context.Context, fact *cache.Fact) {
 }
 
 // lead fills for everybody who waits for key.
-func (f *Facts) lead(
-	ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill, open snapshots,
-) (any, error) {
+func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
 	f.misses.Add(1)
 	c.err = errPanicked // what the others see if fill panics
 	defer f.flights.leave(key, c)
 
 	var fact *cache.Fact
 	keep := false
-	err := open(ctx, func(r store.Reader) error {
+	err := f.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
 		deps.same = f.sameAs(ctx, r, old)
 		value, size, err := fill(ctx, deps)
