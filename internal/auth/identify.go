@@ -40,7 +40,7 @@ func (a *Auth) identify(ctx context.Context, kind, token string) (*pando.Record,
 	key = append(append(key, 0), token...)
 	*buf = key
 
-	v, err := a.facts.Read(ctx, key, func(ctx context.Context, r store.Reader) (any, int, error) {
+	v, err := a.facts.Read(store.One(ctx), key, func(ctx context.Context, r store.Reader) (any, int, error) {
 		return identityOf(ctx, r, kind, token)
 	})
 	if err != nil {

@@ -30,7 +30,7 @@ func (f *Files) locate(
 	for _, part := range []string{c.ID, id, name} {
 		key = append(append(key, 0), part...)
 	}
-	v, err := f.facts.Read(ctx, key, func(ctx context.Context, r store.Reader) (any, int, error) {
+	v, err := f.facts.Read(store.One(ctx), key, func(ctx context.Context, r store.Reader) (any, int, error) {
 		at, err := find(ctx, r, c, id, name)
 		if err != nil || at == nil {
 			return nil, -1, err // not kept: anybody can make up names

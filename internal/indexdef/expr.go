@@ -49,7 +49,7 @@ type Unary struct {
 
 // Binary is an operator between its operands: AND, OR, =, !=, <, <=, >, >=, IS,
 // IS NOT, LIKE, NOT LIKE, ||, ->, ->>, +, -, *, / or %. The other spellings of
-// SQLite are among these: ==, <>, ISNULL, NOTNULL.
+// SQLite are made of these: ==, <>, ISNULL, NOTNULL, IS TRUE.
 type Binary struct {
 	Op          string
 	Left, Right Expr

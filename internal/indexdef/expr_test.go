@@ -25,8 +25,10 @@ func TestParseExpr(t *testing.T) {
 		"a=-.5":                             "(`a` = (- 0.5))",
 		"posts.a":                           "`a`",
 		"cast(a as integer) >= 1.5e3":       "(CAST(`a` AS INTEGER) >= 1.5e3)",
-		"true is false":                     "(1 IS 0)",
+		"true is false":                     "((NOT 1) IS 1)",
 		"a != \"\"":                         "(`a` != '')",
+		"a is true or b is not false":       "(((NOT (NOT `a`)) IS 1) OR ((NOT `b`) IS NOT 1))",
+		"a is true + 1":                     "(`a` IS (1 + 1))",
 		"'it''s'":                           "'it''s'",
 	} {
 		e, err := ParseExpr(in)

@@ -97,10 +97,11 @@ func (p *exprParser) test(left Expr) (Expr, error) {
 	case p.keyword("NOTNULL"):
 		return Binary{"IS NOT", left, Literal{}}, nil
 	case p.keyword("IS"):
+		op := "IS"
 		if p.keyword("NOT") {
-			return p.right("IS NOT", left, p.ordered)
+			op = "IS NOT"
 		}
-		return p.right("IS", left, p.ordered)
+		return p.is(op, left)
 	}
 	isNot := p.keyword("NOT")
 	switch {
@@ -126,6 +127,20 @@ func (p *exprParser) test(left Expr) (Expr, error) {
 	}
 	p.at = from
 	return nil, nil
+}
+
+// is reads what follows IS. IS TRUE asks whether left holds, and is no
+// comparison with 1: NOT makes 1 or 0 of what holds.
+func (p *exprParser) is(op string, left Expr) (Expr, error) {
+	yes, no, from := p.parser.is("TRUE"), p.parser.is("FALSE"), p.at
+	right, err := p.ordered()
+	if (yes || no) && p.at == from+1 {
+		left, right = Unary{"NOT", left}, Literal{Number, "1"}
+		if yes {
+			left = Unary{"NOT", left}
+		}
+	}
+	return Binary{op, left, right}, err
 }
 
 func (p *exprParser) right(op string, left Expr, operand func() (Expr, error)) (Expr, error) {

@@ -83,6 +83,9 @@ func (s *Records) list(ctx context.Context, req *pando.Request, p *plan, q pando
 	k.number(q.PerPage)
 	k.bool(q.SkipTotal)
 	keyed := k.request(sh, req)
+	if len(sh.expand) == 0 && !p.coll.IsAuth() {
+		ctx = store.One(ctx)
+	}
 	a, err := s.read(ctx, p.of, k, keyed, sh, func(ctx context.Context, r store.Reader) (*answer, error) {
 		return s.fillList(ctx, r, req, p, sh, &q)
 	})

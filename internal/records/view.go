@@ -53,6 +53,9 @@ func (s *Records) viewOne(
 	k.text(p.coll.ID)
 	k.text(id)
 	keyed := k.request(sh, req)
+	if len(sh.expand) == 0 && (sh.rule == nil || sh.rule.Local()) {
+		ctx = store.One(ctx)
+	}
 	return s.read(ctx, p.of, k, keyed, sh, func(ctx context.Context, r store.Reader) (*answer, error) {
 		a, err := s.fillView(ctx, r, req, p, sh, id)
 		if err != nil {

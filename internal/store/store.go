@@ -28,13 +28,8 @@ type Store interface {
 	// call the store again, and should be short: an open snapshot holds the
 	// log back. fn may run more than once (a replica is gone, or must not be
 	// believed): it must touch nothing but variables that it sets anew each
-	// time, and errors of its Reader must come out of it, wrapped or not.
+	// time. Where it asks its Reader one thing as a rule, see [One].
 	Read(ctx context.Context, fn func(Reader) error) error
-
-	// ReadOne is Read for an fn that asks its Reader one thing as a rule. It
-	// saves the store a transaction; an fn that asks more after all is run
-	// again as by Read.
-	ReadOne(ctx context.Context, fn func(Reader) error) error
 
 	// Write runs fn in one transaction that is serial with all others, and
 	// returns its position once it is on disk. If fn fails or panics, nothing

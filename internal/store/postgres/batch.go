@@ -16,6 +16,8 @@ type query struct {
 	formats []int16 // of args; nil: all are text
 	text    bool    // the result is wanted as text, whatever its types
 	once    bool    // do not keep it prepared
+	commits bool    // ends the implicit transaction of all before it
+	gated   string  // an insert that checks the gate itself, with one more value
 
 	row func(q *query, values [][]byte) error // called for each row, whose values it must not keep
 
@@ -51,6 +53,9 @@ func (c *conn) run(ctx context.Context, batch ...*query) error {
 	dropped := c.sendDropped(p)
 	for _, q := range batch {
 		c.send(p, q)
+		if q.commits {
+			p.SendPipelineSync()
+		}
 	}
 	c.trips++
 	err := p.Sync()
@@ -144,11 +149,14 @@ func (c *conn) receive(p *pgconn.Pipeline, q *query) error {
 			failed = q.row(q, r.Values())
 		}
 	}
-	tag, err := r.Close()
+	q.tag, err = r.Close()
+	if err == nil && q.commits {
+		_, err = p.GetResults() // the commit can be refused too
+	}
 	if err != nil {
 		return err
 	}
-	q.tag, q.ran = tag, true
+	q.ran = true
 	return failed
 }
 

@@ -56,7 +56,7 @@ func write(t testing.TB, s *Store, fn func(tx store.Tx) error) position.N {
 // get reads one record; nil if there is none.
 func get(t testing.TB, s *Store, c *pando.Collection, id string) (rec *pando.Record) {
 	t.Helper()
-	err := s.ReadOne(context.Background(), func(r store.Reader) (err error) {
+	err := s.Read(store.One(context.Background()), func(r store.Reader) (err error) {
 		rec, err = r.Record(context.Background(), c, id)
 		if pando.KindOf(err) == pando.KindNotFound {
 			rec, err = nil, nil

@@ -37,9 +37,7 @@ const (
 // layout makes the store's own tables.
 //
 // _pando_meta has one row, changed with the schema and never by writes of
-// records. All transactions that write lock the table: shared, or EXCLUSIVE if
-// they change the schema. (ACCESS EXCLUSIVE would be replayed on replicas, and
-// cancel their reads.) catalog is the version of the collections and settings,
+// records: see gate.go for how these are kept apart. catalog is the version of the collections and settings,
 // term counts the servers that have written, one after the other: see lease.go.
 // database and incarnation are the epoch, functions a hash of those in the schema
 // _pando.
@@ -48,6 +46,7 @@ var layout = []string{
 		id integer PRIMARY KEY CHECK (id = 1),
 		format integer NOT NULL, catalog bigint NOT NULL, term bigint NOT NULL,
 		database bigint NOT NULL, incarnation bigint NOT NULL, functions text NOT NULL)`,
+	`CREATE SEQUENCE _pando_gate`,
 	`CREATE TABLE _pando_lease (
 		id integer PRIMARY KEY CHECK (id = 1),
 		term bigint NOT NULL, holder text NOT NULL, host text NOT NULL, pid bigint NOT NULL,
@@ -66,9 +65,10 @@ type meta struct {
 	catalog   uint64
 	term      uint64
 	functions string
+	gate      int64 // true only while the schema is locked
 }
 
-const metaSQL = "SELECT format, catalog, term, functions FROM _pando_meta"
+const metaSQL = "SELECT format, catalog, term, functions, (SELECT last_value FROM _pando_gate) FROM _pando_meta"
 
 func readMeta(ctx context.Context, c *conn) (m meta, err error) {
 	found := false
@@ -81,7 +81,10 @@ func readMeta(ctx context.Context, c *conn) (m meta, err error) {
 		if m.catalog, err = strconv.ParseUint(string(v[1]), 10, 64); err != nil {
 			return err
 		}
-		m.term, err = strconv.ParseUint(string(v[2]), 10, 64)
+		if m.term, err = strconv.ParseUint(string(v[2]), 10, 64); err != nil {
+			return err
+		}
+		m.gate, err = strconv.ParseInt(string(v[4]), 10, 64)
 		return err
 	})
 	if err == nil && !found {
@@ -120,7 +123,7 @@ func (s *Store) prepare(ctx context.Context, c *conn) error {
 
 // inLayout runs fn in a transaction that nobody else runs at the same time.
 func (s *Store) inLayout(ctx context.Context, c *conn, fn func() error) error {
-	err := c.exec(ctx, "BEGIN", "SELECT pg_advisory_xact_lock("+layoutLock+")")
+	err := c.exec(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT pg_advisory_xact_lock("+layoutLock+")")
 	if err == nil {
 		err = fn()
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +130,10 @@ func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder) (term uint
 		}
 	}()
 	// The lock lets the transactions of the one before come to their end.
-	if err := c.exec(ctx, "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE", "LOCK TABLE _pando_lease IN EXCLUSIVE MODE"); err != nil {
+	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE", "LOCK TABLE _pando_lease IN EXCLUSIVE MODE"); err != nil {
+		return 0, err
+	}
+	if err := lockOut(ctx, c); err != nil {
 		return 0, err
 	}
 	now, err := readHolder(ctx, c)
@@ -154,6 +158,24 @@ func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder) (term uint
 		return 0, err
 	}
 	return term, c.exec(ctx, "COMMIT")
+}
+
+// lockOut keeps the creates of another server out, and makes its writes look at
+// the term: see gate.go.
+func lockOut(ctx context.Context, c *conn) error {
+	var tables []string
+	err := c.each(ctx, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND left(relname, 7) <> '_pando_'",
+		func(v [][]byte) error {
+			tables = append(tables, quote(string(v[0])))
+			return nil
+		})
+	if err == nil && len(tables) > 0 {
+		err = c.exec(ctx, "LOCK TABLE "+strings.Join(tables, ", ")+" IN SHARE MODE")
+	}
+	if err != nil {
+		return err
+	}
+	return c.exec(ctx, "SELECT nextval('_pando_gate')")
 }
 
 // start renews the lease until end.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -25,13 +26,16 @@ type nodes struct {
 	lives   map[*topology.Member]*node
 	closed  bool
 	running sync.WaitGroup
+
+	onPrimary, onReplicas atomic.Uint64 // reads
 }
 
 // node is one life of one host.
 type node struct {
 	host   string
 	member *topology.Member
-	pool   *pool
+	reads  *pool
+	writes *pool // of its own: reads go on while writes hang
 }
 
 // soleDeadline is how long the only host may take to answer a probe: there is
@@ -115,23 +119,28 @@ func (k *nodes) of(m *topology.Member) *node {
 		return nil
 	default:
 	}
-	n := &node{host: a.host, member: m, pool: newPool(a.cfg, k.size(a.host), k.s.opts.PoolWait, k.s.session())}
+	size, wait := k.size(a.host), k.s.opts.PoolWait
+	timeout := strconv.FormatInt(k.s.opts.QueryTimeout.Milliseconds(), 10)
+	n := &node{host: a.host, member: m,
+		reads:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
+		writes: newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
+	}
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })
 	return n
 }
 
-// size is how many connections a pool may have: what the server allows us,
-// leaving something to others, and no more than the machine can use.
+// size is how many connections each of the two pools may have: what the server
+// allows us, leaving something to others, and no more than the machine can use.
 func (k *nodes) size(host string) int {
 	if n := k.s.opts.PoolSize; n > 0 {
 		return n
 	}
 	size := max(32, 8*runtime.GOMAXPROCS(0))
 	if most := k.prober.limit(host); most > 0 {
-		size = min(size, most*3/4)
+		size = min(size, most*3/8)
 	}
-	return max(4, size)
+	return max(2, size)
 }
 
 // follow ends a node with its life: whatever was sent over its connections has
@@ -140,8 +149,10 @@ func (k *nodes) follow(n *node) {
 	for {
 		select {
 		case <-n.member.Gone():
-			n.pool.retire(true)
-			n.pool.drain()
+			n.reads.retire(true)
+			n.writes.retire(true)
+			n.reads.drain()
+			n.writes.drain()
 			k.mu.Lock()
 			delete(k.lives, n.member)
 			k.mu.Unlock()
@@ -149,7 +160,7 @@ func (k *nodes) follow(n *node) {
 		case <-n.member.Alarm():
 		}
 		if k.alternative(n) {
-			n.pool.cutReads()
+			n.reads.cut()
 		}
 		for n.member.Silent() { // until it is heard again, or gone
 			timer := time.NewTimer(20 * time.Millisecond)
@@ -157,7 +168,7 @@ func (k *nodes) follow(n *node) {
 			case <-n.member.Gone():
 			case <-timer.C:
 				if k.alternative(n) {
-					n.pool.cutReads()
+					n.reads.cut()
 				}
 			}
 			timer.Stop()
@@ -191,11 +202,6 @@ func (k *nodes) alternative(n *node) bool {
 	return false
 }
 
-// session are the settings of each session.
-func (s *Store) session() map[string]string {
-	return map[string]string{"statement_timeout": strconv.FormatInt(s.opts.QueryTimeout.Milliseconds(), 10)}
-}
-
 // sole tells whether there is one host only: whether it answers probes or not,
 // there is nobody else to ask.
 func (k *nodes) sole() bool {
@@ -211,7 +217,7 @@ func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
 			return m, nil
 		}
 		return k.watcher.WaitPrimary(wait)
-	}, (*pool).acquireWrite)
+	}, func(n *node) *pool { return n.writes })
 }
 
 // reader is a connection to a node that shows everything up to need: a replica if
@@ -242,7 +248,7 @@ func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*nod
 			}
 			timer.Stop()
 		}
-	}, (*pool).acquire)
+	}, func(n *node) *pool { return n.reads })
 }
 
 var errNoPrimary = errors.New("no node that can be read")
@@ -250,7 +256,7 @@ var errNoPrimary = errors.New("no node that can be read")
 // until takes a connection to the node that find finds, again and again within
 // the time that a request may wait.
 func (k *nodes) until(
-	ctx context.Context, find func(context.Context) (*topology.Member, error), take func(*pool, context.Context) (*conn, error),
+	ctx context.Context, find func(context.Context) (*topology.Member, error), from func(*node) *pool,
 ) (*node, *conn, error) {
 	deadline := time.Now().Add(k.s.opts.WriteWait)
 	for try := 1; ; try++ {
@@ -261,7 +267,7 @@ func (k *nodes) until(
 		var c *conn
 		n := k.of(m)
 		if n != nil {
-			if c, err = take(n.pool, ctx); err == nil {
+			if c, err = from(n).acquire(ctx); err == nil {
 				m.Acquire()
 				return n, c, nil
 			}
@@ -309,10 +315,17 @@ func (n *node) failed(err error) {
 	}
 }
 
+// servedReads is how many reads were sent where.
+type servedReads struct{ primary, replicas uint64 }
+
+func (k *nodes) served() servedReads {
+	return servedReads{k.onPrimary.Load(), k.onReplicas.Load()}
+}
+
 // release gives a connection back.
 func (n *node) release(c *conn) {
 	n.member.Release()
-	n.pool.release(c)
+	c.pool.release(c)
 }
 
 // Topology is everything there is to show of the hosts.

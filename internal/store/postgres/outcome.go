@@ -47,7 +47,7 @@ func (t *tx) settle(f *flight, lost error) result {
 				over, err = isOver(c, t.pid)
 			}
 			if over && err == nil {
-				what, at, err := t.look(c, timeline, f)
+				what, at, err := t.look(n, c, timeline, f)
 				if err == nil {
 					n.release(c)
 					return t.settled(f, what, at, unknown)
@@ -89,10 +89,10 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 // transaction is there. That it is there is not enough: with synchronous
 // replication it must be where a failover cannot take it back, which a commit of
 // our own behind it says.
-func (t *tx) look(c *conn, timeline uint32, f *flight) (what fate, at where, err error) {
+func (t *tx) look(n *node, c *conn, timeline uint32, f *flight) (what fate, at where, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), t.s.opts.WriteWait)
 	defer cancel()
-	if err := c.run(ctx, whereQuery(&at)); err != nil {
+	if err := c.run(ctx, at.query(n)); err != nil {
 		return fateUnknown, at, err
 	}
 	switch {
@@ -107,7 +107,7 @@ func (t *tx) look(c *conn, timeline uint32, f *flight) (what fate, at where, err
 		return what, at, err
 	}
 	c.hold.Store(true)
-	err = c.run(context.Background(), &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}, whereQuery(&at))
+	err = c.run(context.Background(), &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}, at.query(n))
 	c.hold.Store(false)
 	if c.waited {
 		return fateUnknown, at, err

@@ -22,6 +22,7 @@ type plan struct {
 	byID    string
 	byIDs   string
 	insert  string
+	gated   string // insert, if the gate is as one more value says
 	delete  string
 	formats []int16 // of insert's values
 
@@ -76,16 +77,35 @@ func (f form) format() int16 {
 	return 0
 }
 
+// sqlType is the type of a form's values.
+func (f form) sqlType() string {
+	switch f {
+	case formNumber:
+		return "float8"
+	case formBool:
+		return "bool"
+	case formDate:
+		return "timestamptz"
+	case formList:
+		return "text[]"
+	case formJSON, formPoint:
+		return "json"
+	}
+	return "text"
+}
+
 func newPlan(c *pando.Collection) *plan {
 	p := &plan{c: c, id: c.FieldIndex("id"), forms: make([]form, len(c.Fields)), updates: make(map[string]*update)}
 	names := make([]string, len(c.Fields))
 	values := make([]string, len(c.Fields))
+	typed := make([]string, len(c.Fields))
 	p.formats = make([]int16, len(c.Fields))
 	for i, f := range c.Fields {
 		p.forms[i] = formOf(f)
 		p.formats[i] = p.forms[i].format()
 		names[i] = quote(f.Name)
 		values[i] = "$" + strconv.Itoa(i+1)
+		typed[i] = values[i] + "::" + p.forms[i].sqlType()
 	}
 	table := quote(c.Name)
 	id := quote("id")
@@ -96,6 +116,8 @@ func newPlan(c *pando.Collection) *plan {
 	p.byID = "SELECT " + p.columns + " FROM " + table + " WHERE " + id + " = $1 LIMIT 1"
 	p.byIDs = "SELECT " + p.columns + " FROM " + table + " WHERE " + id + " = ANY($1::text[])"
 	p.insert = "INSERT INTO " + table + " (" + p.columns + ") VALUES (" + strings.Join(values, ", ") + ")"
+	p.gated = "INSERT INTO " + table + " (" + p.columns + ") SELECT " + strings.Join(typed, ", ") +
+		" FROM _pando_gate WHERE last_value = $" + strconv.Itoa(len(c.Fields)+1) + "::bigint"
 	p.delete = "DELETE FROM " + table + " WHERE " + id + " = $1"
 	return p
 }

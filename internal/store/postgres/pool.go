@@ -13,7 +13,7 @@ import (
 	"github.com/pandobase/pando"
 )
 
-// pool is the connections to one life of one host. It never has more than its
+// pool is the connections to one life of one host, for reads or for writes. It never has more than its
 // size, and who has waited too long for one is told that the database is busy,
 // rather than that everybody waits ever longer.
 type pool struct {
@@ -21,11 +21,10 @@ type pool struct {
 	session map[string]string // settings of each session, where no pooler is between
 	wait    time.Duration
 	tokens  chan struct{} // one for each connection that there may be
-	writes  chan struct{} // one for each that writes may have: reads go on while those hang
 
 	mu     sync.Mutex
-	idle   []*conn        // used last is last, and is used next
-	used   map[*conn]bool // those that write are true
+	idle   []*conn // used last is last, and is used next
+	used   map[*conn]bool
 	closed bool
 	pooler pooler
 	ends   sync.WaitGroup // connections being closed
@@ -46,33 +45,12 @@ func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[strin
 	for range size {
 		p.tokens <- struct{}{}
 	}
-	writes := max(1, size*3/4)
-	p.writes = make(chan struct{}, writes)
-	for range writes {
-		p.writes <- struct{}{}
-	}
 	return p
-}
-
-// acquireWrite is acquire for a transaction that writes.
-func (p *pool) acquireWrite(ctx context.Context) (*conn, error) {
-	if err := p.queue(ctx, p.writes); err != nil {
-		return nil, err
-	}
-	c, err := p.acquire(ctx)
-	if err != nil {
-		p.writes <- struct{}{}
-		return nil, err
-	}
-	p.mu.Lock()
-	p.used[c] = true
-	p.mu.Unlock()
-	return c, nil
 }
 
 // acquire gives a connection to one goroutine, which must release it.
 func (p *pool) acquire(ctx context.Context) (*conn, error) {
-	if err := p.queue(ctx, p.tokens); err != nil {
+	if err := p.queue(ctx); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -85,7 +63,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		c := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
-		p.used[c] = false
+		p.used[c] = true
 		p.mu.Unlock()
 		return c, nil
 	}
@@ -95,8 +73,9 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		p.tokens <- struct{}{}
 		return nil, err
 	}
+	c.pool = p
 	p.mu.Lock()
-	p.used[c] = false
+	p.used[c] = true
 	closed := p.closed
 	p.mu.Unlock()
 	if closed {
@@ -110,16 +89,16 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 var errPoolClosed = errors.New("postgres: the pool is closed")
 
 // queue takes a token, or waits for one that others have.
-func (p *pool) queue(ctx context.Context, tokens chan struct{}) error {
+func (p *pool) queue(ctx context.Context) error {
 	select {
-	case <-tokens:
+	case <-p.tokens:
 		return nil
 	default:
 	}
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	select {
-	case <-tokens:
+	case <-p.tokens:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -135,7 +114,6 @@ func (p *pool) queue(ctx context.Context, tokens chan struct{}) error {
 // a transaction, is closed.
 func (p *pool) release(c *conn) {
 	p.mu.Lock()
-	wrote := p.used[c]
 	delete(p.used, c)
 	keep := !p.closed && !c.broken() && c.pg.TxStatus() == 'I'
 	if keep {
@@ -148,9 +126,6 @@ func (p *pool) release(c *conn) {
 		p.end(c)
 	}
 	p.tokens <- struct{}{}
-	if wrote {
-		p.writes <- struct{}{}
-	}
 }
 
 // end closes a connection without making anybody wait for it.
@@ -179,15 +154,12 @@ func (p *pool) retire(cut bool) {
 	p.mu.Unlock()
 }
 
-// cutReads makes reads that are under way fail at once: their node is silent, and
-// another one can be asked. Writes wait for their outcome.
-func (p *pool) cutReads() {
+// cut makes what is under way fail at once.
+func (p *pool) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c, writes := range p.used {
-		if !writes {
-			c.cut()
-		}
+	for c := range p.used {
+		c.cut()
 	}
 }
 

@@ -27,7 +27,10 @@ func (t *tx) schemaLock(ctx context.Context) error {
 	}
 	t.mode.alone = true
 	t.blind, t.inserts = false, false
-	return t.send(ctx, false)
+	if err := t.send(ctx, false); err != nil {
+		return err
+	}
+	return t.moveGate(ctx)
 }
 
 // whole runs a change of several statements, all of which are kept or none: fn
@@ -195,7 +198,9 @@ func (t *tx) createTable(ctx context.Context, c *pando.Collection) error {
 	return t.createIndexes(ctx, wantedIndexes(c))
 }
 
-// tableSQL makes c's table. What belongs to it has names that a rename of the
+// tableSQL makes c's table. Its pages have room for new versions of their rows: an
+// update then touches no index, and conflicts with nobody who reads next to it.
+// What belongs to it has names that a rename of the
 // collection does not change.
 func tableSQL(c *pando.Collection) []string {
 	fields := slices.Clone(c.Fields)
@@ -208,7 +213,7 @@ func tableSQL(c *pando.Collection) []string {
 		quote(rowColumn)+" bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME "+quote(internalName("seq", c.ID))+")",
 		"CONSTRAINT "+quote(primaryKey(c))+" PRIMARY KEY ("+quote("id")+")")
 	return []string{
-		"CREATE TABLE " + quote(c.Name) + " (" + strings.Join(parts, ", ") + ")",
+		"CREATE TABLE " + quote(c.Name) + " (" + strings.Join(parts, ", ") + ") WITH (fillfactor = 85)",
 		"CREATE UNIQUE INDEX " + quote(internalName("row", c.ID)) + " ON " + quote(c.Name) + " (" + quote(rowColumn) + ")",
 	}
 }

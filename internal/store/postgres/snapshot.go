@@ -19,16 +19,7 @@ const readTries = 4
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
-	return s.read(ctx, false, fn)
-}
-
-// ReadOne runs fn, which asks its Reader one thing: in one statement where that
-// is possible.
-func (s *Store) ReadOne(ctx context.Context, fn func(store.Reader) error) error {
-	return s.read(ctx, true, fn)
-}
-
-func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error) error {
+	one := store.IsOne(ctx)
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -53,7 +44,7 @@ func (s *Store) read(ctx context.Context, one bool, fn func(store.Reader) error)
 		}
 		one = one && r.one
 		primary = r.primary
-		if errors.Is(r.again, errMoved) {
+		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.primary {
 			if err := s.refresh(ctx); err != nil {
 				return err
 			}
@@ -136,6 +127,11 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 	m := r.node.member
 	r.replica, r.reached = m.Report().InRecovery, m.Reached()
 	r.limit, _ = m.Limit()
+	if r.replica {
+		r.s.nodes.onReplicas.Add(1)
+	} else {
+		r.s.nodes.onPrimary.Add(1)
+	}
 	if r.c.catalog != r.cat.Version {
 		r.c.forget()
 		r.c.catalog = r.cat.Version
@@ -183,11 +179,9 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	r.begun = true
 	err := r.run(ctx, tags, append(all, batch...)...)
 	if all[len(all)-1].ran && version != r.cat.Version {
-		if cat := r.s.catalogs.get(version); cat != nil && version > r.cat.Version {
-			r.s.publish(cat) // it is committed: nobody may be given an older one after this
-			r.again = errors.New("postgres: the catalog changed meanwhile")
-		} else {
-			r.again = errMoved
+		r.again = errMoved
+		if r.replica && version < r.cat.Version {
+			r.primary = true // it is behind
 		}
 		return errAgain
 	}

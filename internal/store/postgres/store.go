@@ -21,7 +21,7 @@ type Store struct {
 	nodes *nodes
 	lease *lease // nil: none is held
 
-	catalog  atomic.Pointer[store.Catalog]
+	now      atomic.Pointer[current]
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
 	catalogs catalogs
@@ -84,13 +84,13 @@ func (s *Store) start(ctx context.Context) error {
 			return err
 		}
 	}
-	cat, at, err := s.load(ctx, c)
+	now, at, err := s.load(ctx, n, c)
 	if err != nil {
 		return unavailable(err)
 	}
-	s.version.Store(cat.Version)
-	s.catalogs.add(cat)
-	s.catalog.Store(cat)
+	s.version.Store(now.cat.Version)
+	s.catalogs.add(now.cat)
+	s.now.Store(now)
 	s.commits.timeline = at.timeline
 	s.index.Forget(at.n)
 	if s.lease != nil {
@@ -106,28 +106,39 @@ type where struct {
 	n        position.N
 }
 
-// whereSQL is how far the log of a primary is on disk.
-const whereSQL = "SELECT (pg_current_wal_flush_lsn() - '0/0')::text, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8)"
-
-// whereQuery asks for it.
-func whereQuery(at *where) *query {
-	return &query{sql: whereSQL, text: true, row: func(_ *query, v [][]byte) error { return at.scan(v[0], v[1]) }}
+// query asks a primary how far its log is on disk. Its timeline is that of its
+// life: a primary has one.
+func (at *where) query(n *node) *query {
+	return &query{sql: "SELECT pg_current_wal_flush_lsn()", row: func(_ *query, v [][]byte) error {
+		at.n, at.timeline = position.N(int64Of(v[0])), n.member.Report().Timeline
+		return nil
+	}}
 }
 
-// load reads the catalog, with a position that it holds.
-func (s *Store) load(ctx context.Context, c *conn) (cat *store.Catalog, at where, err error) {
-	if err := c.run(ctx, whereQuery(&at)); err != nil {
+// current is the newest catalog, with the gate that writes under it must find
+// open (gate.go).
+type current struct {
+	cat  *store.Catalog
+	gate int64
+}
+
+// load reads the catalog, with a position that it holds. The lock keeps it and
+// the gate together.
+func (s *Store) load(ctx context.Context, n *node, c *conn) (now *current, at where, err error) {
+	if err := c.run(ctx, at.query(n)); err != nil {
 		return nil, at, err
 	}
-	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ", "LOCK TABLE _pando_meta IN ROW SHARE MODE"); err != nil {
 		return nil, at, err
 	}
+	now = new(current)
 	m, err := readMeta(ctx, c)
 	if err == nil {
 		err = s.holdsLease(ctx, c, m)
 	}
 	if err == nil {
-		cat, err = loadCatalog(ctx, c, m.catalog)
+		now.gate = m.gate
+		now.cat, err = loadCatalog(ctx, c, m.catalog)
 	}
 	if c.broken() {
 		return nil, at, err
@@ -135,17 +146,30 @@ func (s *Store) load(ctx context.Context, c *conn) (cat *store.Catalog, at where
 	if end := c.exec(ctx, "COMMIT"); err == nil {
 		err = end
 	}
-	return cat, at, err
+	return now, at, err
 }
 
-// Catalog is the newest published catalog.
-func (s *Store) Catalog() *store.Catalog { return s.catalog.Load() }
+// Catalog is the newest published catalog; nil before the first.
+func (s *Store) Catalog() *store.Catalog {
+	if now := s.now.Load(); now != nil {
+		return now.cat
+	}
+	return nil
+}
 
-// publish makes cat, which is committed, the newest catalog, unless there is a
-// newer one.
-func (s *Store) publish(cat *store.Catalog) {
-	for old := s.catalog.Load(); old.Version < cat.Version; old = s.catalog.Load() {
-		if s.catalog.CompareAndSwap(old, cat) {
+// publish makes cat, which is committed, the newest catalog with its gate, unless
+// there is a newer one.
+func (s *Store) publish(cat *store.Catalog, gate int64) {
+	for {
+		old := s.now.Load()
+		next := &current{cat, gate}
+		switch {
+		case cat.Version < old.cat.Version || cat.Version == old.cat.Version && gate <= old.gate:
+			return
+		case cat.Version == old.cat.Version:
+			next.cat = old.cat
+		}
+		if s.now.CompareAndSwap(old, next) {
 			return
 		}
 	}
@@ -170,17 +194,17 @@ func (s *Store) refresh(ctx context.Context) error {
 		return err
 	}
 	defer n.release(c)
-	cat, at, err := s.load(ctx, c)
+	now, at, err := s.load(ctx, n, c)
 	if err != nil {
 		return unavailable(err)
 	}
-	if cat.Version <= s.Catalog().Version {
-		return nil
+	foreign := now.cat.Version > s.Catalog().Version && s.coming.Load() == 0
+	s.catalogs.add(now.cat)
+	s.publish(now.cat, now.gate)
+	s.nextVersion(now.cat.Version)
+	if foreign {
+		s.commits.foreign(at.timeline, at.n, true)
 	}
-	s.catalogs.add(cat)
-	s.publish(cat)
-	s.nextVersion(cat.Version)
-	s.commits.foreign(at.timeline, at.n, true)
 	return nil
 }
 
@@ -228,6 +252,7 @@ func (s *Store) database() string { return s.hosts[0].cfg.Database }
 // Stats counts since the store was opened.
 type Stats struct {
 	Reads   uint64 // calls of Read that asked something
+	Primary uint64 // of these, sent to the primary
 	Writes  uint64 // transactions kept
 	Retries uint64 // transactions run again
 }
@@ -236,5 +261,5 @@ type statistics struct{ reads, writes, retries atomic.Uint64 }
 
 // Stats counts now.
 func (s *Store) Stats() Stats {
-	return Stats{s.stats.reads.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
+	return Stats{s.stats.reads.Load(), s.nodes.onPrimary.Load(), s.stats.writes.Load(), s.stats.retries.Load()}
 }

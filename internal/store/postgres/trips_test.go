@@ -13,6 +13,7 @@ func TestRoundTrips(t *testing.T) {
 	ctx := t.Context()
 	seed := thing(c, "seed", "a", 1)
 	write(t, s, func(tx store.Tx) error { return tx.Insert(ctx, seed) })
+	get(t, s, c, "seed") // connects
 	n := 0
 	for _, tt := range []struct {
 		name string
@@ -20,10 +21,10 @@ func TestRoundTrips(t *testing.T) {
 		do   func() error
 	}{
 		{"view a record", 1, func() error {
-			return s.ReadOne(ctx, func(r store.Reader) error { _, err := r.Record(ctx, c, "seed"); return err })
+			return s.Read(store.One(ctx), func(r store.Reader) error { _, err := r.Record(ctx, c, "seed"); return err })
 		}},
 		{"list with a total", 1, func() error {
-			return s.ReadOne(ctx, func(r store.Reader) error {
+			return s.Read(store.One(ctx), func(r store.Reader) error {
 				_, err := r.Find(ctx, store.Query{Collection: c, Limit: 10, Total: true})
 				return err
 			})

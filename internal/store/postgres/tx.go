@@ -26,6 +26,9 @@ type tx struct {
 
 	node    *node
 	c       *conn
+	before  *store.Catalog // that of the beginning
+	gate    int64          // what the gate must say
+	newGate int64          // what it says from now on; 0: it was not touched
 	begun   bool
 	pid     string   // of the session
 	xid     string   // PostgreSQL's number of the transaction; "" if it was not asked for
@@ -58,7 +61,9 @@ var _ store.Tx = (*tx)(nil)
 
 func (s *Store) newTx(ctx context.Context, m mode) *tx {
 	t := &tx{ctx: ctx, mode: m, blind: true, inserts: true}
-	t.reader = reader{asker: t, s: s, cat: s.Catalog()}
+	now := s.now.Load()
+	t.before, t.gate = now.cat, now.gate
+	t.reader = reader{asker: t, s: s, cat: now.cat}
 	return t
 }
 
@@ -104,16 +109,12 @@ func (t *tx) connect() error {
 	return nil
 }
 
-// opening begins the transaction. LOCK takes no snapshot, so what the check sees
-// is what there is once the lock is held. Unless everything is sent at once, the
-// number of the transaction is asked for, by which its fate can be found out.
+// opening begins the transaction, with the lock and the check of gate.go. Unless
+// everything is sent at once, the number of the transaction is asked for, by which
+// its fate can be found out.
 func (t *tx) opening(asked bool) []*query {
 	if t.begun {
 		return nil
-	}
-	lock := "LOCK TABLE _pando_meta IN ROW SHARE MODE"
-	if t.mode.alone {
-		lock = "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"
 	}
 	list := []*query{{sql: "BEGIN ISOLATION LEVEL SERIALIZABLE"}}
 	switch {
@@ -122,7 +123,7 @@ func (t *tx) opening(asked bool) []*query {
 	case t.c.unnamed:
 		list = append(list, t.s.localTimeout())
 	}
-	list = append(list, &query{sql: lock})
+	list = append(list, t.lock())
 	if asked {
 		list = append(list, &query{sql: "SELECT pg_current_xact_id(), pg_backend_pid()", text: true, row: func(_ *query, v [][]byte) error {
 			t.xid, t.pid = string(v[0]), string(v[1])
@@ -131,18 +132,11 @@ func (t *tx) opening(asked bool) []*query {
 	} else {
 		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
 	}
-	return append(list, t.check())
-}
-
-// check fails with a division by zero if the catalog is another one, or if
-// somebody else holds the lease.
-func (t *tx) check() *query {
-	if t.s.lease == nil {
-		arg, _ := argument(int64(t.cat.Version))
-		return &query{sql: "SELECT 1 / count(*) FROM _pando_meta WHERE catalog = $1", args: [][]byte{arg}}
+	list = append(list, t.check())
+	if t.mode.alone {
+		list = append(list, lockTables(t.cat)...)
 	}
-	args, _ := arguments([]any{int64(t.cat.Version), int64(t.s.lease.term)})
-	return &query{sql: "SELECT 1 / count(*) FROM _pando_meta WHERE catalog = $1 AND term = $2", args: args}
+	return list
 }
 
 // send runs statements behind what was put off. Guarded ones have a savepoint
@@ -196,7 +190,7 @@ func (t *tx) lost(ctx context.Context, err error) error {
 // of which the first open begin the transaction and own begin what was asked now.
 func (t *tx) refusedAt(ctx context.Context, err error, open, own, at int, guarded bool) error {
 	switch code := codeOf(err); {
-	case at == open-1 && code == codeDivision:
+	case at < open && code == codeDivision:
 		return t.restart(errMoved, mode{})
 	case code == codeSerialization || code == codeDeadlock:
 		return t.restart(err, mode{})
@@ -297,7 +291,7 @@ func (t *tx) Insert(ctx context.Context, r *pando.Record) error {
 			return err
 		}
 	}
-	if err := t.change(ctx, &query{sql: p.insert, args: args, formats: p.formats}); err != nil {
+	if err := t.change(ctx, &query{sql: p.insert, args: args, formats: p.formats, gated: p.gated}); err != nil {
 		return t.refused(r.Collection, err)
 	}
 	t.touch(r.Collection, r.ID())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -182,7 +183,8 @@ func (t *tx) undo() {
 	if t.c == nil {
 		return
 	}
-	if t.catalog {
+	if t.newGate > 0 {
+		t.s.publish(t.before, t.newGate)
 		t.c.forget() // statements for tables that are not there
 	}
 	if !t.c.broken() && t.c.pg.TxStatus() != 'I' {
@@ -201,7 +203,7 @@ func (t *tx) leave(q *query) error {
 		return t.c.run(context.Background(), q)
 	}
 	var at where
-	err := t.c.run(context.Background(), q, whereQuery(&at))
+	err := t.c.run(context.Background(), q, at.query(t.node))
 	if err == nil {
 		token := position.Token{Timeline: at.timeline, N: at.n}
 		t.s.positions.given(token)
@@ -242,12 +244,24 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		t.s.coming.Add(1)
 		defer t.s.coming.Add(-1)
 	}
-	open := t.opening(false)
+	var open []*query
+	gated := t.oneGo()
+	if gated {
+		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
+		t.gateQueue()
+	} else {
+		open = t.opening(false)
+	}
 	all := append(open, t.queue...)
 	own := len(all)
 	var at where
 	commit := commitQuery()
-	all = append(all, commit, whereQuery(&at))
+	if gated {
+		commit = all[own-1] // which is its own
+	} else {
+		all = append(all, commit)
+	}
+	all = append(all, at.query(t.node))
 	t.s.commits.depart(f)
 	close(committing)
 	t.c.waited = false
@@ -255,7 +269,11 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	err := t.c.run(context.Background(), all...)
 	t.c.hold.Store(false)
 	switch {
-	case err == nil && !t.c.waited && commit.tag.String() == "COMMIT":
+	case err == nil && gated && t.queue[0].rows() == 0: // the gate was another one
+		t.s.commits.crash(f)
+		t.undo()
+		return result{again: errMoved}
+	case err == nil && !t.c.waited && (gated || commit.tag.String() == "COMMIT"):
 		return t.committed(f, at)
 	case err != nil && !commit.ran && (isPgError(err) && !isLost(err) || pgconn.SafeToRetry(err)): // refused, so rolled back, or not sent
 		t.s.commits.crash(f)
@@ -288,7 +306,7 @@ func (t *tx) committed(f *flight, at where) result {
 func (t *tx) published() {
 	if t.catalog {
 		t.s.catalogs.add(t.cat)
-		t.s.publish(t.cat)
+		t.s.publish(t.cat, t.newGate)
 	}
 }
 

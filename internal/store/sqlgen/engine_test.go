@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule/ruletest"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/store/sqlgen"
@@ -17,6 +18,7 @@ type engine struct {
 	d    sqlgen.Dialect
 	// run gives the values of the last column as texts.
 	run func(ctx context.Context, sql string, args ...any) ([]string, error)
+	add func(*pando.Record) error // inserts a record
 }
 
 // engines are all databases with the world in them.
@@ -29,6 +31,13 @@ func (e *engine) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	if _, err := e.run(context.Background(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func (e *engine) insert(t testing.TB, r *pando.Record) {
+	t.Helper()
+	if err := e.add(r); err != nil {
+		t.Fatalf("%s %s: %v", r.Collection.Name, r.ID(), err)
 	}
 }
 

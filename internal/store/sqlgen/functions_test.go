@@ -2,6 +2,7 @@ package sqlgen_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -59,12 +60,12 @@ func TestRealText(t *testing.T) {
 	}
 }
 
-// TestStrftime compares the evaluator's strftime with SQLite's. Days that do not
+// TestStrftime compares the evaluator's strftime and PostgreSQL's with SQLite's. Days that do not
 // exist (30 February) and years before Christ are left out: no date field holds
 // one, and a rule over free text is the database's to answer.
 func TestStrftime(t *testing.T) {
 	w := emptyWorld(t)
-	e := openSQLite(t, w)
+	e, pg := openSQLite(t, w), openPostgres(t, w)
 	times := []string{
 		"2026-01-31 23:59:59.999Z", "2024-02-29", "2026-12-31 00:00", "2021-01-03T10:11:12+02:00", "12:34:56.789", "12:34",
 		"2461368.25", "1800000.5", "1767225600", "", "x", "2026-13-01", "2026-01-01 24:00:00", "2026-1-1", "2026-01-01 1:2", "-1", "9999-12-31 23:59:59",
@@ -85,6 +86,13 @@ func TestStrftime(t *testing.T) {
 					text += ", " + ruletest.Quoted(s)
 				}
 				want := e.text(t, "SELECT strftime(?"+strings.Repeat(", ?", len(args)-1)+")", args...)
+				places := ""
+				for i := range args {
+					places += fmt.Sprintf(", $%d::text", i+1)
+				}
+				if got := pg.text(t, "SELECT coalesce(_pando.strftime("+places[2:]+"), '')", args...); got != want {
+					t.Errorf("%s): PostgreSQL says %q, SQLite %q", text, got, want)
+				}
 				text += ") = " + ruletest.Quoted(want)
 				r, err := rule.Compile(text, rule.Scope{Schema: w, Collection: w.Collections[0]})
 				if err != nil {

@@ -52,23 +52,57 @@ func agree(t *testing.T, w *ruletest.World, engines []*engine, r ruletest.Random
 		q.Virtual = ruletest.Pick(r, w.Of(c)).Clone()
 		q.Virtual.Set("id", "new")
 	}
-	want, err := ruletest.Memory(nil, w).Find(context.Background(), q)
-	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+	agreed(t, w, engines, text, q)
+	if t.Failed() {
+		t.FailNow()
 	}
-	for _, e := range engines {
-		got, err := e.Find(context.Background(), q)
-		if err != nil {
-			t.Fatalf("%s: %s: %v", e.name, text, err)
-		}
-		if !slices.Equal(got, want) {
-			st, _ := sqlgen.Select(e.d, store.Query{
-				Collection: c, Virtual: q.Virtual, IDsOnly: true,
-				Where: []store.Condition{{Rule: compiled, Request: q.Request, Now: q.Now}},
-			}, noon)
-			t.Fatalf("rule      %s\nevaluator %v\n%-9s %v\n%s\n%v", text, want, e.name, got, st.SQL, st.Args)
-		}
+}
+
+var sortPaths = []string{
+	"id", "title", "num", "flag", "day", "sel", "tags", "js", "geo", "author", "editors", "title:lower", "num:lower", "tags:each", "tags:length",
+	"js.a", "js.b.1", "geo.lon", "author.role", "author.org.rank", "author.prefs.a", "author.friends.role", "editors.role", "editors.level",
+	"editors.org.name", "editors:each", "comments_via_post.text", "comments_via_post.n", "tagged_via_posts.note", "tagged_via_posts.posts:each",
+	"metas_via_post.note", "@rowid",
+}
+
+// FuzzSort asks SQLite and PostgreSQL for the same order.
+func FuzzSort(f *testing.F) {
+	for i := range uint64(40) {
+		f.Add(uint8(i), i*7919)
 	}
+	var worlds [8]*ruletest.World
+	var places [8][]*engine
+	for i := range worlds {
+		worlds[i] = ruletest.RandomWorld(f, uint64(100+i))
+		places[i] = engines(f, worlds[i])
+	}
+	f.Fuzz(func(t *testing.T, seed uint8, n uint64) {
+		w, all, r := worlds[int(seed)%len(worlds)], places[int(seed)%len(worlds)], ruletest.NewRandom(n, 4)
+		for range 10 {
+			text := ""
+			for i := range 1 + r.IntN(3) {
+				text += strings.Repeat(",", min(i, 1)) + strings.Repeat("-", r.IntN(2)) + ruletest.Pick(r, sortPaths)
+			}
+			c := w.Collection("posts")
+			keys, err := rule.CompileSort(text, rule.Scope{Schema: w, Collection: c, Client: r.IntN(4) == 0})
+			if err != nil {
+				continue
+			}
+			q := ruletest.Question{Collection: c, Sort: keys, Request: r.Request(w), Now: noon}
+			want, err := all[0].Find(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := all[1].Find(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, want) {
+				st, _ := sqlgen.Select(all[1].d, store.Query{Collection: c, IDsOnly: true, Sort: keys, Request: q.Request}, noon)
+				t.Fatalf("sort %s\n%s %v\n%s %v\n%s", text, all[0].name, want, all[1].name, got, st.SQL)
+			}
+		}
+	})
 }
 
 // FuzzQuery makes sure that no text of a user becomes part of the SQL, wherever

@@ -229,6 +229,9 @@ func (d postgres) verdict(w *buffer, holds, strict bool, terms ...*term) {
 		w.text("1 = 0")
 		return
 	}
+	if strict && !holds {
+		w.text("(")
+	}
 	w.text("(")
 	for i, t := range nullable {
 		if i > 0 && holds {
@@ -242,7 +245,7 @@ func (d postgres) verdict(w *buffer, holds, strict bool, terms ...*term) {
 	case holds && strict:
 		w.text(" OR NULL::bool") // true, or null
 	case strict:
-		w.text(" AND NULL::bool") // false, or null
+		w.text(") AND NULL::bool") // false, or null
 	}
 	w.text(")")
 }

@@ -32,7 +32,7 @@ func openPostgres(t testing.TB, w *ruletest.World) *engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	e := &engine{"postgres", sqlgen.Postgres, func(ctx context.Context, sql string, args ...any) ([]string, error) {
+	e := &engine{name: "postgres", d: sqlgen.Postgres, run: func(ctx context.Context, sql string, args ...any) ([]string, error) {
 		rows, err := conn.Query(ctx, sql, args...)
 		if err != nil {
 			return nil, err
@@ -45,6 +45,7 @@ func openPostgres(t testing.TB, w *ruletest.World) *engine {
 			return fmt.Sprint(values[len(values)-1]), nil
 		})
 	}}
+	e.add = e.addToPostgres
 	functionsOnce.Do(func() {
 		for _, text := range sqlgen.PostgresFunctions() {
 			e.exec(t, text)
@@ -79,7 +80,7 @@ func openPostgres(t testing.TB, w *ruletest.World) *engine {
 	}
 	for _, r := range w.Records {
 		if !r.Collection.IsView() {
-			e.insertPostgres(t, r)
+			e.insert(t, r)
 		}
 	}
 	return e
@@ -87,8 +88,7 @@ func openPostgres(t testing.TB, w *ruletest.World) *engine {
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-func (e *engine) insertPostgres(t testing.TB, r *pando.Record) {
-	t.Helper()
+func (e *engine) addToPostgres(r *pando.Record) error {
 	var names, places []string
 	var args []any
 	for i, v := range r.Values {
@@ -107,15 +107,16 @@ func (e *engine) insertPostgres(t testing.TB, r *pando.Record) {
 			cast, v = "::text::json", rule.PointText(x)
 		case string:
 			if f.Type == pando.FieldDate || f.Type == pando.FieldAutodate {
-				cast = "::timestamptz"
-				if x == "" {
-					v = nil
-				}
+				names = append(names, quoted(f.Name))
+				places = append(places, fmt.Sprintf("_pando.to_date($%d::text)", i+1))
+				args = append(args, v)
+				continue
 			}
 		}
 		names = append(names, quoted(f.Name))
 		places = append(places, fmt.Sprint("$", i+1, cast))
 		args = append(args, v)
 	}
-	e.exec(t, "INSERT INTO "+quoted(r.Collection.Name)+" ("+strings.Join(names, ", ")+") VALUES ("+strings.Join(places, ", ")+")", args...)
+	_, err := e.run(context.Background(), "INSERT INTO "+quoted(r.Collection.Name)+" ("+strings.Join(names, ", ")+") VALUES ("+strings.Join(places, ", ")+")", args...)
+	return err
 }

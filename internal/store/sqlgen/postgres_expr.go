@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/indexdef"
 	"github.com/pandobase/pando/internal/rule"
 )
@@ -44,10 +43,20 @@ func (x indexer) term(e indexdef.Expr) (*term, error) {
 			return nil, fmt.Errorf("%s cannot be carried over: what %s gives hangs on how a number was written", e, e.Op)
 		}
 	}
-	t := expression(formBool) // a condition is 1 or 0
+	t := expression(formBool) // a condition is 1, 0 or null
+	t.nullable = true
 	t.text("(")
 	err := x.condition(&t.buffer, e, true)
 	t.text(")")
+	return t, err
+}
+
+// operand is a term that something is computed of.
+func (x indexer) operand(e indexdef.Expr) (*term, error) {
+	t, err := x.term(e)
+	if err == nil && t.null() {
+		return nil, errors.New("what is computed of NULL is NULL for all records")
+	}
 	return t, err
 }
 
@@ -119,7 +128,7 @@ func (x indexer) call(c indexdef.Call) (*term, error) {
 	nullable := false
 	for i, a := range c.Args {
 		var err error
-		if args[i], err = x.term(a); err != nil {
+		if args[i], err = x.operand(a); err != nil {
 			return nil, err
 		}
 		nullable = nullable || args[i].nullable
@@ -134,7 +143,9 @@ func (x indexer) call(c indexdef.Call) (*term, error) {
 		t.form = formWhole
 		x.texts(t, "length", args)
 	case c.Func == "abs" && len(args) == 1 && args[0].form.number() && !args[0].constant:
-		t.form = args[0].form
+		if t.form = args[0].form; t.form == formBool {
+			t.form = formWhole
+		}
 		t.text("abs(")
 		x.d.asNumber(&t.buffer, args[0])
 		t.text(")")
@@ -233,7 +244,7 @@ func (x indexer) strftime(t *term, args []*term) (*term, error) {
 }
 
 func (x indexer) cast(c indexdef.Cast) (*term, error) {
-	from, err := x.term(c.X)
+	from, err := x.operand(c.X)
 	if err != nil {
 		return nil, err
 	}
@@ -262,81 +273,12 @@ func (x indexer) cast(c indexdef.Cast) (*term, error) {
 	return nil, fmt.Errorf("%s cannot be carried over to PostgreSQL", c)
 }
 
-// arrow is data ->> '$.a', or data ->> 'a' for one key.
-func (x indexer) arrow(b indexdef.Binary) (*term, error) {
-	l, ok := b.Right.(indexdef.Literal)
-	if b.Op == "->" || !ok || l.Kind == indexdef.Null {
-		return nil, fmt.Errorf("%s cannot be carried over to PostgreSQL: write json_extract with the whole path", b)
-	}
-	path := l.Text
-	switch {
-	case l.Kind == indexdef.Number:
-		path = "$[" + path + "]"
-	case !strings.HasPrefix(path, "$"):
-		if strings.ContainsAny(path, ".[]") {
-			return nil, fmt.Errorf("%s: a key with a sign in it cannot be carried over to PostgreSQL", b)
-		}
-		path = "$." + path
-	}
-	return x.path(b.Left, path)
-}
-
-// path is a value inside a JSON field.
-func (x indexer) path(of indexdef.Expr, path string) (*term, error) {
-	name, ok := of.(indexdef.Name)
-	var f *pando.Field
-	if ok {
-		f = x.field(string(name))
-	}
-	if f == nil || f.Type != pando.FieldJSON && f.Type != pando.FieldGeoPoint {
-		return nil, fmt.Errorf("%s is no json field of %s", of, x.c.Name)
-	}
-	if !isPath(path) {
-		return nil, fmt.Errorf("the path %s cannot be carried over to PostgreSQL: only keys of letters, digits and _, and places in lists can", path)
-	}
-	t := &term{o: &rule.Operand{Kind: rule.OperandPath, Field: f, Path: path}, nullable: true}
-	x.d.path(t, x.d.quote(f.Name), extract)
-	return t, nil
-}
-
-// isPath tells whether a path is one that a rule can have.
-func isPath(path string) bool {
-	if !strings.HasPrefix(path, "$") {
-		return false
-	}
-	for rest := path[1:]; rest != ""; {
-		n := 1
-		for n < len(rest) && rest[n] != '.' && rest[n] != '[' && rest[n] != ']' {
-			n++
-		}
-		step := rest[1:n]
-		_, err := strconv.ParseUint(step, 10, 31)
-		switch {
-		case rest[0] == '[' && n < len(rest) && rest[n] == ']' && err == nil:
-			n++
-		case rest[0] != '.' || err == nil || !isWord(step):
-			return false
-		}
-		rest = rest[n:]
-	}
-	return true
-}
-
-func isWord(s string) bool {
-	for i := range len(s) {
-		if c := s[i] | 0x20; s[i] != '_' && (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') {
-			return false
-		}
-	}
-	return s != ""
-}
-
 func (x indexer) joined(b indexdef.Binary) (*term, error) {
-	l, err := x.term(b.Left)
+	l, err := x.operand(b.Left)
 	if err != nil {
 		return nil, err
 	}
-	r, err := x.term(b.Right)
+	r, err := x.operand(b.Right)
 	if err != nil {
 		return nil, err
 	}
@@ -352,19 +294,21 @@ func (x indexer) joined(b indexdef.Binary) (*term, error) {
 
 // computed is a sum, difference or product of numbers.
 func (x indexer) computed(b indexdef.Binary) (*term, error) {
-	l, err := x.term(b.Left)
+	l, err := x.operand(b.Left)
 	if err != nil {
 		return nil, err
 	}
-	r, err := x.term(b.Right)
+	r, err := x.operand(b.Right)
 	if err != nil {
 		return nil, err
 	}
 	if plain(l).class != numbers || plain(r).class != numbers {
 		return nil, fmt.Errorf("%s cannot be carried over to PostgreSQL: both sides must be number fields or numbers", b)
 	}
+	if l.constant && r.constant {
+		return nil, fmt.Errorf("%s is the same for all records", b)
+	}
 	t := expression(formNumber)
-	t.constant = l.constant && r.constant
 	t.nullable = l.nullable || r.nullable
 	t.text("(")
 	x.d.asNumber(&t.buffer, l)

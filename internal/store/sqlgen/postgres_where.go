@@ -78,6 +78,10 @@ func (x indexer) compare(w *buffer, e indexdef.Binary, strict bool) error {
 	if err != nil {
 		return err
 	}
+	return x.terms(w, e, l, r, strict)
+}
+
+func (x indexer) terms(w *buffer, e indexdef.Binary, l, r *term, strict bool) error {
 	if l.constant && r.constant {
 		return fmt.Errorf("%s is the same for all records", e)
 	}
@@ -91,6 +95,10 @@ func (x indexer) compare(w *buffer, e indexdef.Binary, strict bool) error {
 	case "LIKE", "NOT LIKE":
 		if l.constant || !r.constant {
 			return fmt.Errorf("%s: LIKE needs a column and a pattern in quotes", e)
+		}
+		if r.null() {
+			x.d.unknown(w)
+			return nil
 		}
 		return x.like(w, e.Op, l, r)
 	case "<", "<=", ">", ">=":
@@ -134,12 +142,22 @@ func (x indexer) in(w *buffer, e indexdef.In, strict bool) error {
 		w.text("NOT ")
 		strict = true
 	}
+	l, err := x.term(e.X)
+	if err != nil {
+		return err
+	}
 	w.text("(")
 	for i, item := range e.List {
 		if i > 0 {
 			w.text(" OR ")
 		}
-		if err := x.compare(w, indexdef.Binary{Op: "=", Left: e.X, Right: item}, strict); err != nil {
+		r, err := x.term(item)
+		if err != nil {
+			return err
+		}
+		untyped := *r.o // only what is looked for has a type that counts
+		untyped.Affinity, r.o = rule.AffinityNone, &untyped
+		if err := x.terms(w, indexdef.Binary{Op: "=", Left: e.X, Right: item}, l, r, strict); err != nil {
 			return err
 		}
 	}

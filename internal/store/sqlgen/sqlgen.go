@@ -8,6 +8,13 @@
 // down in internal/rule; the SQL says the same with as little around a column as
 // the meaning allows, because COALESCE and casts keep an index from being used.
 //
+// SQLite's types are those of the language, so its SQL is short. PostgreSQL's are
+// not: its dialect knows the type of every column, and writes what SQLite's types
+// would do to each other; where only the row knows (inside JSON), values are
+// compared by a text that sorts as they do, made by functions in schema _pando.
+// Indexes are generated beside ([PostgresIndex]), with columns and expressions as
+// the statements have them.
+//
 // Text of a user never becomes part of the SQL: values are bound, names are
 // those of collections and fields, quoted. One exception needs no trust either:
 // the path of an indexed JSON expression, which must stand in the SQL as it

@@ -25,7 +25,7 @@ func openSQLite(t testing.TB, w *ruletest.World) *engine {
 	}
 	db.SetMaxOpenConns(1) // one connection is one database in memory
 	t.Cleanup(func() { db.Close() })
-	e := &engine{"sqlite", sqlgen.SQLite, func(ctx context.Context, sql string, args ...any) ([]string, error) {
+	e := &engine{name: "sqlite", d: sqlgen.SQLite, run: func(ctx context.Context, sql string, args ...any) ([]string, error) {
 		rows, err := db.QueryContext(ctx, sql, args...)
 		if err != nil {
 			return nil, err
@@ -33,6 +33,7 @@ func openSQLite(t testing.TB, w *ruletest.World) *engine {
 		defer rows.Close()
 		return lastColumn(rows)
 	}}
+	e.add = e.addToSQLite
 	for _, c := range w.Collections {
 		if !c.IsView() {
 			e.exec(t, createTable(c))
@@ -81,8 +82,7 @@ func createTable(c *pando.Collection) string {
 	return "CREATE TABLE " + indexdef.Quote(c.Name) + " (" + strings.Join(columns, ", ") + ")"
 }
 
-func (e *engine) insert(t testing.TB, r *pando.Record) {
-	t.Helper()
+func (e *engine) addToSQLite(r *pando.Record) error {
 	var args []any
 	for _, v := range r.Values {
 		switch x := v.(type) {
@@ -97,7 +97,8 @@ func (e *engine) insert(t testing.TB, r *pando.Record) {
 		}
 		args = append(args, v)
 	}
-	e.exec(t, "INSERT INTO "+indexdef.Quote(r.Collection.Name)+" VALUES (?"+strings.Repeat(", ?", len(args)-1)+")", args...)
+	_, err := e.run(context.Background(), "INSERT INTO "+indexdef.Quote(r.Collection.Name)+" VALUES (?"+strings.Repeat(", ?", len(args)-1)+")", args...)
+	return err
 }
 
 func lastColumn(rows *sql.Rows) ([]string, error) {

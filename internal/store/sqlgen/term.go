@@ -14,6 +14,7 @@ type term struct {
 	filled   bool // surely neither null nor ""
 	nullable bool
 
+	view bool   // a column of a view, which has the type that its query gives it
 	form form   // what the SQL is, for a database that has types
 	row  string // a column that is null where the row is, for a form whose null says something else
 }
@@ -35,6 +36,7 @@ func (g *generator) term(sc *scope, o *rule.Operand) *term {
 		return t
 	}
 	t.nullable = o.Nullable(g.q.Collection)
+	t.view = g.ofView(o)
 	switch o.Kind {
 	case rule.OperandField:
 		g.d.field(t, g.aliasOf(sc, o.Join))
@@ -81,6 +83,14 @@ func (g *generator) compare(w *buffer, left, right *scope, c *rule.Compare, stri
 
 func (g *generator) column(sc *scope, o *rule.Operand) string {
 	return g.aliasOf(sc, o.Join) + "." + g.d.quote(o.Field.Name)
+}
+
+// ofView tells whether the operand is a column of a view.
+func (g *generator) ofView(o *rule.Operand) bool {
+	if o.Join == nil {
+		return g.q.Collection.IsView() && g.q.Virtual == nil
+	}
+	return o.Join.Collection != nil && o.Join.Collection.IsView()
 }
 
 // pathForm tells how an index has the path. An index vouches for the column,

@@ -244,11 +244,6 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	return fn(&r)
 }
 
-// ReadOne is Read: a snapshot costs next to nothing here.
-func (s *Store) ReadOne(ctx context.Context, fn func(store.Reader) error) error {
-	return s.Read(ctx, fn)
-}
-
 // Close ends the store after the reads and writes under way. Later calls fail
 // with a KindUnavailable error. A second Close does nothing.
 func (s *Store) Close() error {

@@ -5,11 +5,21 @@ LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
 	t text := doc;
 	escaped boolean := strpos(t, '\u') > 0;
+	direct boolean := NOT escaped; -- whether PostgreSQL's own operator means the same
 	step text;
 	quoted text;
 	found json;
+	at int;
 BEGIN
-	IF escaped THEN
+	FOREACH step IN ARRAY path LOOP
+		EXIT WHEN NOT direct;
+		quoted := '"' || step || '"';
+		at := strpos(t, quoted);
+		direct := ascii(step) NOT BETWEEN 48 AND 57 AND (at = 0 OR strpos(substr(t, at + 1), quoted) = 0);
+	END LOOP;
+	IF direct THEN
+		RETURN doc #> path;
+	ELSIF escaped THEN
 		doc := _pando.json_tame(t);
 	END IF;
 	FOREACH step IN ARRAY path LOOP
@@ -17,8 +27,7 @@ BEGIN
 			doc := doc -> step::int;
 		ELSE
 			found := doc -> step;
-			quoted := '"' || step || '"';
-			IF found IS NOT NULL AND (escaped OR strpos(substr(t, strpos(t, quoted) + 1), quoted) > 0) THEN
+			IF found IS NOT NULL THEN
 				SELECT e.value INTO found FROM json_each(doc) WITH ORDINALITY AS e(key, value, n) WHERE e.key = step ORDER BY e.n LIMIT 1;
 			END IF;
 			doc := found;

@@ -9,7 +9,7 @@ BEGIN
 	CASE json_typeof(v)
 	WHEN 'string' THEN RETURN v #>> '{}';
 	WHEN 'boolean' THEN RETURN (v::text ~ 'true')::int::text;
-	WHEN 'object', 'array' THEN RETURN _pando.json_compact(v::text);
+	WHEN 'object', 'array' THEN RETURN _pando.json_compact(CASE path WHEN '{}' THEN doc ELSE v END::text);
 	WHEN 'number' THEN
 		t := btrim(v::text, E' \t\n\r');
 		IF _pando.is_whole(t) THEN

@@ -61,7 +61,7 @@ BEGIN
 			WHEN 'f' THEN to_char(tod / 1000 % 60, 'FM00') || '.' || to_char(tod % 1000, 'FM000')
 			WHEN 'F' THEN _pando.year_text(d[1]) || '-' || to_char(d[2], 'FM00') || '-' || to_char(d[3], 'FM00')
 			WHEN 'G' THEN _pando.year_text(thursday[1])
-			WHEN 'g' THEN to_char(thursday[1] % 100, 'FM00')
+			WHEN 'g' THEN lpad((thursday[1] % 100)::text, greatest(2, length((thursday[1] % 100)::text)), '0')
 			WHEN 'H' THEN to_char(hour, 'FM00')
 			WHEN 'I' THEN to_char((hour + 11) % 12 + 1, 'FM00')
 			WHEN 'j' THEN to_char(yday, 'FM000')

@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"github.com/pandobase/pando/internal/store"
+)
+
+// A write must not be made under a catalog that is not the newest any more, nor by
+// a server whose lease somebody else has taken: once a change of a rule is
+// answered, nothing may come to light that was judged by the old one.
+//
+// So changes of the schema keep all writes out, and after them the gate, a number
+// that each write checks when it holds its lock, is another one. It is a sequence
+// because these do not belong to transactions: what it says is what it says now,
+// whatever snapshot one has, and reading it makes nobody conflict with anybody.
+//
+//	writes in general       LOCK _pando_meta ROW SHARE, check the gate, …
+//	a create in one go      INSERT … SELECT … WHERE the gate is right, on its own: the
+//	                        table that it inserts into is lock enough, and sessions
+//	                        for writes are serializable by default
+//	a change of the schema  LOCK _pando_meta EXCLUSIVE, check the gate, LOCK every
+//	                        table SHARE, move the gate, …, COMMIT
+//
+// A schema change that is rolled back leaves the gate moved: writes then look, and
+// find nothing changed. (ACCESS EXCLUSIVE on _pando_meta would be replayed on
+// replicas, and cancel their reads.)
+
+// lock is what a transaction that writes takes first. It takes no snapshot.
+func (t *tx) lock() *query {
+	if t.mode.alone {
+		return &query{sql: "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"}
+	}
+	return &query{sql: "LOCK TABLE _pando_meta IN ROW SHARE MODE"}
+}
+
+// check fails with a division by zero if the gate is another one.
+func (t *tx) check() *query {
+	arg, _ := argument(t.gate)
+	return &query{sql: "SELECT 1 / (last_value = $1)::int FROM _pando_gate", args: [][]byte{arg}}
+}
+
+// lockTables keeps creates out that take no other lock.
+func lockTables(cat *store.Catalog) []*query {
+	var names []string
+	for _, c := range cat.Collections {
+		if !c.IsView() {
+			names = append(names, quote(c.Name))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []*query{{sql: "LOCK TABLE " + strings.Join(names, ", ") + " IN SHARE MODE", once: true}}
+}
+
+// moveGate makes all writes look again, once in a transaction that has the schema
+// to itself.
+func (t *tx) moveGate(ctx context.Context) error {
+	if t.newGate > 0 {
+		return nil
+	}
+	gate, err := t.c.queryInt(ctx, "SELECT nextval('_pando_gate')")
+	if err := t.retried(ctx, err); err != nil {
+		return unavailable(err)
+	}
+	t.newGate = gate
+	return nil
+}
+
+// oneGo tells whether the transaction can be sent as inserts that check the gate
+// themselves. They must be into one table: with several locks to wait for, a
+// change of the schema and a create could wait for each other.
+func (t *tx) oneGo() bool {
+	if t.begun || t.mode != (mode{}) || !t.inserts || !t.blind || t.c.unnamed || len(t.queue) == 0 {
+		return false
+	}
+	for _, q := range t.queue {
+		if q.gated == "" || q.gated != t.queue[0].gated {
+			return false
+		}
+	}
+	return true
+}
+
+// gateQueue makes inserts of what was put off that check the gate themselves, and
+// insert nothing if it is another one. They are one transaction.
+func (t *tx) gateQueue() {
+	arg, _ := argument(t.gate)
+	for _, q := range t.queue {
+		q.sql = q.gated
+		q.args = append(q.args, arg)
+		q.formats = append(q.formats[:len(q.formats):len(q.formats)], 0)
+	}
+	t.queue[len(t.queue)-1].commits = true
+}
