@@ -25,7 +25,8 @@ type Error struct {
 	Kind    Kind
 	Message string // for people; starts with a capital, ends in punctuation
 	// Data holds the failure of each field, by field name. Values are
-	// *FieldError, or FieldErrors for a nested level.
+	// *FieldError, or FieldErrors for a nested level. Of a write that may have
+	// been made or not, outcome is "unknown".
 	Data FieldErrors
 	Err  error // the cause; logged, never sent
 }

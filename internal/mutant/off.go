@@ -10,6 +10,7 @@ const (
 	ForeignKept         = false // facts outlive another program's write
 	KeyWithoutPage      = false // two pages of a list share a key
 	KeyWithoutAuth      = false // people who differ for a rule share a key
+	ReplicaUnchecked    = false // a read takes any replica, however late
 	CatalogLate         = false // whoever finds a new catalog in a snapshot keeps it to himself
 	RowsLate            = false // the searches that are remembered learn of a commit after readers can see it
 	RowsUnmoved         = false // what they found is taken for what there is now

@@ -17,6 +17,7 @@ var (
 	ForeignKept         = name == "foreign-kept"
 	KeyWithoutPage      = name == "key-without-page"
 	KeyWithoutAuth      = name == "key-without-auth"
+	ReplicaUnchecked    = name == "replica-unchecked"
 	CatalogLate         = name == "catalog-late"
 	RowsLate            = name == "rows-late"
 	RowsUnmoved         = name == "rows-unmoved"

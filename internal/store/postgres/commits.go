@@ -26,6 +26,9 @@ const orderWait = 100 * time.Millisecond
 //
 // The log's records begin at multiples of 8, so a node that has replayed L-7 has
 // replayed L: seven commits of one sync get positions of their own below it.
+//
+// With one host, and a client that keeps no positions, nobody compares them with
+// a log. Then the log is not asked, and they are just greater than the last.
 type commits struct {
 	index *position.Index
 	sinks []changes.Sink
@@ -90,18 +93,22 @@ func (k *commits) crash(f *flight) {
 }
 
 // land settles a commit that did happen: the log was on disk up to flushed when
-// it was answered. published is called before anybody is told.
+// it was answered, or 0 if it was not asked. published is called before anybody is told.
 func (k *commits) land(f *flight, timeline uint32, flushed position.N, published func()) position.N {
 	k.await(f)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if timeline > k.timeline { // other numbers from here on
-		k.timeline, k.last = timeline, 0
+	n, reached := k.last+1, k.last+1
+	if flushed > 0 {
+		if timeline > k.timeline { // other numbers from here on
+			k.timeline, k.last = timeline, 0
+		}
+		n = max(flushed-7, k.last+1)
+		reached = min(n, flushed)
 	}
-	n := max(flushed-7, k.last+1)
 	k.last = n
 	published()
-	k.index.Commit(min(n, flushed), f.tags)
+	k.index.Commit(reached, f.tags)
 	k.index.Publish(n)
 	f.batch.Position = n
 	if f.late {
@@ -158,6 +165,19 @@ func (k *commits) ahead(f *flight) *flight {
 
 func (f *flight) follows(o *flight) bool {
 	return o.seq < f.seq && o.seq <= f.horizon && !(f.blind && f.inserts && o.inserts)
+}
+
+// drain waits for the COMMITs that have been sent by now.
+func (k *commits) drain() {
+	k.mu.Lock()
+	var waits []chan struct{}
+	for _, f := range k.flying {
+		waits = append(waits, f.done)
+	}
+	k.mu.Unlock()
+	for _, done := range waits {
+		<-done
+	}
 }
 
 // foreign tells everybody that another program has changed something.

@@ -21,6 +21,8 @@ type nodes struct {
 	watcher *topology.Watcher
 	prober  *prober
 
+	several atomic.Bool // hosts
+
 	mu      sync.Mutex
 	hosts   map[string]address
 	lives   map[*topology.Member]*node
@@ -93,6 +95,7 @@ func (k *nodes) setHosts(hosts []address) {
 	for _, a := range hosts {
 		k.hosts[a.host] = a
 	}
+	k.several.Store(len(hosts) > 1)
 }
 
 func hostNames(hosts []address) []string {
@@ -204,11 +207,7 @@ func (k *nodes) alternative(n *node) bool {
 
 // sole tells whether there is one host only: whether it answers probes or not,
 // there is nobody else to ask.
-func (k *nodes) sole() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.hosts) == 1
-}
+func (k *nodes) sole() bool { return !k.several.Load() }
 
 // writer is a connection to the primary, for which it waits a bounded time.
 func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
@@ -266,18 +265,18 @@ func (k *nodes) until(
 		}
 		var c *conn
 		n := k.of(m)
-		if n != nil {
-			if c, err = from(n).acquire(ctx); err == nil {
-				m.Acquire()
-				return n, c, nil
-			}
+		if n == nil {
+			err = errPoolClosed // its life has just ended
+		} else if c, err = from(n).acquire(ctx); err == nil {
+			m.Acquire()
+			return n, c, nil
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, nil, ctx.Err()
-		case err != nil && !isLost(err) && !isStarting(err) || time.Now().After(deadline):
+		case !isLost(err) && !isStarting(err) || time.Now().After(deadline):
 			return nil, nil, unavailable(err)
-		case err != nil && !errors.Is(err, errPoolClosed):
+		case !errors.Is(err, errPoolClosed):
 			m.Suspect()
 		}
 		if err := pause(ctx, try); err != nil {
@@ -333,13 +332,29 @@ func (s *Store) Topology() topology.Status { return s.nodes.watcher.Status() }
 
 // SetURL has other hosts watched, as the configuration says now. User, database
 // and password are those of the new URL as well.
-func (s *Store) SetURL(url string) error {
+func (s *Store) SetURL(ctx context.Context, url string) error {
 	hosts, err := parseURL(url, &s.opts)
 	if err != nil {
 		return err
 	}
 	s.nodes.setHosts(hosts)
 	s.nodes.prober.set(hosts)
+	if len(hosts) > 1 {
+		// What was committed while there was one host has positions that say
+		// nothing to a replica: it must have replayed everything up to now.
+		s.commits.drain()
+		n, c, err := s.nodes.writer(ctx)
+		if err != nil {
+			return err
+		}
+		var at where
+		err = c.run(ctx, at.query(n))
+		n.release(c)
+		if err != nil {
+			return unavailable(err)
+		}
+		s.index.Forget(at.n)
+	}
 	s.nodes.watcher.SetHosts(hostNames(hosts))
 	return nil
 }

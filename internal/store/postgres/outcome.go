@@ -36,18 +36,19 @@ const outcomePause = 20 * time.Millisecond
 func (t *tx) settle(f *flight, lost error) result {
 	s := t.s
 	unknown := result{err: unknownOutcome(fmt.Errorf("commit: %w", lost))}
-	member, timeline := t.node.member, t.node.member.Report().Timeline
+	old := t.node.member.Report()
+	var asked string // when the server was asked first, by its own clock
 	t.c.cut()
 	t.release()
 	for {
 		n, c, err := s.nodes.writer(context.Background())
 		if err == nil {
-			over := n.member != member
+			over := n.host != t.node.host || n.member.Report().Instance != old.Instance
 			if !over {
-				over, err = isOver(c, t.pid)
+				over, err = isOver(c, t.pid, &asked)
 			}
 			if over && err == nil {
-				what, at, err := t.look(n, c, timeline, f)
+				what, at, err := t.look(n, c, old.Timeline, f)
 				if err == nil {
 					n.release(c)
 					return t.settled(f, what, at, unknown)
@@ -72,9 +73,7 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 	case fateCommitted:
 		n := t.s.commits.land(f, at.timeline, at.n, t.published)
 		t.s.stats.writes.Add(1)
-		token := position.Token{Timeline: at.timeline, N: n}
-		t.s.positions.given(token)
-		position.SessionOf(t.ctx).Observe(token)
+		t.s.given(t.ctx, at.timeline, n)
 		return result{pos: n}
 	case fateAborted:
 		t.s.commits.crash(f)
@@ -190,14 +189,24 @@ func (p *plan) equal(a, b []any) bool {
 	return true
 }
 
-// isOver tells whether a session of ours is, whose connection is gone.
-func isOver(c *conn, pid string) (over bool, err error) {
+// isOver tells whether a session of ours is, whose connection is gone. Another one
+// may get its number, but not before asked.
+func isOver(c *conn, pid string, asked *string) (over bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	if *asked == "" {
+		err := c.each(ctx, "SELECT clock_timestamp()", func(v [][]byte) error {
+			*asked = string(v[0])
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
 	over = true
-	err = c.each(ctx, "SELECT 1 FROM pg_stat_activity WHERE pid = $1::int", func([][]byte) error {
+	err = c.each(ctx, "SELECT 1 FROM pg_stat_activity WHERE pid = $1::int AND backend_start <= $2::timestamptz", func([][]byte) error {
 		over = false
 		return nil
-	}, pid)
+	}, pid, *asked)
 	return over, err
 }

@@ -34,7 +34,7 @@ type Store struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // calls of Read, Write and Backup
-	unknown sync.WaitGroup // transactions, some of which Write does not wait for any more
+	unknown sync.WaitGroup // transactions that nobody waits for any more
 
 	watching sync.WaitGroup
 	ended    chan struct{} // closed when Close begins
@@ -91,7 +91,7 @@ func (s *Store) start(ctx context.Context) error {
 	s.version.Store(now.cat.Version)
 	s.catalogs.add(now.cat)
 	s.now.Store(now)
-	s.commits.timeline = at.timeline
+	s.commits.timeline, s.commits.last = at.timeline, at.n
 	s.index.Forget(at.n)
 	if s.lease != nil {
 		s.lease.start()

@@ -89,6 +89,7 @@ func TestRoundTrips(t *testing.T) {
 				if err := tt.do(); err != nil {
 					t.Fatalf("%s: %v", tt.name, err)
 				}
+				s.unknown.Wait() // for the end of a snapshot
 			})
 			if got != tt.want {
 				t.Errorf("%s, round %d: %d round trips, want %d", tt.name, round, got, tt.want)

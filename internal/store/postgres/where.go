@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -40,6 +41,17 @@ func (p *positions) greatest() position.Token {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.most
+}
+
+// given notes that somebody who keeps positions is given one.
+func (s *Store) given(ctx context.Context, timeline uint32, n position.N) {
+	session := position.SessionOf(ctx)
+	if session == nil {
+		return
+	}
+	t := position.Token{Timeline: timeline, N: n}
+	s.positions.given(t)
+	session.Observe(t)
 }
 
 // Judge says what a position that a client presents is worth now.

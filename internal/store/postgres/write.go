@@ -205,9 +205,7 @@ func (t *tx) leave(q *query) error {
 	var at where
 	err := t.c.run(context.Background(), q, at.query(t.node))
 	if err == nil {
-		token := position.Token{Timeline: at.timeline, N: at.n}
-		t.s.positions.given(token)
-		session.Observe(token)
+		t.s.given(t.ctx, at.timeline, at.n)
 	}
 	return err
 }
@@ -261,7 +259,9 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	} else {
 		all = append(all, commit)
 	}
-	all = append(all, at.query(t.node))
+	if !t.s.nodes.sole() || position.SessionOf(t.ctx) != nil {
+		all = append(all, at.query(t.node))
+	}
 	t.s.commits.depart(f)
 	close(committing)
 	t.c.waited = false
@@ -280,9 +280,6 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		return t.notCommitted(err, all, len(open), own)
 	}
 	if commit.ran && t.c.waited { // it is made, and may yet be taken back
-		if at.n == 0 {
-			return t.settle(f, errors.New("the standby has not confirmed it"))
-		}
 		t.s.commits.land(f, at.timeline, at.n, t.published)
 		t.release()
 		return result{err: unknownOutcome(errors.New("the standby has not confirmed it"))}
@@ -295,9 +292,7 @@ func (t *tx) committed(f *flight, at where) result {
 	s := t.s
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
-	token := position.Token{Timeline: at.timeline, N: n}
-	s.positions.given(token)
-	position.SessionOf(t.ctx).Observe(token)
+	s.given(t.ctx, at.timeline, n)
 	t.release()
 	return result{pos: n}
 }
