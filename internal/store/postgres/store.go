@@ -24,7 +24,7 @@ type Store struct {
 	now      atomic.Pointer[current]
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
-	catalogs catalogs
+	catalogs store.Versions
 	plans    plans
 	commits  commits
 	// positions are those that clients were given.
@@ -89,7 +89,7 @@ func (s *Store) start(ctx context.Context) error {
 		return unavailable(err)
 	}
 	s.version.Store(now.cat.Version)
-	s.catalogs.add(now.cat)
+	s.catalogs.Add(now.cat)
 	s.now.Store(now)
 	s.commits.timeline, s.commits.last = at.timeline, at.n
 	s.index.Forget(at.n)
@@ -199,7 +199,7 @@ func (s *Store) refresh(ctx context.Context) error {
 		return unavailable(err)
 	}
 	foreign := now.cat.Version > s.Catalog().Version && s.coming.Load() == 0
-	s.catalogs.add(now.cat)
+	s.catalogs.Add(now.cat)
 	s.publish(now.cat, now.gate)
 	s.nextVersion(now.cat.Version)
 	if foreign {

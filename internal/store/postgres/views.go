@@ -146,7 +146,7 @@ func (t *tx) renameUnderViews(ctx context.Context, a alteration, old, c *pando.C
 		if err := t.storeCollection(ctx, v, next); err != nil {
 			return err
 		}
-		t.setCatalog(withCollection(t.cat, t.s.nextVersion(t.cat.Version), next))
+		t.setCatalog(t.cat.With(t.s.nextVersion(t.cat.Version), next))
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ type Store struct {
 
 	catalog  atomic.Pointer[store.Catalog]
 	coming   atomic.Pointer[store.Catalog] // being committed, to be published then; else nil
-	catalogs catalogs
+	catalogs store.Versions
 	plans    plans
 	counts   counts
 	matches  matches
@@ -144,7 +144,7 @@ func (s *Store) start(c *conn) error {
 		return unavailable(err)
 	}
 	s.writer = w
-	s.catalogs.add(w.group.cat)
+	s.catalogs.Add(w.group.cat)
 	s.catalog.Store(w.group.cat)
 	s.index.Forget(position.N(w.csn))
 	go w.loop()
