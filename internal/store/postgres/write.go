@@ -43,7 +43,7 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 			return r.pos, r.err
 		}
 		if try == writeTries {
-			return 0, unavailable(r.again)
+			return 0, givenUp(r.again)
 		}
 		s.stats.retries.Add(1)
 		m.careful = m.careful || r.how.careful
