@@ -25,7 +25,7 @@ type Store struct {
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
 	catalogs store.Versions
-	plans    plans
+	plans    store.Plans[*plan]
 	commits  commits
 	// positions are those that clients were given.
 	positions positions
@@ -48,7 +48,7 @@ var _ store.Store = (*Store)(nil)
 // KindUnavailable one. No message shows a password.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{})}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
 	s.commits = commits{index: opts.Index, sinks: opts.Sinks}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {

@@ -103,7 +103,7 @@ func (r *reader) Record(ctx context.Context, c *pando.Collection, id string) (*p
 	if err := r.use(ctx); err != nil {
 		return nil, err
 	}
-	rec, err := r.record(r.s.plans.of(c), id)
+	rec, err := r.record(r.s.plans.Of(c), id)
 	if err != nil {
 		return nil, r.failed(c, err)
 	}
@@ -133,7 +133,7 @@ func (r *reader) Records(ctx context.Context, c *pando.Collection, ids []string)
 	if err := r.use(ctx); err != nil {
 		return nil, err
 	}
-	p := r.s.plans.of(c)
+	p := r.s.plans.Of(c)
 	if c.IsView() {
 		recs, err := r.viewRecords(p, ids)
 		return recs, r.failed(c, err)

@@ -70,7 +70,7 @@ type Store struct {
 	catalog  atomic.Pointer[store.Catalog]
 	coming   atomic.Pointer[store.Catalog] // being committed, to be published then; else nil
 	catalogs store.Versions
-	plans    plans
+	plans    store.Plans[*plan]
 	counts   counts
 	matches  matches
 	pool     *pool
@@ -111,7 +111,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.RememberFrom == 0 {
 		opts.RememberFrom = 2000
 	}
-	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index, plans: store.Plans[*plan]{Make: newPlan}}
 	s.counts.counting = make(chan struct{}, 1)
 	if s.log == nil {
 		s.log = slog.Default()
