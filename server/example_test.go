@@ -161,7 +161,7 @@ func ExampleBackup() {
 		log.Fatal(err)
 	}
 	var restored *server.BackupInfo
-	if restored, err = server.Restore(context.Background(), archive, target); err != nil {
+	if restored, err = server.Restore(context.Background(), archive, server.Place{Dir: target}); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(restored.Entries == made.Entries, len(restored.Missing))

@@ -99,6 +99,31 @@ func inOrder(collections []*pando.Collection) []*pando.Collection {
 	return out
 }
 
+// InsertTaken writes records of one collection in a transaction or, if the
+// database refuses one of them for what it holds, each in one of its own without
+// those that it refuses. taken are the others.
+func InsertTaken(ctx context.Context, s Store, recs []*pando.Record, refused func(rec *pando.Record, why string)) (taken []*pando.Record, err error) {
+	write := func(recs []*pando.Record) error {
+		_, err := s.Write(ctx, func(tx Tx) error { return InsertAll(ctx, tx, recs) })
+		return err
+	}
+	if err := write(recs); pando.KindOf(err) != pando.KindInvalid {
+		return recs, err
+	}
+	for _, rec := range recs {
+		err := write([]*pando.Record{rec})
+		switch {
+		case err == nil:
+			taken = append(taken, rec)
+		case pando.KindOf(err) == pando.KindInvalid:
+			refused(rec, Words(err))
+		default:
+			return taken, err
+		}
+	}
+	return taken, nil
+}
+
 // BulkTx is a Tx that inserts many records faster than one by one.
 type BulkTx interface {
 	Tx

@@ -129,7 +129,7 @@ func (t *Transfer) copyRecords(ctx context.Context, c *pando.Collection) error {
 		for i, rec := range page {
 			recs[i] = &pando.Record{Collection: to, Values: rec.Values}
 		}
-		taken, err := t.insert(ctx, recs)
+		taken, err := store.InsertTaken(ctx, t.To, recs, t.refuse)
 		if err != nil {
 			return err
 		}
@@ -145,32 +145,13 @@ func (t *Transfer) copyRecords(ctx context.Context, c *pando.Collection) error {
 	})
 }
 
-// insert writes records together or, if the target refuses one of them for what
-// it holds, one by one without those that it refuses.
-func (t *Transfer) insert(ctx context.Context, recs []*pando.Record) (taken []*pando.Record, err error) {
-	write := func(recs []*pando.Record) error {
-		_, err := t.To.Write(ctx, func(tx store.Tx) error { return store.InsertAll(ctx, tx, recs) })
-		return err
+// refuse notes a record that the target does not take.
+func (t *Transfer) refuse(rec *pando.Record, why string) {
+	if t.refused == nil {
+		t.refused = map[string]bool{}
 	}
-	if err := write(recs); pando.KindOf(err) != pando.KindInvalid {
-		return recs, err
-	}
-	for _, rec := range recs {
-		err := write([]*pando.Record{rec})
-		switch {
-		case err == nil:
-			taken = append(taken, rec)
-		case pando.KindOf(err) == pando.KindInvalid:
-			if t.refused == nil {
-				t.refused = map[string]bool{}
-			}
-			t.refused[rec.Collection.ID+"/"+rec.ID()] = true
-			t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, store.Words(err)))
-		default:
-			return taken, err
-		}
-	}
-	return taken, nil
+	t.refused[rec.Collection.ID+"/"+rec.ID()] = true
+	t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, why))
 }
 
 // each walks a collection in insertion order, page by page.

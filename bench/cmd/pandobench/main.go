@@ -12,9 +12,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/pandobase/pando/bench/internal/cluster"
 	"github.com/pandobase/pando/bench/internal/dataset"
 	"github.com/pandobase/pando/bench/internal/report"
 	"github.com/pandobase/pando/bench/internal/server"
@@ -67,6 +69,7 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer r.Postgres.Close()
 	result := report.Run{Name: o.name, Machine: machine()}
 	if o.add {
 		if result, err = report.Read(filepath.Join(o.results, o.name+".json")); err != nil {
@@ -134,8 +137,9 @@ func (o *options) runner(ctx context.Context) (*workload.Runner, error) {
 	}
 	r := &workload.Runner{
 		Targets: o.targets, Binaries: make(map[server.Kind]server.Binary), Scratch: scratch,
-		Store:  &dataset.Store{Root: data, Log: log.Printf, AnyBuild: o.anyBuild},
-		Rounds: o.rounds, Duration: o.duration, Conns: o.conns,
+		Store:    &dataset.Store{Root: data, Log: log.Printf, AnyBuild: o.anyBuild},
+		Postgres: &cluster.Server{Log: log.Printf},
+		Rounds:   o.rounds, Duration: o.duration, Conns: o.conns,
 		LimitParent: o.cgroup, LargeRecords: o.largeRecords, LargeUsers: o.largeUsers, Small: o.small,
 		Log: log.Printf,
 	}
@@ -145,7 +149,11 @@ func (o *options) runner(ctx context.Context) (*workload.Runner, error) {
 			return nil, err
 		}
 	}
-	for _, kind := range o.targets {
+	kinds := o.targets
+	if slices.Contains(kinds, server.Bare) && slices.ContainsFunc(o.workloads, func(w workload.Workload) bool { return w.Postgres }) {
+		kinds = append(slices.Clone(kinds), server.PGX)
+	}
+	for _, kind := range kinds {
 		bin, err := o.binary(ctx, kind)
 		if err != nil {
 			return nil, err
@@ -155,17 +163,17 @@ func (o *options) runner(ctx context.Context) (*workload.Runner, error) {
 	return r, os.RemoveAll(scratch) // made anew for each workload
 }
 
-// binary finds the program of a server, and builds that of the peer.
+// binary finds the program of a server, and builds that of a peer.
 func (o *options) binary(ctx context.Context, kind server.Kind) (server.Binary, error) {
 	switch kind {
 	case server.Pando:
 		return server.Inspect(kind, o.pando)
-	case server.PocketBase:
-		if o.pocketbase != "" {
+	case server.PocketBase, server.PGX:
+		if o.pocketbase != "" && kind == server.PocketBase {
 			return server.Inspect(kind, o.pocketbase)
 		}
-		path := filepath.Join(o.data, "bin", "pocketbase")
-		if err := server.BuildPocketBase(ctx, filepath.Join("bench", "peers", "pocketbase"), path); err != nil {
+		path := filepath.Join(o.data, "bin", string(kind))
+		if err := server.BuildPeer(ctx, filepath.Join("bench", "peers", string(kind)), path); err != nil {
 			return server.Binary{}, err
 		}
 		return server.Inspect(kind, path)

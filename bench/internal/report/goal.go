@@ -27,6 +27,7 @@ type Goal struct {
 	AtMost   bool   // the bound is an upper one
 	Survive  bool   // not to get through the workload at all is to fall short
 	Against  string // label that the ratio is taken to; empty for an absolute bound
+	own      Metric // of a bound for a figure of Pando's own
 	measure  func(*Run) (Figure, error)
 	unit     string            // follows the figure
 	note     func(*Run) string // follows what was measured; nil: nothing
@@ -115,22 +116,38 @@ func ofBare(workload, title string, bound float64) Goal {
 
 // atMost is a goal of at most bound for a figure of Pando's own.
 func atMost(workload, title string, m Metric, bound float64, target, unit string) Goal {
-	return Goal{
-		Workload: workload, Title: title, Target: target, Bound: bound, AtMost: true, unit: unit,
-		measure: func(r *Run) (Figure, error) {
-			w, err := r.find(workload)
-			if err != nil {
-				return Figure{}, err
-			}
-			s := w.Of(Pando)
-			if s == nil {
-				return Figure{}, errNotMeasured
-			}
-			if why := s.Void(); why != "" {
-				return Figure{}, errors.New(why)
-			}
-			return s.Figure(m), nil
-		},
+	g := Goal{Workload: workload, Title: title, Target: target, Bound: bound, AtMost: true, unit: unit}
+	g.own, g.measure = m, ownFigure(workload, Pando, m)
+	return g
+}
+
+// atLeast is one of at least bound.
+func atLeast(workload, title string, m Metric, bound float64, target, unit string) Goal {
+	g := atMost(workload, title, m, bound, target, unit)
+	g.AtMost = false
+	return g
+}
+
+// onPostgres makes g a goal for Pando on PostgreSQL.
+func onPostgres(g Goal) Goal {
+	g.measure = ownFigure(g.Workload, OnPostgres, g.own)
+	return g
+}
+
+func ownFigure(workload, label string, m Metric) func(*Run) (Figure, error) {
+	return func(r *Run) (Figure, error) {
+		w, err := r.find(workload)
+		if err != nil {
+			return Figure{}, err
+		}
+		s := w.Of(label)
+		if s == nil {
+			return Figure{}, errNotMeasured
+		}
+		if why := s.Void(); why != "" {
+			return Figure{}, errors.New(why)
+		}
+		return s.Figure(m), nil
 	}
 }
 

@@ -6,6 +6,10 @@ const (
 	TwoCPUs = "pando, 2 processors"
 	Small   = "pando, 10,000 records"
 	Large   = "pando, large"
+
+	OnPostgres = "pando on PostgreSQL"
+	NoCache    = "pando, no cache"
+	PGX        = "bare over pgx"
 )
 
 // Metrics of single workloads, by their names in Sample.Extra.
@@ -14,6 +18,12 @@ const (
 	IdleMemory Metric = "idleMegabytes"
 	StormRatio Metric = "p99DuringLoginsOverIdle"
 	PeakMemory Metric = "peakMegabytes"
+
+	RoundTrips   Metric = "roundTripsOfAView"
+	PrimaryShare Metric = "percentReadByThePrimary"
+	LateShare    Metric = "percentReadByReplicas"
+	StaleReads   Metric = "readsOlderThanAnAnswer"
+	FrozenWait   Metric = "longestMilliseconds"
 )
 
 // Goals are those of "Speed and size it must reach" and of "Bad input and
@@ -44,5 +54,12 @@ var Goals = []Goal{
 	times("large-filter", "1,000,000 users, 10,000,000 records: indexed filter", 0.7, Large, Small, "≥ 0.7 of the figure at 10,000"),
 	times("large-login", "1,000,000 users, 10,000,000 records: login", 0.7, Large, Small, "≥ 0.7 of the figure at 10,000"),
 	atMost("login-storm", "view's p99 while 200 log in at once", StormRatio, 3, "≤ 3 × idle", " × idle"),
+	times("pg-view", "PostgreSQL: view one record, no cache", 0.6, OnPostgres, PGX, "≥ 0.6 of a bare handler over pgx"),
+	times("pg-create", "PostgreSQL: create, 32 connections, synced", 0.7, OnPostgres, PGX, "≥ 0.7 of a bare handler over pgx"),
+	onPostgres(atMost("pg-trips", "PostgreSQL: one read that misses", RoundTrips, 1.005, "1 round trip", "")),
+	onPostgres(atMost("pg-replicas", "two replicas: reads that the primary serves", PrimaryShare, 1, "< 1%", "%")),
+	onPostgres(atLeast("pg-late", "both replicas 5 s late: reads of unchanged keys that they serve", LateShare, 95, "≥ 95%", "%")),
+	onPostgres(atMost("pg-late", "both replicas 5 s late: reads older than an answer", StaleReads, 0, "0", "")),
+	onPostgres(atMost("pg-frozen", "a frozen host, wherever in the list: longest request", FrozenWait, 500, "≤ 500 ms", " ms")),
 	atMost("startup", "ready on an empty directory", StartTime, 100, "≤ 100 ms", " ms"),
 }

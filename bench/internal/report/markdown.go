@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -37,13 +38,19 @@ func (w *Workload) table(b *strings.Builder) {
 	fmt.Fprintf(b, "## %s: %s\n\n", w.Name, w.Title)
 	b.WriteString(w.conditions())
 	b.WriteString("| server | per second | p50 ms | p99 ms | CPU µs each | MB idle | MB peak | ")
-	fmt.Fprintf(b, "%s × PocketBase | errors |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", w.Compare)
+	against := "PocketBase"
+	if w.against() != Peer {
+		against = w.against()
+	}
+	fmt.Fprintf(b, "%s × %s | errors |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", w.Compare, against)
 	for i := range w.Series {
 		w.row(b, &w.Series[i])
 	}
 	w.extras(b)
 	b.WriteByte('\n')
 }
+
+func (w *Workload) against() string { return cmp.Or(w.Against, Peer) }
 
 // conditions is a line that says what the figures hold for.
 func (w *Workload) conditions() string {
@@ -85,7 +92,7 @@ func (w *Workload) row(b *strings.Builder, s *Series) {
 		figures = " | | | " // what was measured is below the table
 	}
 	ratio := ""
-	if f, err := w.Ratio(w.Compare, s.Label, Peer); err == nil && s.Label != Peer {
+	if f, err := w.Ratio(w.Compare, s.Label, w.against()); err == nil && s.Label != w.against() {
 		ratio = fmt.Sprintf("**%s** (%s to %s)", number(f.Median), number(f.Min), number(f.Max))
 	}
 	fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", name, figures, idle, peak, ratio, errors)

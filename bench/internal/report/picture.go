@@ -104,7 +104,11 @@ func (r *Run) bars() []bar {
 		if w.Compare != Throughput {
 			line.name += " (" + string(w.Compare) + ")"
 		}
-		line.pando, _ = w.Ratio(w.Compare, Pando, Peer)
+		pando := Pando
+		if w.Of(OnPostgres) != nil {
+			pando = OnPostgres
+		}
+		line.pando, _ = w.Ratio(w.Compare, pando, Peer)
 		line.bare, _ = w.Ratio(w.Compare, Bare, Peer)
 		if line.pando.Median > 0 || line.bare.Median > 0 {
 			bars = append(bars, line)

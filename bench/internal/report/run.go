@@ -34,9 +34,10 @@ type Workload struct {
 	Conns    int               `json:"conns"`
 	Rate     float64           `json:"rate,omitempty"` // requests per second offered; 0 for as many as possible
 	Rounds   int               `json:"rounds"`
-	Duration time.Duration     `json:"duration"` // of a round, nanoseconds
-	Compare  Metric            `json:"compare"`  // what ratios are made of
-	Versions map[string]string `json:"versions"` // of the servers by label
+	Duration time.Duration     `json:"duration"`          // of a round, nanoseconds
+	Compare  Metric            `json:"compare"`           // what ratios are made of
+	Against  string            `json:"against,omitempty"` // label that ratios are shown to; "" is PocketBase
+	Versions map[string]string `json:"versions"`          // of the servers by label
 	Series   []Series          `json:"series"`
 }
 

@@ -2,8 +2,10 @@
 // process of its own with a data directory of its own, and reads from /proc
 // what they cost.
 //
-// There are three kinds: Pando, PocketBase (the peer, an unchanged build from
-// bench/peers/pocketbase) and bare, a plain net/http handler that answers
-// every request with the same bytes from memory. Bare is the limit of what
-// any server on net/http can reach on the machine.
+// There are four kinds: Pando, PocketBase (the peer, an unchanged build from
+// bench/peers/pocketbase), bare, a plain net/http handler that answers every
+// request with the same bytes from memory, and pgx, a plain net/http handler
+// that reads and writes rows of a PostgreSQL table (bench/peers/pgx). Bare is
+// the limit of what any server on net/http can reach on the machine, pgx of what
+// one on net/http and PostgreSQL can.
 package server

@@ -20,6 +20,7 @@ const (
 	Pando      Kind = "pando"
 	PocketBase Kind = "pocketbase"
 	Bare       Kind = "bare"
+	PGX        Kind = "pgx"
 )
 
 // Superuser of every data directory that the benchmarks make.
@@ -67,11 +68,10 @@ func version(kind Kind, path string) string {
 	if err != nil {
 		return "unknown"
 	}
-	if kind == PocketBase {
-		for _, dep := range info.Deps {
-			if dep.Path == "github.com/pocketbase/pocketbase" {
-				return dep.Version
-			}
+	module := map[Kind]string{PocketBase: "github.com/pocketbase/pocketbase", PGX: "github.com/jackc/pgx/v5"}[kind]
+	for _, dep := range info.Deps {
+		if dep.Path == module {
+			return dep.Version
 		}
 	}
 	for _, s := range info.Settings {
@@ -85,16 +85,15 @@ func version(kind Kind, path string) string {
 	return "unknown"
 }
 
-// BuildPocketBase builds the peer from its module in dir and writes the
-// program to path.
-func BuildPocketBase(ctx context.Context, dir, path string) error {
+// BuildPeer builds a peer from its module in dir and writes the program to path.
+func BuildPeer(ctx context.Context, dir, path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-C", dir, "-trimpath", "-o", abs, ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build PocketBase in %s: %w\n%s", dir, err, out)
+		return fmt.Errorf("build the peer in %s: %w\n%s", dir, err, out)
 	}
 	return nil
 }

@@ -24,9 +24,13 @@ const startWithin = 60 * time.Second
 type Config struct {
 	Binary Binary
 	Data   string // its data directory; for bare the file with its answer
-	Work   string // an empty directory: working directory, home and log
-	CPUs   string // processors it may use, as taskset writes them ("0", "0,1"); empty for all
-	Limit  *Limit // bound on its memory, nil for none
+	// Database is the PostgreSQL database of Pando, which then has only files in
+	// Data, or of pgx; "" is none.
+	Database string
+	NoCache  bool   // of Pando
+	Work     string // an empty directory: working directory, home and log
+	CPUs     string // processors it may use, as taskset writes them ("0", "0,1"); empty for all
+	Limit    *Limit // bound on its memory, nil for none
 }
 
 // Process is a running server.
@@ -57,11 +61,19 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 			return nil, err
 		}
 		args = append(args, "serve", "--dir", c.Data, "--http", addr, "--admin", p.Admin)
+		if c.Database != "" {
+			args = append(args, "--database", c.Database)
+		}
+		if c.NoCache {
+			args = append(args, "--cache-size", "off")
+		}
 	case PocketBase:
 		// It would print every statement if its program lay below TMPDIR.
 		args = append(args, "serve", "--dev=false", "--dir", c.Data, "--http", addr)
 	case Bare:
 		args = append(args, "bare", "-answer", c.Data, "-http", addr)
+	case PGX:
+		args = append(args, "-database", c.Database, "-http", addr)
 	}
 	if err := p.exec(c, args); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Binary.Kind, err)

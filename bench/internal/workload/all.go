@@ -26,6 +26,8 @@ var (
 	mixed    = []load.Kind{ok("view"), ok("update")}
 	combined = []load.Kind{ok("create"), ok("list")}
 	logins   = []load.Kind{ok("login")}
+
+	readsMixed = []load.Kind{ok("view"), ok("list")}
 )
 
 // All is every workload, in the order of the report.
@@ -60,6 +62,18 @@ var All = []Workload{
 	{Name: "memory-limit", Title: "95/5 mix on 100,000 records within 256 MB", Spec: big, Kinds: mixed, Script: mix, contenders: limited, Measure: withPeak},
 	{Name: "login-storm", Title: "view at a fixed rate while 200 log in at once", Spec: plain, Conns: 8, Rate: stormRate, Compare: report.P99, Kinds: views, Script: view, Measure: loginStorm, MaxRounds: 3},
 	{Name: "startup", Title: "start on an empty directory; idle memory", Compare: report.StartTime, Alone: startUp},
+
+	{Name: "pg-view", Title: "PostgreSQL: view one record, no cache, no token", Spec: plain, Postgres: true, Guests: true, Against: report.PGX, Kinds: views, Script: view, contenders: overPostgres},
+	{Name: "pg-create", Title: "PostgreSQL: create, no token", Spec: plain, Postgres: true, Guests: true, Against: report.PGX, Kinds: creates, Script: create, contenders: overPostgres},
+	{Name: "pg-view-token", Title: "PostgreSQL: view one record, by 100 users", Spec: plain, Postgres: true, Kinds: views, Script: view, contenders: besidePostgres},
+	{Name: "pg-list-newest", Title: "PostgreSQL: list 30 newest with totals, over 50 pages", Spec: plain, Postgres: true, Kinds: lists, Script: listNewest, contenders: besidePostgres},
+	{Name: "pg-list-filter", Title: "PostgreSQL: list 30 newest matches with totals, over 50 filters", Spec: plain, Postgres: true, Kinds: lists, Script: listFilter, contenders: besidePostgres},
+	{Name: "pg-list-owner", Title: "PostgreSQL: list with an owner rule, over 1,000 users", Spec: owned, Postgres: true, Kinds: lists, Script: listOwned, contenders: besidePostgres},
+	{Name: "pg-update", Title: "PostgreSQL: update, ids over all records", Spec: plain, Postgres: true, Kinds: updates, Script: update, contenders: besidePostgres},
+	{Name: "pg-trips", Title: "PostgreSQL: round trips to the database, one connection, no token", Spec: plain, Postgres: true, Guests: true, Alone: trips, contenders: replicated, MaxRounds: 1},
+	{Name: "pg-replicas", Title: "PostgreSQL with two replicas: views and lists, nothing written", Spec: plain, Postgres: true, Guests: true, Alone: spread, contenders: replicated, MaxRounds: 3},
+	{Name: "pg-late", Title: "PostgreSQL with two replicas, 5 s late; 1% of keys written a second", Spec: plain, Postgres: true, Guests: true, Alone: late, contenders: replicated, MaxRounds: 1},
+	{Name: "pg-frozen", Title: "PostgreSQL with two replicas: each host in turn is frozen for 3 s", Spec: plain, Postgres: true, Guests: true, Rate: 500, Alone: frozen, contenders: replicated, MaxRounds: 1},
 
 	{Name: "large-view", Title: "view, ids over all records", Large: true, Kinds: views, Script: view, contenders: smallAndLarge},
 	{Name: "large-filter", Title: "list with an indexed filter that 30 records match", Large: true, Kinds: lists, Script: listLot, contenders: smallAndLarge},

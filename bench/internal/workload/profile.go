@@ -33,6 +33,7 @@ func (r *Runner) profile(ctx context.Context, w *Workload, sessions []*session) 
 			continue
 		}
 		r.Log("  profile: go tool pprof -http=: %s", path)
+		return // of the first one; others are Pando under another condition
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pandobase/pando/bench/internal/cluster"
 	"github.com/pandobase/pando/bench/internal/dataset"
 	"github.com/pandobase/pando/bench/internal/load"
 	"github.com/pandobase/pando/bench/internal/report"
@@ -21,6 +22,7 @@ type Runner struct {
 	Targets  []server.Kind
 	Binaries map[server.Kind]server.Binary
 	Store    *dataset.Store
+	Postgres *cluster.Server
 	Scratch  string // directory for the servers' copies; emptied after each workload
 
 	Rounds   int
@@ -45,7 +47,7 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 	result := report.Workload{
 		Name: w.Name, Title: w.Title, Started: time.Now().UTC(),
 		Conns: r.conns(w), Rate: r.rate(w), Rounds: r.roundsOf(w), Duration: r.Duration,
-		Compare: cmp.Or(w.Compare, report.Throughput), Versions: make(map[string]string),
+		Compare: cmp.Or(w.Compare, report.Throughput), Against: w.Against, Versions: make(map[string]string),
 	}
 	lineup := w.lineup(r)
 	for _, c := range lineup {
@@ -55,6 +57,13 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 		}
 	}
 	defer os.RemoveAll(r.Scratch)
+	if w.Postgres {
+		defer func() {
+			if err := r.Postgres.Drop(context.WithoutCancel(ctx)); err != nil {
+				r.Log("  %v", err)
+			}
+		}()
+	}
 	if w.Alone != nil {
 		result.Series = r.alone(ctx, w, lineup)
 		return result, ctx.Err()

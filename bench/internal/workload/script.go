@@ -105,6 +105,18 @@ func createAndList(s *session, rng *rand.Rand) load.Script {
 	})
 }
 
+// viewAndList views nine times out of ten and lists once.
+func viewAndList(s *session, rng *rand.Rand) load.Script {
+	w, want := newWire(s, rng), wants{}
+	return load.ScriptFunc(func(conn int, dst []byte) ([]byte, load.Shot) {
+		if rng.IntN(10) == 0 {
+			return w.list(dst, 1+rng.IntN(pages), ""), load.Shot{Kind: 1, Want: someItems}
+		}
+		i := rng.IntN(s.spec.Records)
+		return w.view(dst, i), load.Shot{Want: want.id(conn, i)}
+	})
+}
+
 // create creates records whose ids the server chooses.
 func create(s *session, rng *rand.Rand) load.Script {
 	w, bodies := newWire(s, rng), bodies(s.spec, 500)

@@ -19,7 +19,7 @@ import (
 type session struct {
 	contender
 	proc   *server.Process
-	client *dataset.Client // nil for bare
+	client *dataset.Client // nil for bare and guests
 	tokens []string        // of the users that requests are made as
 	round  string          // names the round in what it writes
 	unwtch context.CancelFunc
@@ -46,7 +46,11 @@ func (r *Runner) directory(w *Workload, c contender) (string, error) {
 // place; the workloads on it write nothing but logins.
 func (r *Runner) open(ctx context.Context, w *Workload, c contender) (*session, error) {
 	bin := r.Binaries[c.kind]
-	loaded, err := r.Store.Ensure(ctx, bin, c.spec)
+	loader := bin
+	if c.kind == server.PGX {
+		loader = r.Binaries[server.Pando]
+	}
+	loaded, err := r.Store.Ensure(ctx, loader, c.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -54,21 +58,29 @@ func (r *Runner) open(ctx context.Context, w *Workload, c contender) (*session, 
 	if err != nil {
 		return nil, err
 	}
-	data := loaded
-	if c.spec.Logins == 0 {
-		data = filepath.Join(dir, "data")
-		if err := r.Store.Copy(loaded, data); err != nil {
+	work := filepath.Join(dir, "work")
+	cfg := server.Config{Binary: bin, Data: loaded, Work: work, CPUs: c.cpus, Limit: c.limit, NoCache: c.noCache}
+	if c.postgres {
+		pg, name, err := r.Postgres.Fresh(ctx, r.Binaries[server.Pando], loaded, work)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Data, cfg.Database = filepath.Join(dir, "data"), pg.URL(name, "postgres")
+	} else if c.spec.Logins == 0 {
+		cfg.Data = filepath.Join(dir, "data")
+		if err := r.Store.Copy(loaded, cfg.Data); err != nil {
 			return nil, fmt.Errorf("copy the loaded data: %w", err)
 		}
 	}
 	s := &session{contender: c}
-	s.proc, err = server.Start(ctx, server.Config{
-		Binary: bin, Data: data, Work: filepath.Join(dir, "work"), CPUs: c.cpus, Limit: c.limit,
-	})
+	s.proc, err = server.Start(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	s.watch(ctx)
+	if w.Guests {
+		return s, nil
+	}
 	if err := s.authenticate(ctx, w.Login); err != nil {
 		err = fmt.Errorf("%w\nthe server's last words:\n%s", err, s.proc.LogTail())
 		return nil, errors.Join(err, s.close())

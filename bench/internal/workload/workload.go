@@ -21,8 +21,12 @@ type Workload struct {
 	Conns   int     // connections; 0 for the number the run was given
 	Rate    float64 // requests per second offered; 0 for the closed loop
 	Compare report.Metric
-	Bare    bool // the bare handler takes part
-	Login   bool // tokens must come from a login by password
+	Against string // label of the series that others are shown as multiples of; "" is PocketBase
+	Bare    bool   // the bare handler takes part
+	Login   bool   // tokens must come from a login by password
+	Guests  bool   // requests carry no token
+	// Postgres says that PostgreSQL is needed.
+	Postgres bool
 
 	MaxRounds int // for a workload whose rounds take long; 0 for as many as the run was given
 
@@ -44,11 +48,13 @@ type Workload struct {
 
 // contender is a server under a condition.
 type contender struct {
-	label string
-	kind  server.Kind
-	spec  dataset.Spec
-	cpus  string
-	limit *server.Limit
+	label    string
+	kind     server.Kind
+	spec     dataset.Spec
+	cpus     string
+	limit    *server.Limit
+	postgres bool // it keeps its records in PostgreSQL
+	noCache  bool
 }
 
 // lineup is those that take part in w: bare comes last, since it needs an
@@ -90,6 +96,46 @@ func onProcessors(_ *Runner, plain []contender) []contender {
 	}
 	return all
 }
+
+// overPostgres has Pando and the bare handler work on PostgreSQL.
+func overPostgres(r *Runner, plain []contender) []contender {
+	all := onPostgres(plain)
+	if slices.Contains(r.Targets, server.Bare) && len(all) > 0 {
+		c := all[0]
+		c.label, c.kind, c.noCache = report.PGX, server.PGX, false
+		all = append(all, c)
+	}
+	return all
+}
+
+// besidePostgres has Pando work on PostgreSQL, on SQLite without a cache and as
+// it comes, and PocketBase.
+func besidePostgres(_ *Runner, plain []contender) []contender {
+	all := onPostgres(plain)
+	for _, c := range plain {
+		if c.kind == server.Pando {
+			without := c
+			without.label, without.noCache = report.NoCache, true
+			all = append(all, without)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// onPostgres is Pando on PostgreSQL, which has no cache.
+func onPostgres(plain []contender) []contender {
+	for _, c := range plain {
+		if c.kind == server.Pando {
+			c.label, c.postgres, c.noCache = report.OnPostgres, true, true
+			return []contender{c}
+		}
+	}
+	return nil
+}
+
+// replicated is Pando on PostgreSQL, for workloads that start it themselves.
+func replicated(_ *Runner, plain []contender) []contender { return onPostgres(plain) }
 
 // limited bounds every server's memory.
 func limited(r *Runner, plain []contender) []contender {

@@ -141,8 +141,15 @@ func (k *nodes) size(host string) int {
 	if n := k.s.opts.PoolSize; n > 0 {
 		return n
 	}
+	return poolSize(k.prober.limit(host))
+}
+
+// poolSize is how many connections a pool may have: what this machine can keep
+// busy, but no more than a fair share of the most that the server allows, since
+// other servers and people want some; 0: that is not known.
+func poolSize(most int) int {
 	size := max(32, 8*runtime.GOMAXPROCS(0))
-	if most := k.prober.limit(host); most > 0 {
+	if most > 0 {
 		size = min(size, most*3/8)
 	}
 	return max(2, size)

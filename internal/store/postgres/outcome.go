@@ -149,7 +149,7 @@ func (t *tx) lookForRecord(ctx context.Context, c *conn, f *flight) (what fate, 
 	if made == nil {
 		return fateUnknown, nil
 	}
-	p := t.s.plans.of(made.Record.Collection)
+	p := t.s.plans.Of(made.Record.Collection)
 	what = fateAborted
 	q := p.rows(p.byID, [][]byte{textBytes(made.Record.ID())}, nil)
 	q.once = true

@@ -300,7 +300,7 @@ func (t *tx) committed(f *flight, at where) result {
 // published is called when the commit is known, before anybody is told.
 func (t *tx) published() {
 	if t.catalog {
-		t.s.catalogs.add(t.cat)
+		t.s.catalogs.Add(t.cat)
 		t.s.publish(t.cat, t.newGate)
 	}
 }
