@@ -52,6 +52,7 @@ type answer struct {
 	key          int
 	value        int64
 	status       int // 0: no answer, err says why
+	doubt        bool // of a read: nobody knew whether the last write was made
 	outcome      string
 	retryAfter   string
 	err          error
@@ -145,7 +146,7 @@ func (l *load) read() {
 	i := rand.IntN(keys)
 	k := &l.keys[i]
 	least := k.floor.Load()
-	a := answer{key: i, begun: l.now()}
+	a := answer{key: i, begun: l.now(), doubt: k.sent.Load() > k.wrote.Load()}
 	var got struct{ N int64 }
 	l.ask("GET", records+"/"+keyID(i), nil, &got, &a)
 	if a.value = got.N; a.status == http.StatusOK {

@@ -10,6 +10,7 @@ import (
 // figures are what the log says about a span of time.
 type figures struct {
 	reads, readsFailed   int
+	readsDoubted         int // failed, of what a write with an unknown outcome may have changed
 	writes, writesFailed int // answered with 200, with 503
 	unknown              int // of these, with the outcome unknown
 	readGap, writeGap    time.Duration
@@ -39,7 +40,11 @@ func (l *load) between(from, to time.Duration) (f figures) {
 			f.slowRead = max(f.slowRead, took)
 			f.readGap, lastRead = max(f.readGap, min(a.ended, to)-lastRead), a.ended
 		case a.status == 503 && a.retryAfter != "" && (a.outcome == "" || a.outcome == "unknown"):
-			if !a.write {
+			switch {
+			case !a.write && a.doubt: // only a primary could tell, and there is none
+				f.readsDoubted++
+				continue
+			case !a.write:
 				f.readsFailed++
 				continue
 			}
@@ -71,6 +76,6 @@ func (l *load) firstWrite(after time.Duration) (first time.Duration) {
 
 func (f figures) String() string {
 	ms := func(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
-	return fmt.Sprintf("%d reads (%d failed, longest gap %v, slowest %v), %d writes (%d got 503, of these %d with the outcome unknown; longest gap %v, slowest %v)",
-		f.reads, f.readsFailed, ms(f.readGap), ms(f.slowRead), f.writes, f.writesFailed, f.unknown, ms(f.writeGap), ms(f.slowWrite))
+	return fmt.Sprintf("%d reads (%d failed, and %d of what was being written; longest gap %v, slowest %v), %d writes (%d got 503, of these %d with the outcome unknown; longest gap %v, slowest %v)",
+		f.reads, f.readsFailed, f.readsDoubted, ms(f.readGap), ms(f.slowRead), f.writes, f.writesFailed, f.unknown, ms(f.writeGap), ms(f.slowWrite))
 }
