@@ -51,7 +51,7 @@ type answer struct {
 	write        bool
 	key          int
 	value        int64
-	status       int // 0: no answer, err says why
+	status       int  // 0: no answer, err says why
 	doubt        bool // of a read: nobody knew whether the last write was made
 	outcome      string
 	retryAfter   string
