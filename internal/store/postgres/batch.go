@@ -18,6 +18,7 @@ type query struct {
 	once    bool    // do not keep it prepared
 	commits bool    // ends the implicit transaction of all before it
 	gated   string  // an insert that checks the gate itself, with one more value
+	suppose *supposition
 
 	row func(q *query, values [][]byte) error // called for each row, whose values it must not keep
 

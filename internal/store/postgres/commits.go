@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +46,8 @@ type flight struct {
 	seq     uint64
 	horizon uint64 // COMMITs up to here were sent before the snapshot was known
 	inserts bool   // inserts only: nobody who reads nothing can hang on it
-	blind   bool   // reads nothing
+	blind   bool   // reads nothing, but that records are there:
+	saw     []position.Tag
 	tags    []position.Tag
 	all     bool // more changed than tags name
 	batch   changes.Batch
@@ -140,7 +142,7 @@ func (k *commits) await(f *flight) {
 		case <-timeout:
 			k.mu.Lock()
 			for _, o := range k.flying {
-				o.late = o.late || f.follows(o)
+				o.late = o.late || f.follows(o) || f.sees(o)
 			}
 			k.mu.Unlock()
 			return
@@ -156,11 +158,18 @@ func (k *commits) ahead(f *flight) *flight {
 		return nil
 	}
 	for _, o := range k.flying {
-		if !o.late && f.follows(o) {
+		if !o.late && (f.follows(o) || f.sees(o)) {
 			return o
 		}
 	}
 	return nil
+}
+
+// sees tells whether o may have made a record that f found there. Its COMMIT may
+// have been sent after all of f was.
+func (f *flight) sees(o *flight) bool {
+	return o != f && len(f.saw) > 0 && !o.follows(f) &&
+		slices.ContainsFunc(f.saw, func(tag position.Tag) bool { return slices.Contains(o.tags, tag) })
 }
 
 func (f *flight) follows(o *flight) bool {
