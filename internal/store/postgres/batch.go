@@ -52,9 +52,9 @@ func (c *conn) run(ctx context.Context, batch ...*query) error {
 	}
 	p := c.pg.StartPipeline(ctx)
 	dropped := c.sendDropped(p)
-	for _, q := range batch {
+	for i, q := range batch {
 		c.send(p, q)
-		if q.commits {
+		if q.commits && i < len(batch)-1 {
 			p.SendPipelineSync()
 		}
 	}
