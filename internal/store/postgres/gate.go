@@ -71,27 +71,46 @@ func (t *tx) moveGate(ctx context.Context) error {
 
 // oneGo tells whether the transaction can be sent as inserts that check the gate
 // themselves. They must be into one table: with several locks to wait for, a
-// change of the schema and a create could wait for each other.
+// change of the schema and a create could wait for each other. (Tables that an
+// insert only looks into are locked after it, and are free to be read until
+// somebody has locked all of them.)
 func (t *tx) oneGo() bool {
 	if t.begun || t.mode != (mode{}) || !t.inserts || !t.blind || t.c.unnamed || len(t.queue) == 0 {
 		return false
 	}
+	last := t.queue[len(t.queue)-1]
+	supposed := 0
 	for _, q := range t.queue {
-		if q.gated == "" || q.gated != t.queue[0].gated {
+		if q.suppose != nil {
+			supposed += len(q.suppose.ids)
+		} else if q.gated == "" || q.gated != last.gated {
 			return false
 		}
 	}
-	return true
+	return supposed == 0 || supposed <= mostSupposed && t.guesses == len(t.queue)-1
 }
 
 // gateQueue makes inserts of what was put off that check the gate themselves, and
-// insert nothing if it is another one. They are one transaction.
+// insert nothing if it is another one, or if what was supposed is not so. They are
+// one transaction.
 func (t *tx) gateQueue() {
 	arg, _ := argument(t.gate)
+	var supposed []*supposition
+	inserts := t.queue[:0]
 	for _, q := range t.queue {
+		if q.suppose != nil {
+			supposed = append(supposed, q.suppose)
+			continue
+		}
 		q.sql = q.gated
 		q.args = append(q.args, arg)
 		q.formats = append(q.formats[:len(q.formats):len(q.formats)], 0)
+		inserts = append(inserts, q)
 	}
-	t.queue[len(t.queue)-1].commits = true
+	last := inserts[len(inserts)-1]
+	last.commits = true
+	if len(supposed) > 0 { // there is one insert
+		conditions(last, supposed)
+	}
+	t.queue = inserts
 }

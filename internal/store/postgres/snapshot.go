@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/mutant"
@@ -31,7 +32,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	}
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
-	moved := 0
+	began, moved, lost := time.Now(), 0, 0
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
@@ -49,6 +50,13 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if (errors.Is(r.again, errMoved) || errors.Is(r.again, errChanged)) && moved < movedTries {
 			moved++
 			try--
+		}
+		if isLost(r.again) && time.Since(began) < s.opts.WriteWait {
+			try-- // a node that comes and goes is waited for like one that is gone
+			lost++
+			if err := pause(ctx, lost); err != nil {
+				return err
+			}
 		}
 		if try == readTries {
 			return givenUp(r.again)
