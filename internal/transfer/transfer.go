@@ -11,6 +11,7 @@ package transfer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,8 +21,14 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// batchRows is how many records are read, and written, together.
-const batchRows = 500
+// batchRows is how many records are read together. Several such pages are written
+// in one transaction, so that the disk is not waited for too often: as many as
+// have these rows, or this much in their values.
+const (
+	batchRows  = 500
+	writeRows  = 5000
+	writeBytes = 4 << 20
+)
 
 // Progress is how far a copy is.
 type Progress struct {
@@ -124,53 +131,85 @@ func (t *Transfer) count(ctx context.Context, c *pando.Collection) (n int, err e
 func (t *Transfer) copyRecords(ctx context.Context, c *pando.Collection) error {
 	t.progress.Collection = c.Name
 	to := t.To.Catalog().Collection(c.ID)
-	return each(ctx, t.From, c, func(page []*pando.Record) error {
-		recs := make([]*pando.Record, len(page))
-		for i, rec := range page {
-			recs[i] = &pando.Record{Collection: to, Values: rec.Values}
+	var recs []*pando.Record
+	size := 0
+	err := each(ctx, t.From, c, func(page []*pando.Record) error {
+		for _, rec := range page {
+			recs = append(recs, &pando.Record{Collection: to, Values: rec.Values})
+			size += sizeOf(rec)
 		}
-		taken, err := t.insert(ctx, recs)
-		if err != nil {
-			return err
+		if len(recs) < writeRows && size < writeBytes {
+			return nil
 		}
-		t.sum.Records += len(taken)
-		t.progress.Rows += len(page)
-		for _, rec := range taken {
-			if err := t.copyFiles(ctx, rec); err != nil {
-				return err
+		err := t.write(ctx, recs)
+		recs, size = recs[:0], 0
+		return err
+	})
+	if err != nil || len(recs) == 0 {
+		return err
+	}
+	return t.write(ctx, recs)
+}
+
+// sizeOf is about how many bytes the values of a record take.
+func sizeOf(rec *pando.Record) int {
+	n := 0
+	for _, v := range rec.Values {
+		switch v := v.(type) {
+		case string:
+			n += len(v)
+		case json.RawMessage:
+			n += len(v)
+		case []string:
+			for _, s := range v {
+				n += len(s)
 			}
 		}
-		t.step()
-		return nil
-	})
+	}
+	return n
+}
+
+// write writes records, and then their files.
+func (t *Transfer) write(ctx context.Context, recs []*pando.Record) error {
+	taken, err := t.insert(ctx, recs)
+	if err != nil {
+		return err
+	}
+	t.sum.Records += len(taken)
+	t.progress.Rows += len(recs)
+	for _, rec := range taken {
+		if err := t.copyFiles(ctx, rec); err != nil {
+			return err
+		}
+	}
+	t.step()
+	return nil
 }
 
 // insert writes records together or, if the target refuses one of them for what
-// it holds, one by one without those that it refuses.
+// it holds, without those that it refuses, which it finds by halves.
 func (t *Transfer) insert(ctx context.Context, recs []*pando.Record) (taken []*pando.Record, err error) {
-	write := func(recs []*pando.Record) error {
-		_, err := t.To.Write(ctx, func(tx store.Tx) error { return store.InsertAll(ctx, tx, recs) })
-		return err
-	}
-	if err := write(recs); pando.KindOf(err) != pando.KindInvalid {
-		return recs, err
-	}
-	for _, rec := range recs {
-		err := write([]*pando.Record{rec})
-		switch {
-		case err == nil:
-			taken = append(taken, rec)
-		case pando.KindOf(err) == pando.KindInvalid:
-			if t.refused == nil {
-				t.refused = map[string]bool{}
-			}
-			t.refused[rec.Collection.ID+"/"+rec.ID()] = true
-			t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, store.Words(err)))
-		default:
-			return taken, err
+	_, err = t.To.Write(ctx, func(tx store.Tx) error { return store.InsertAll(ctx, tx, recs) })
+	switch {
+	case err == nil:
+		return recs, nil
+	case pando.KindOf(err) != pando.KindInvalid:
+		return nil, err
+	case len(recs) > 1:
+		first, err := t.insert(ctx, recs[:len(recs)/2])
+		if err != nil {
+			return nil, err
 		}
+		second, err := t.insert(ctx, recs[len(recs)/2:])
+		return slices.Concat(first, second), err
 	}
-	return taken, nil
+	rec := recs[0]
+	if t.refused == nil {
+		t.refused = map[string]bool{}
+	}
+	t.refused[rec.Collection.ID+"/"+rec.ID()] = true
+	t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, store.Words(err)))
+	return nil, nil
 }
 
 // each walks a collection in insertion order, page by page.
