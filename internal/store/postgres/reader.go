@@ -23,6 +23,8 @@ type asker interface {
 	// script runs fn on the connection itself, in a transaction that cannot
 	// write, and undoes it.
 	script(ctx context.Context, fn func(c *conn) error) error
+	// harmless refuses a query of a user's that may do more than read records.
+	harmless(ctx context.Context, query string) error
 }
 
 // reader makes statements of questions, and records of the answers.

@@ -256,6 +256,8 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 		r.node.failed(err)
 	case conflictsWithRecovery(err), codeOf(err) == codeSerialization:
 		r.primary = true
+	case isSchemaError(err) && r.s.coming.Load() > 0: // it is made, and will be published in a moment
+		r.primary, err = true, errMoved
 	case isSchemaError(err) && (r.replica || r.s.Catalog() != r.cat):
 		r.primary = true
 	default:
