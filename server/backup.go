@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 
 	"github.com/pandobase/pando/internal/backup"
 	"github.com/pandobase/pando/internal/blob"
 	"github.com/pandobase/pando/internal/blob/disk"
+	"github.com/pandobase/pando/internal/store/postgres"
 )
 
 // BackupInfo is what an archive holds.
@@ -37,8 +40,11 @@ func Backup(ctx context.Context, place Place, archive, version string, progress 
 	}
 	defer blobs.Close()
 	c := backup.Creator{
-		Store: db, Version: version, Progress: progress, Open: openCopy,
+		Store: db, Database: backup.Database(db.kind), Version: version, Progress: progress,
 		Stage: func() (backup.Stage, error) { return blobs.Stage() },
+	}
+	if place.Database == "" {
+		c.Open = openCopy
 	}
 	m, err := c.Create(ctx, archive)
 	if err != nil {
@@ -47,17 +53,23 @@ func Backup(ctx context.Context, place Place, archive, version string, progress 
 	return backupInfo(m), nil
 }
 
-// Restore unpacks an archive into dir, which must be empty or not exist. A
-// failed restore leaves nothing.
-func Restore(ctx context.Context, archive, dir string) (*BackupInfo, error) {
-	if dir == "" {
-		dir = DefaultDir
+// Restore unpacks an archive into a place: its directory must be empty or not
+// exist, its database be empty. A failed restore leaves nothing.
+func Restore(ctx context.Context, archive string, place Place) (*BackupInfo, error) {
+	place, err := place.absolute()
+	if err != nil {
+		return nil, err
 	}
 	r := backup.Restorer{
-		Open:  openCopy,
-		Blobs: func(dir string) (blob.Store, error) { return disk.Open(dir) },
+		Database: backup.SQLite,
+		Load:     checkCopy,
+		Blobs:    func(dir string) (blob.Store, error) { return disk.Open(dir) },
 	}
-	m, err := r.Restore(ctx, archive, dir)
+	if place.Database != "" {
+		r.Database = backup.PostgreSQL
+		r.Load = func(ctx context.Context, path string) error { return loadPostgres(ctx, place.Database, path) }
+	}
+	m, err := r.Restore(ctx, archive, place.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -70,4 +82,24 @@ func backupInfo(m *backup.Manifest) *BackupInfo {
 		info.Bytes += e.Size
 	}
 	return info
+}
+
+// checkCopy tells whether a copied SQLite file can be used.
+func checkCopy(_ context.Context, path string) error {
+	db, err := openCopy(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// loadPostgres brings the copy of a PostgreSQL database into an empty one, and
+// removes it.
+func loadPostgres(ctx context.Context, database, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = postgres.Restore(ctx, postgres.Options{URL: database, Logger: quiet}, f)
+	return errors.Join(err, f.Close(), os.Remove(path))
 }

@@ -73,6 +73,7 @@ type Info struct {
 	URL        string // of the API's host
 	AdminURL   string // "" if it is off
 	Dir        string // absolute
+	Database   string // the address of its PostgreSQL database, without passwords; "" is SQLite
 	CacheSize  int64  // bytes; 0 means no cache
 	Readers    int
 	Took       time.Duration // from New to the first request it could answer

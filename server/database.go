@@ -9,7 +9,9 @@ import (
 	"github.com/pandobase/pando/internal/collections"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/postgres"
 	"github.com/pandobase/pando/internal/store/sqlite"
+	"github.com/pandobase/pando/internal/topology"
 )
 
 // database is the store that the configuration chose, with what concerns
@@ -18,8 +20,14 @@ type database struct {
 	store.Store
 	kind   string // as /readyz?verbose names it
 	counts func() databaseCounts
+	// judge tells what a position that a client kept is worth now.
+	judge func(position.Token) position.Verdict
 	// reload takes another address of the same database: other hosts.
 	reload func(address string) error
+	// hosts is what is known of each host; nil: there are none.
+	hosts func() topology.Status
+	// served is which host has answered how many reads.
+	served func() []postgres.Served
 }
 
 // databaseCounts is what a database did since it was opened.
@@ -27,6 +35,7 @@ type databaseCounts struct {
 	reads   uint64 // snapshots opened
 	writes  uint64 // transactions kept
 	commits uint64 // groups of transactions written together
+	retries uint64 // transactions run again, because others were in their way
 }
 
 // openDatabase opens the database of a place, for a server or for one task
@@ -57,8 +66,13 @@ func openSQLite(cfg Config, dir string, l limits, index *position.Index, sinks [
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	return &database{Store: db, kind: "sqlite", counts: func() databaseCounts {
-		s := db.Stats()
-		return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Commits}
-	}}, nil
+	return &database{
+		Store: db, kind: "sqlite",
+		counts: func() databaseCounts {
+			s := db.Stats()
+			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Commits}
+		},
+		// On one machine there is one timeline, 0, and whatever is read is current.
+		judge: func(t position.Token) position.Verdict { return position.History{}.Judge(t, index.Latest()) },
+	}, nil
 }

@@ -49,6 +49,9 @@ func (p Place) existing() (Place, error) {
 	if err != nil {
 		return p, err
 	}
+	if p.Database != "" {
+		return p, nil // whether it is there shows when it is opened
+	}
 	if _, err := os.Stat(filepath.Join(p.Dir, databaseFile)); err != nil {
 		return p, &pando.Error{
 			Kind: pando.KindNotFound, Err: err,

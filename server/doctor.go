@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/pandobase/pando/internal/doctor"
+	"github.com/pandobase/pando/internal/store/postgres"
 )
 
 // Check is one thing that [Doctor] looked at: its level is "ok", "warn" or
@@ -31,7 +32,14 @@ func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
 	m.DirError = writable(place.Dir)
 	m.FreeBytes, m.DiskBytes = diskSpace(place.Dir)
 	checks = doctor.CheckMachine(m)
-	return checks, nil
+	if place.Database == "" {
+		return checks, nil
+	}
+	hosts, err := postgres.Examine(ctx, place.Database)
+	if err != nil {
+		return nil, err
+	}
+	return append(checks, doctor.CheckDatabase(hosts)...), nil
 }
 
 // Worst is the worst level among checks.

@@ -17,8 +17,7 @@ const secretParam = "positionSecret"
 
 const secretLen = 32
 
-// positions is what the edge must know to give positions to clients. On one
-// machine there is one timeline, 0, and whatever is read is current.
+// positions is what the edge must know to give positions to clients.
 func (p *parts) positions(ctx context.Context) (*web.Positions, error) {
 	secret, err := positionSecret(ctx, p.store)
 	if err != nil {
@@ -26,7 +25,7 @@ func (p *parts) positions(ctx context.Context) (*web.Positions, error) {
 	}
 	return &web.Positions{
 		Key:   position.NewKey(secret),
-		Judge: func(t position.Token) position.Verdict { return position.History{}.Judge(t, p.index.Latest()) },
+		Judge: p.store.judge,
 	}, nil
 }
 

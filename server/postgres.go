@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,9 @@ import (
 // openingBound is how long a start waits for a database that does not answer.
 const openingBound = 15 * time.Second
 
+// quiet is for commands, which say by themselves what there is to say.
+var quiet = slog.New(slog.DiscardHandler)
+
 // openPostgres opens a PostgreSQL database: as the one server of it, if sinks
 // are to be told of its commits, else for one task beside a server.
 func openPostgres(cfg Config, place Place, index *position.Index, sinks []changes.Sink) (*database, error) {
@@ -27,7 +31,9 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 		URL: place.Database, Index: index, Sinks: sinks, OneShot: sinks == nil,
 		QueryTimeout: cfg.QueryTimeout, WriteWait: cfg.WriteWait, Logger: cfg.Log,
 	}
-	if !o.OneShot {
+	if o.OneShot {
+		o.Logger = quiet
+	} else {
 		var err error
 		if o.Identity, err = identity(place.Dir); err != nil {
 			return nil, err
@@ -43,7 +49,13 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 		Store: db, kind: "postgresql",
 		counts: func() databaseCounts {
 			s := db.Stats()
-			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes}
+			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
+		},
+		judge: db.Judge, hosts: db.Topology, served: db.Served,
+		reload: func(address string) error {
+			ctx, cancel := context.WithTimeout(context.Background(), openingBound)
+			defer cancel()
+			return db.SetURL(ctx, address)
 		},
 	}, nil
 }

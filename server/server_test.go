@@ -105,7 +105,12 @@ func call(t *testing.T, method, url, token string, body any) (int, map[string]an
 // superuser makes one and logs in.
 func superuser(t *testing.T, dir, url string) (token string) {
 	t.Helper()
-	users, err := server.OpenSuperusers(server.Place{Dir: dir}) // beside the server
+	return superuserOf(t, server.Place{Dir: dir}, url)
+}
+
+func superuserOf(t *testing.T, place server.Place, url string) (token string) {
+	t.Helper()
+	users, err := server.OpenSuperusers(place) // beside the server
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ func (s *Server) status() map[string]any {
 		facts["cacheBytes"], facts["cacheEntries"] = cache.Bytes, cache.Entries
 		facts["cacheHits"], facts["cacheMisses"] = counts.Hits, counts.Misses
 	}
+	if hosts := s.parts.store.hosts; hosts != nil {
+		facts["hosts"] = hosts()
+	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
 	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
 	facts["changesWaiting"] = s.parts.stream.Stats().Batches
@@ -45,9 +48,15 @@ func (p *parts) measure() {
 	gauge := func(name, help string, f func() float64) {
 		p.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
 	}
-	counter("pando_db_reads_total", "Snapshots of the database opened to read from.", nil, func() float64 { return float64(p.store.counts().reads) })
+	if p.store.hosts == nil {
+		counter("pando_db_reads_total", "Snapshots of the database opened to read from.", nil, func() float64 { return float64(p.store.counts().reads) })
+	}
 	counter("pando_db_writes_total", "Transactions kept.", nil, func() float64 { return float64(p.store.counts().writes) })
 	counter("pando_db_commits_total", "Groups of transactions written to disk together.", nil, func() float64 { return float64(p.store.counts().commits) })
+	if p.store.hosts != nil {
+		counter("pando_db_retries_total", "Transactions run again, because others were in their way.", nil, func() float64 { return float64(p.store.counts().retries) })
+		p.registry.MustRegister(hostMetrics{p.store.hosts, p.store.served})
+	}
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."
 		label := func(result string) prometheus.Labels { return prometheus.Labels{"tier": "memory", "result": result} }

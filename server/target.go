@@ -46,7 +46,7 @@ func openTarget(place Place, keepFiles bool) (_ *target, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openingBound)
 	defer cancel()
-	db, err := postgres.OpenTarget(ctx, postgres.Options{URL: place.Database})
+	db, err := postgres.OpenTarget(ctx, postgres.Options{URL: place.Database, Logger: quiet})
 	if err != nil {
 		return t, err
 	}

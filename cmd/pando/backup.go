@@ -38,7 +38,7 @@ server serves.`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE:    restoreBackup,
 	}
-	addFlags(restore.Flags(), "dir")
+	addFlags(restore.Flags(), placeFlags...)
 	cmd.AddCommand(create, restore)
 	return cmd
 }
@@ -73,7 +73,7 @@ func restoreBackup(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	info, err := server.Restore(cmd.Context(), args[0], s.String("dir"))
+	info, err := server.Restore(cmd.Context(), args[0], s.place())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,7 +33,7 @@ func (b *banner) print() {
 		b.log.Warn("cannot write the install link", "file", filepath.Join(b.info.Dir, installLinkFile), "error", err)
 	}
 	if !b.tty {
-		b.log.Info("ready", "version", version(), "url", b.info.URL, "admin", b.info.AdminURL, "dir", b.info.Dir,
+		b.log.Info("ready", "version", version(), "url", b.info.URL, "admin", b.info.AdminURL, "dir", b.info.Dir, "database", cmp.Or(b.info.Database, "sqlite"),
 			"cache_bytes", b.info.CacheSize, "readers", b.info.Readers, "took_ms", b.info.Took.Milliseconds(),
 			"first_superuser_needed", b.info.InstallURL != "")
 		return
@@ -52,24 +53,34 @@ func (b *banner) text() string {
 		}
 	}
 	var t strings.Builder
-	fmt.Fprintf(&t, "pando %s ready in %s   (single node: SQLite + %s)\n", version(), b.info.Took.Round(time.Millisecond), cache)
+	mode, data := "single node: SQLite + "+cache, "SQLite, WAL"
+	if b.info.Database != "" {
+		mode, data = "one web server: PostgreSQL, "+cache, "files"
+	}
+	fmt.Fprintf(&t, "pando %s ready in %s   (%s)\n", version(), b.info.Took.Round(time.Millisecond), mode)
 	fmt.Fprintf(&t, "├─ REST API:  %s/api/\n", b.info.URL)
 	fmt.Fprintf(&t, "├─ Health:    %s/api/health  /livez  /readyz\n", b.info.URL)
 	if b.info.AdminURL != "" {
 		fmt.Fprintf(&t, "├─ Admin:     %s/metrics  /readyz?verbose  /debug/pprof/\n", b.info.AdminURL)
 	}
-	fmt.Fprintf(&t, "└─ Data:      %s (SQLite, WAL)   Config: %s\n", b.info.Dir, config)
+	if b.info.Database != "" {
+		fmt.Fprintf(&t, "├─ Database:  %s\n", b.info.Database)
+	}
+	fmt.Fprintf(&t, "└─ Data:      %s (%s)   Config: %s\n", b.info.Dir, data, config)
 	if b.info.InstallURL != "" {
 		fmt.Fprintf(&t, "\nFirst time? Create the superuser (link valid 30 min):\n%s\nor:  pando superuser upsert EMAIL PASS%s\n",
-			b.info.InstallURL, b.dirFlag())
+			b.info.InstallURL, b.placeFlags())
 	}
 	return t.String()
 }
 
-// dirFlag is what a command must add to work on the same data.
-func (b *banner) dirFlag() string {
-	if b.settings.origin["dir"] == "default" {
-		return ""
+// placeFlags is what a command must add to work on the same data.
+func (b *banner) placeFlags() (flags string) {
+	if b.settings.origin["dir"] != "default" {
+		flags += " --dir " + b.settings.String("dir")
 	}
-	return " --dir " + b.settings.String("dir")
+	if b.info.Database != "" {
+		flags += " --database " + b.info.Database
+	}
+	return flags
 }

@@ -5,7 +5,7 @@
 // An archive is a zip file:
 //
 //	manifest.json   what is in it, with a SHA-256 of each entry
-//	data.db         the database
+//	data.db         the database, of SQLite; data.pgcopy, of PostgreSQL
 //	storage/…       the files that records of that database name
 package backup
 
@@ -15,11 +15,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -28,17 +31,36 @@ import (
 
 const (
 	manifestName  = "manifest.json"
-	databaseName  = "data.db"
 	storagePrefix = "storage/"
 	formatVersion = 1
 )
 
+// Database is a kind of database that an archive holds. Archives of one kind are
+// restored into that kind.
+type Database string
+
+// The kinds of databases.
+const (
+	SQLite     Database = "sqlite"
+	PostgreSQL Database = "postgresql"
+)
+
+// entry is the name of its copy in an archive.
+func (d Database) entry() string {
+	if d == PostgreSQL {
+		return "data.pgcopy"
+	}
+	return "data.db"
+}
+
 // Manifest is the first thing to read of an archive.
 type Manifest struct {
-	Format  int              `json:"format"`
-	Version string           `json:"version"` // of Pando
-	Created string           `json:"created"`
-	Entries map[string]Entry `json:"entries"`
+	Format  int    `json:"format"`
+	Version string `json:"version"` // of Pando
+	Created string `json:"created"`
+	// Database is what the archive holds a copy of; "" is SQLite.
+	Database Database         `json:"database,omitempty"`
+	Entries  map[string]Entry `json:"entries"`
 	// Missing are files that records name and that were not in the store when
 	// the backup was made. They were missing before it.
 	Missing []string `json:"missing,omitempty"`
@@ -62,9 +84,13 @@ type Stage interface {
 
 // Creator makes backups.
 type Creator struct {
-	Store   store.Store
-	Stage   func() (Stage, error)
-	Open    func(dir string) (store.Store, error) // a copy of the database
+	Store    store.Store
+	Database Database // what Store is
+	Stage    func() (Stage, error)
+	// Open opens a copy of the database in dir, which tells the files that
+	// belong to it. nil: the copy cannot be opened, and the files are those that
+	// the store names before and after it was made.
+	Open    func(dir string) (store.Store, error)
 	Version string
 	// Progress is called after each entry; may be nil.
 	Progress func(entries int, bytes int64)
@@ -113,7 +139,13 @@ func (c *Creator) write(ctx context.Context, w io.Writer, near string) (*Manifes
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	copied := filepath.Join(dir, databaseName)
+	keys := keySet{}
+	if c.Open == nil {
+		if err := eachFile(ctx, c.Store, keys.add); err != nil {
+			return nil, err
+		}
+	}
+	copied := filepath.Join(dir, c.Database.entry())
 	if err := c.copyDatabase(ctx, copied); err != nil {
 		return nil, err
 	}
@@ -124,19 +156,22 @@ func (c *Creator) write(ctx context.Context, w io.Writer, near string) (*Manifes
 	z := zip.NewWriter(w)
 	m := &Manifest{
 		Format: formatVersion, Version: c.Version,
-		Created: pando.FormatTime(time.Now()), Entries: map[string]Entry{},
+		Created: pando.FormatTime(time.Now()), Database: c.Database, Entries: map[string]Entry{},
 	}
 	a := &archive{z: z, m: m, progress: c.Progress}
 	db, err := os.Open(copied)
 	if err != nil {
 		return nil, err
 	}
-	err = a.add(databaseName, db, zip.Deflate)
+	err = a.add(c.Database.entry(), db, zip.Deflate)
 	db.Close()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.addFiles(ctx, a, stage, dir); err != nil {
+	if err := c.listFiles(ctx, dir, keys); err != nil {
+		return nil, err
+	}
+	if err := keys.store(a, stage); err != nil {
 		return nil, err
 	}
 	if err := a.manifest(); err != nil {
@@ -157,25 +192,43 @@ func (c *Creator) copyDatabase(ctx context.Context, to string) error {
 	return err
 }
 
-// addFiles adds every file that a record of the copied database names.
-func (c *Creator) addFiles(ctx context.Context, a *archive, stage Stage, dir string) error {
+// listFiles adds the key of every file that a record of the copy names.
+func (c *Creator) listFiles(ctx context.Context, dir string, keys keySet) error {
+	if c.Open == nil {
+		return eachFile(ctx, c.Store, keys.add)
+	}
 	db, err := c.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	return eachFile(ctx, db, func(key string) error {
+	return errors.Join(eachFile(ctx, db, keys.add), db.Close())
+}
+
+// keySet is the keys of files, each once.
+type keySet map[string]bool
+
+func (k keySet) add(key string) error {
+	k[key] = true
+	return nil
+}
+
+// store adds the files to an archive.
+func (k keySet) store(a *archive, stage Stage) error {
+	for _, key := range slices.Sorted(maps.Keys(k)) {
 		f, err := stage.Open(key)
 		if os.IsNotExist(err) {
 			a.m.Missing = append(a.m.Missing, key)
-			return nil
+			continue
 		}
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		return a.add(storagePrefix+key, f, zip.Store) // mostly images: packed already
-	})
+		err = a.add(storagePrefix+key, f, zip.Store) // mostly images: packed already
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachFile calls f with the key of every file that a record names.

@@ -120,7 +120,14 @@ func (l *live) creator() *backup.Creator {
 }
 
 var restorer = &backup.Restorer{
-	Open:  func(dir string) (store.Store, error) { return sqlite.Open(sqlite.Options{Dir: dir}) },
+	Database: backup.SQLite,
+	Load: func(_ context.Context, path string) error {
+		db, err := sqlite.Open(sqlite.Options{Dir: filepath.Dir(path)})
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	},
 	Blobs: func(dir string) (blob.Store, error) { return disk.Open(dir) },
 }
 

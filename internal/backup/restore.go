@@ -15,7 +15,6 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/blob"
-	"github.com/pandobase/pando/internal/store"
 )
 
 // maxManifest bounds what an untrusted archive can make us read at once.
@@ -51,7 +50,10 @@ func readManifest(z *zip.Reader) (*Manifest, error) {
 	if m.Format != formatVersion {
 		return nil, pando.Invalid("The backup has format %d, this version of Pando reads %d. Use the version that made it (%s) or a newer one.", m.Format, formatVersion, m.Version)
 	}
-	if _, ok := m.Entries[databaseName]; !ok {
+	if m.Database == "" {
+		m.Database = SQLite
+	}
+	if _, ok := m.Entries[m.Database.entry()]; !ok {
 		return nil, pando.Invalid("The backup has no database.")
 	}
 	return &m, nil
@@ -98,12 +100,16 @@ func eachEntry(ctx context.Context, z *zip.Reader, m *Manifest, f func(name stri
 
 // Restorer unpacks backups.
 type Restorer struct {
-	Open  func(dir string) (store.Store, error) // opens and checks the database in dir
+	Database Database // what is restored into
+	// Load takes the copy of the database at path, in the directory that is
+	// being made: checks it, or brings it to where it belongs.
+	Load  func(ctx context.Context, path string) error
 	Blobs func(dir string) (blob.Store, error)
 }
 
 // Restore unpacks the archive into dir, which must not exist or be empty. It is
-// built beside dir and moved there when it is whole and checked.
+// built beside dir and moved there when it is whole and checked. The database is
+// loaded last.
 func (r *Restorer) Restore(ctx context.Context, path, dir string) (*Manifest, error) {
 	if err := mustBeEmpty(dir); err != nil {
 		return nil, err
@@ -147,9 +153,12 @@ func (r *Restorer) unpack(ctx context.Context, path, temp string) (*Manifest, er
 	if c, ok := blobs.(io.Closer); ok {
 		defer c.Close()
 	}
-	database := filepath.Join(temp, databaseName)
+	if m.Database != r.Database {
+		return nil, otherDatabase(m.Database)
+	}
+	database := filepath.Join(temp, m.Database.entry())
 	err = eachEntry(ctx, &z.Reader, m, func(name string, in io.Reader) error {
-		if name == databaseName {
+		if name == m.Database.entry() {
 			return writeFile(database, in)
 		}
 		key, ok := strings.CutPrefix(name, storagePrefix)
@@ -161,11 +170,18 @@ func (r *Restorer) unpack(ctx context.Context, path, temp string) (*Manifest, er
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	db, err := r.Open(temp)
-	if err != nil {
+	if err := r.Load(ctx, database); err != nil {
 		return nil, fmt.Errorf("restore: the database of the backup: %w", err)
 	}
-	return m, db.Close()
+	return m, nil
+}
+
+// otherDatabase says how to restore an archive of another kind.
+func otherDatabase(have Database) error {
+	if have == PostgreSQL {
+		return pando.Invalid("This is a backup of a PostgreSQL database: name an empty one with --database.")
+	}
+	return pando.Invalid("This is a backup of a single server: restore it without --database into a directory, then copy that with `pando import pando`.")
 }
 
 // mustBeEmpty refuses to restore over data.

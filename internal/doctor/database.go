@@ -29,6 +29,7 @@ type Host struct {
 	Standbys     int // that stream from it
 	Streams      bool
 	Connections  int           // in use, of all databases
+	Pool         int           // how many connections Pando opens to it
 	ClockAhead   time.Duration // its clock less ours, half the round trip taken off
 
 	Superuser, Replication, Monitor bool // the role's rights
@@ -42,13 +43,12 @@ var SettingNames = []string{
 	"superuser_reserved_connections", "hot_standby", "max_standby_streaming_delay", "wal_log_hints", "data_checksums",
 }
 
-// CheckDatabase judges the hosts of one database. pool is how many connections
-// Pando opens to each.
-func CheckDatabase(hosts []Host, pool int) []Check {
+// CheckDatabase judges the hosts of one database.
+func CheckDatabase(hosts []Host) []Check {
 	var checks []Check
 	var primaries, known []Host
 	for _, h := range hosts {
-		checks = append(checks, checkHost(h, pool)...)
+		checks = append(checks, checkHost(h)...)
 		if h.Error == nil {
 			known = append(known, h)
 			if !h.InRecovery {
@@ -114,7 +114,7 @@ func (l *list) durability(p Host, hosts int) {
 	}
 }
 
-func checkHost(h Host, pool int) []Check {
+func checkHost(h Host) []Check {
 	l := &list{about: h.Name}
 	if h.Error != nil {
 		l.bad("Check that it runs, the network, pg_hba.conf, and the role's password.", "It does not answer: %v.", h.Error)
@@ -137,7 +137,7 @@ func checkHost(h Host, pool int) []Check {
 		l.bad("Look into its log: it must stream from the primary.", "It does not receive anything: it falls behind.")
 	}
 	l.rights(h)
-	l.limits(h, pool)
+	l.limits(h)
 	l.clock(h)
 	return l.checks
 }
@@ -157,17 +157,17 @@ func (l *list) rights(h Host) {
 	}
 }
 
-func (l *list) limits(h Host, pool int) {
+func (l *list) limits(h Host) {
 	var limit, reserved int
 	_, err := fmt.Sscan(h.Settings["max_connections"], &limit)
 	_, err2 := fmt.Sscan(h.Settings["superuser_reserved_connections"], &reserved)
 	if err != nil || err2 != nil {
 		return
 	}
-	if free := limit - reserved - h.Connections; free < pool {
-		l.warn("Raise max_connections, or put PgBouncer before it.", "%d of %d connections are in use; Pando opens up to %d.", h.Connections, limit-reserved, pool)
+	if free := limit - reserved - h.Connections; free < h.Pool {
+		l.warn("Raise max_connections, or put PgBouncer before it.", "%d of %d connections are in use; Pando opens up to %d.", h.Connections, limit-reserved, h.Pool)
 	} else {
-		l.ok("%d of %d connections are in use; Pando opens up to %d.", h.Connections, limit-reserved, pool)
+		l.ok("%d of %d connections are in use; Pando opens up to %d.", h.Connections, limit-reserved, h.Pool)
 	}
 	if h.Pooler {
 		l.ok("A pooler in transaction mode stands before it; Pando keeps no state in sessions.")

@@ -19,7 +19,7 @@ func healthy() []doctor.Host {
 	}
 	host := doctor.Host{
 		Trip: time.Millisecond, Version: 150018, System: 7, Timeline: 1, Encoding: "UTF8", Settings: settings,
-		Replication: true, Monitor: true, Writable: true, Connections: 5,
+		Replication: true, Monitor: true, Writable: true, Connections: 5, Pool: 20,
 	}
 	primary, replica := host, host
 	primary.Name, primary.Standbys, primary.SyncStandbys = "h1:5432", 1, 1
@@ -29,7 +29,7 @@ func healthy() []doctor.Host {
 }
 
 func TestCheckDatabase(t *testing.T) {
-	if checks := doctor.CheckDatabase(healthy(), 20); doctor.Worst(checks) != doctor.OK {
+	if checks := doctor.CheckDatabase(healthy()); doctor.Worst(checks) != doctor.OK {
 		t.Fatalf("a healthy database: %+v", checks)
 	}
 	for _, tt := range []struct {
@@ -65,7 +65,7 @@ func TestCheckDatabase(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			hosts := healthy()
 			tt.damage(hosts)
-			checks := doctor.CheckDatabase(hosts, 20)
+			checks := doctor.CheckDatabase(hosts)
 			i := slices.IndexFunc(checks, func(c doctor.Check) bool { return strings.Contains(c.Found, tt.found) && c.Level == tt.level })
 			if i < 0 {
 				t.Fatalf("no %s check says %q: %+v", tt.level, tt.found, checks)
@@ -81,7 +81,7 @@ func TestCheckDatabase(t *testing.T) {
 	t.Run("one host alone", func(t *testing.T) {
 		hosts := healthy()[:1]
 		hosts[0].Standbys, hosts[0].SyncStandbys = 0, 0
-		if got := doctor.Worst(doctor.CheckDatabase(hosts, 20)); got != doctor.Warn {
+		if got := doctor.Worst(doctor.CheckDatabase(hosts)); got != doctor.Warn {
 			t.Errorf("%s, want a warning that its disk is the only one", got)
 		}
 	})

@@ -15,6 +15,8 @@ const (
 	RowsLate            = false // the searches that are remembered learn of a commit after readers can see it
 	RowsUnmoved         = false // what they found is taken for what there is now
 	StillAnyway         = false // a list is taken to be untouched by every write to its table
+	PendingUnmarked     = false // nobody knows of a commit that is under way
+	PendingUnseen       = false // what a replica shows of a commit that is under way is answered
 )
 
 // Gap is where a mutant waits, so that others come in between.

@@ -22,6 +22,8 @@ var (
 	RowsLate            = name == "rows-late"
 	RowsUnmoved         = name == "rows-unmoved"
 	StillAnyway         = name == "still-anyway"
+	PendingUnmarked     = name == "pending-unmarked"
+	PendingUnseen       = name == "pending-unseen"
 )
 
 // Gap waits if the mutant is on.

@@ -278,7 +278,7 @@ func shortened(f float64) (string, int) {
 	case "00":
 		short = len(strings.TrimRight(digits[:15], "0"))
 	case "99":
-		short = len(strings.TrimRight(digits[:15], "9"))
+		short = max(len(strings.TrimRight(digits[:15], "9")), 1) // nines alone are a 1
 	}
 	if short > 0 {
 		s, e := decimal(f, short)

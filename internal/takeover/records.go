@@ -96,15 +96,15 @@ func (t *Takeover) flush(ctx context.Context, batch []*pando.Record) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	_, err := t.Store.Write(ctx, func(tx store.Tx) error {
-		return store.InsertAll(ctx, tx, batch)
+	taken, err := store.InsertTaken(ctx, t.Store, batch, func(rec *pando.Record, why string) {
+		t.notTaken("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, why)
 	})
 	if err != nil {
 		return err
 	}
-	t.sum.Records += len(batch)
+	t.sum.Records += len(taken)
 	t.progress.Rows = t.sum.Records
-	for _, rec := range batch {
+	for _, rec := range taken {
 		for _, f := range rec.Collection.Fields {
 			if f.Type != pando.FieldFile {
 				continue

@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pandobase/pando/internal/position"
@@ -100,4 +102,42 @@ func behind(end, at position.N) uint64 {
 		return 0
 	}
 	return uint64(end - at)
+}
+
+// String says it in words, a line for each host.
+func (s Status) String() string {
+	var b strings.Builder
+	if s.Problem != "" {
+		b.WriteString(s.Problem)
+	}
+	for _, m := range s.Members {
+		if b.Len() > 0 {
+			b.WriteString("\n  ")
+		}
+		b.WriteString(m.String())
+	}
+	return b.String()
+}
+
+// String says of one host what it is, how it is, and how far behind.
+func (m MemberStatus) String() string {
+	text := fmt.Sprintf("%s %s %s since %s", m.Host, m.Role, m.Contact, m.Since.UTC().Format(time.RFC3339))
+	if m.Role != "unknown" {
+		text += fmt.Sprintf(", timeline %d", m.Timeline)
+	}
+	switch m.Role {
+	case "primary":
+		text += ", position " + m.Flush
+	case "replica":
+		text += fmt.Sprintf(", position %s, lag %.0f ms (%d bytes)", m.Replay, m.LagMS, m.LagBytes)
+	}
+	if !m.Eligible {
+		text += ", not used"
+	}
+	for _, why := range []string{m.Why, m.Error} {
+		if why != "" {
+			text += ": " + why
+		}
+	}
+	return text
 }

@@ -171,7 +171,7 @@ func sizeOf(rec *pando.Record) int {
 
 // write writes records, and then their files.
 func (t *Transfer) write(ctx context.Context, recs []*pando.Record) error {
-	taken, err := t.insert(ctx, recs)
+	taken, err := store.InsertTaken(ctx, t.To, recs, t.refuse)
 	if err != nil {
 		return err
 	}
@@ -186,30 +186,13 @@ func (t *Transfer) write(ctx context.Context, recs []*pando.Record) error {
 	return nil
 }
 
-// insert writes records together or, if the target refuses one of them for what
-// it holds, without those that it refuses, which it finds by halves.
-func (t *Transfer) insert(ctx context.Context, recs []*pando.Record) (taken []*pando.Record, err error) {
-	_, err = t.To.Write(ctx, func(tx store.Tx) error { return store.InsertAll(ctx, tx, recs) })
-	switch {
-	case err == nil:
-		return recs, nil
-	case pando.KindOf(err) != pando.KindInvalid:
-		return nil, err
-	case len(recs) > 1:
-		first, err := t.insert(ctx, recs[:len(recs)/2])
-		if err != nil {
-			return nil, err
-		}
-		second, err := t.insert(ctx, recs[len(recs)/2:])
-		return slices.Concat(first, second), err
-	}
-	rec := recs[0]
+// refuse notes a record that the target does not take.
+func (t *Transfer) refuse(rec *pando.Record, why string) {
 	if t.refused == nil {
 		t.refused = map[string]bool{}
 	}
 	t.refused[rec.Collection.ID+"/"+rec.ID()] = true
-	t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, store.Words(err)))
-	return nil, nil
+	t.notTaken(fmt.Sprintf("record %s of collection %s: %s", rec.ID(), rec.Collection.Name, why))
 }
 
 // each walks a collection in insertion order, page by page.

@@ -14,13 +14,40 @@ import (
 type client struct {
 	base, token string
 	http        *http.Client
+
+	// keeps is nil for an ordinary client. Others send the position that they have
+	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
+	keeps func(format string, args ...any)
+	pos   string
 }
 
 func newClient(base, token string) *client {
-	return &client{base, token, &http.Client{
+	return &client{base: base, token: token, pos: "0", http: &http.Client{
 		Timeout:   20 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true},
 	}}
+}
+
+// client is a new one; every other keeps positions.
+func (w *world) client(token string) *client {
+	c := newClient(w.server.URL, token)
+	if w.made.Add(1)%2 == 0 {
+		c.keeps = w.report.violation
+	}
+	return c
+}
+
+// keep takes the position that an answer came with.
+func (c *client) keep(res *http.Response) {
+	got := res.Header.Get("X-Pos")
+	switch {
+	case res.Header.Get("X-Pos-Reset") != "":
+		c.keeps("X-Pos-Reset for %s, and nothing was lost", c.pos)
+	case got < c.pos:
+		c.keeps("X-Pos went back from %s to %q", c.pos, got)
+	default:
+		c.pos = got
+	}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
@@ -49,11 +76,17 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	if token != "" {
 		req.Header.Set("Authorization", token)
 	}
+	if c.keeps != nil {
+		req.Header.Set("X-Pos", c.pos)
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return 0, err
 	}
 	defer res.Body.Close()
+	if c.keeps != nil {
+		c.keep(res)
+	}
 	data, err := io.ReadAll(res.Body)
 	if err != nil {
 		return 0, err

@@ -10,18 +10,42 @@ import (
 	"github.com/pandobase/pando/test/target"
 )
 
-// TestNobodyIsShownThePast runs the checker against the server as it is built.
-// PANDO_PROVE=1 runs it for five minutes instead of eight seconds.
+// TestNobodyIsShownThePast runs the checker against the server as it is built, on
+// each kind of database. PANDO_PROVE=1 runs it for longer.
 func TestNobodyIsShownThePast(t *testing.T) {
-	d := 8 * time.Second
-	if os.Getenv("PANDO_PROVE") != "" {
-		d = 5 * time.Minute
-	}
-	r, err := check(t.Context(), target.Pando(t), d, false)
+	long := os.Getenv("PANDO_PROVE") != ""
+	t.Run("SQLite", func(t *testing.T) {
+		l := limit{time: 8 * time.Second}
+		if long {
+			l.time = 5 * time.Minute
+		}
+		hold(t, onOneMachine(target.Pando(t)), l, map[string]int64{
+			"reads": 1000, "writes": 100, "events": 100, "revocations": 20, "writes by another program": 2,
+		})
+	})
+	t.Run("primary and replicas", func(t *testing.T) {
+		l := limit{time: 2 * time.Minute, operations: 50_000}
+		if long {
+			l = limit{time: 30 * time.Minute, operations: 1_000_000}
+		}
+		c := twoReplicas(t)
+		g := onReplicas(t, c, "app", asBuilt(t))
+		g.weather = unsteady(c)
+		hold(t, g, l, map[string]int64{
+			"operations": l.operations, "writes": 200, "events": 200, "revocations": 50, "writes by another program": 2,
+		})
+		t.Log(served(t, g.server))
+	})
+}
+
+// hold runs the checker, which must find nothing, and have done this much at least.
+func hold(t *testing.T, g ground, l limit, least map[string]int64) {
+	t.Helper()
+	r, err := check(t.Context(), g, l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%v: %v; porcupine on %d operations of %d records: %v", d, r, r.secondOps, len(r.second), r.second)
+	t.Logf("%v; porcupine on %d operations of %d records: %v", r, r.secondOps, len(r.second), r.second)
 	for _, v := range r.violations {
 		t.Error(v)
 	}
@@ -34,11 +58,15 @@ func TestNobodyIsShownThePast(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int64{
-		"reads": r.reads.Load(), "writes": r.writes.Load(), "events": r.events.Load(),
-		"revocations": r.revocations.Load(), "writes by sqlite3": r.outside.Load(),
+		"operations": r.operations(), "reads": r.reads.Load(), "writes": r.writes.Load(), "events": r.events.Load(),
+		"revocations": r.revocations.Load(), "writes by another program": r.outside.Load(),
 	} {
-		if least := map[string]int64{"reads": 1000, "writes": 100, "events": 100, "revocations": 20}[what]; n < max(least, 2) {
+		if n < least[what] {
 			t.Errorf("only %d %s: the run means nothing", n, what)
 		}
+	}
+	if t.Failed() {
+		text := g.server.Output()
+		t.Logf("the server's last words:\n%s", text[max(0, len(text)-4000):])
 	}
 }

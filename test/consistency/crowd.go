@@ -7,12 +7,17 @@ import (
 	"time"
 )
 
-// bystanders are records of the crowd that never change and never match. They
-// make a search of the table worth remembering.
-const bystanders = 1000
+// bystanders is how many records of the crowd never change and never match. They
+// make a search of the table worth remembering, where that is done.
+func (g ground) bystanders() int {
+	if g.promised {
+		return 1000
+	}
+	return 50
+}
 
 func (w *world) fillCrowd(ctx context.Context) error {
-	for i := range counters + bystanders {
+	for i := range counters + w.bystanders() {
 		r := object{"n": -1}
 		if i < counters {
 			r = object{"id": counterID(i), "n": 0}
@@ -26,7 +31,7 @@ func (w *world) fillCrowd(ctx context.Context) error {
 
 // stir counts up records of the crowd, which match the filter every other time.
 func (w *world) stir(ctx context.Context) {
-	c := newClient(w.server.URL, w.root.token)
+	c := w.client(w.root.token)
 	defer c.close()
 	for ctx.Err() == nil {
 		i := rand.IntN(counters)

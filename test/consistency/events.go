@@ -20,7 +20,7 @@ func (w *world) listen(ctx context.Context) {
 }
 
 func (w *world) follow(ctx context.Context) error {
-	c := newClient(w.server.URL, "")
+	c := w.client("")
 	defer c.close()
 	req, err := http.NewRequestWithContext(ctx, "GET", w.server.URL+"/api/realtime", nil)
 	if err != nil {

@@ -18,6 +18,13 @@ func (w *world) run(ctx context.Context) {
 	all.Go(func() { w.grow(ctx) })
 	all.Go(func() { w.stir(ctx) })
 	all.Go(func() { w.writeBeside(ctx) })
+	if w.weather != nil {
+		all.Go(func() {
+			if err := w.weather(ctx); err != nil {
+				w.report.failure(ctx, err)
+			}
+		})
+	}
 	for _, g := range w.gates {
 		all.Go(func() { g.keep(ctx, w) })
 	}
@@ -40,7 +47,7 @@ func (w *world) run(ctx context.Context) {
 
 // count is a writer, who counts two records up.
 func (w *world) count(ctx context.Context, g int) {
-	c := newClient(w.server.URL, w.root.token)
+	c := w.client(w.root.token)
 	defer c.close()
 	for ctx.Err() == nil {
 		i := 2*g + rand.IntN(2)
@@ -80,7 +87,7 @@ func (w *world) grow(ctx context.Context) {
 
 // read is one connection that asks for this and that.
 func (w *world) read(ctx context.Context) {
-	c := newClient(w.server.URL, "")
+	c := w.client("")
 	defer c.close()
 	kinds := []func(context.Context, *client) error{
 		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside,
@@ -101,7 +108,7 @@ func (w *world) read(ctx context.Context) {
 
 // knock tries one gate again and again.
 func (w *world) knock(ctx context.Context, g *gate) {
-	c := newClient(w.server.URL, "")
+	c := w.client("")
 	defer c.close()
 	for ctx.Err() == nil {
 		if err := g.try(ctx, c, w); err != nil {

@@ -21,6 +21,7 @@ type report struct {
 	stop       context.CancelFunc // ends the run at the first violation; may be nil
 	begun      time.Time
 	found      time.Duration // until the first violation
+	took       time.Duration
 
 	second    []porcupine.CheckResult // of each sampled record
 	secondOps int
@@ -57,6 +58,9 @@ func (r *report) failure(ctx context.Context, err error) {
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d reads, %d writes, %d revocations, %d events, %d writes by sqlite3: %d violations",
-		r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.count)
+	return fmt.Sprintf("%d operations in %v (%d reads, %d writes, %d revocations; %d events, %d writes by another program): %d violations",
+		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.count)
 }
+
+// operations is how many answers have been checked.
+func (r *report) operations() int64 { return r.reads.Load() + r.writes.Load() + r.revocations.Load() }

@@ -5,30 +5,44 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-
-	"github.com/pandobase/pando/test/target"
 )
 
-// check drives s, an empty server, for d, or until the first violation if eager
-// is set, and reports what it found. An error is a run that means nothing.
-func check(ctx context.Context, s *target.Server, d time.Duration, eager bool) (*report, error) {
+// limit is how long a run lasts.
+type limit struct {
+	time       time.Duration // at most
+	operations int64         // or until as many were checked; 0: that does not count
+	eager      bool          // or until the first violation
+}
+
+// check drives the server of g, which is empty, and reports what it found. An
+// error is a run that means nothing.
+func check(ctx context.Context, g ground, l limit) (*report, error) {
 	r := &report{}
-	w, err := newWorld(ctx, s, r)
+	w, err := newWorld(ctx, g, r)
 	if err != nil {
 		return nil, err
 	}
 	defer w.root.close()
-	ctx, cancel := context.WithTimeout(ctx, d)
+	ctx, cancel := context.WithTimeout(ctx, l.time)
 	defer cancel()
-	if eager {
+	if l.eager {
 		r.stop = cancel
 	}
 	r.begun = time.Now()
+	if l.operations > 0 {
+		go func() {
+			for ctx.Err() == nil && r.operations() < l.operations {
+				pause(ctx, 10*time.Millisecond)
+			}
+			cancel()
+		}()
+	}
 	w.run(ctx)
+	r.took = time.Since(r.begun)
 	if pair := w.lists.check(); pair != nil {
 		r.violation("two lists cannot both be snapshots: %v and %v", pair[0], pair[1])
 	}
-	if r.count > 0 && eager {
+	if r.count > 0 && l.eager {
 		return r, nil
 	}
 	verdicts, ops := w.sample.verdicts(10 * time.Second)

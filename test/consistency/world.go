@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pandobase/pando/test/target"
 )
@@ -21,7 +22,8 @@ const (
 
 // world is a server with its data, and what is known of it.
 type world struct {
-	server *target.Server
+	ground
+	made   atomic.Int64 // clients
 	root   *client
 	people []person
 	report *report
@@ -29,10 +31,10 @@ type world struct {
 	records [counters]register
 	crowd   [counters]register
 	created register // how many records the growing collection has
-	outside register // written by the sqlite3 program
+	outside register // written by another program
 	// quiet is held for reading by whoever writes through the server, so that
-	// sqlite3 gets the lock: it asks ten times a second and can be unlucky for
-	// long beside a server that writes all the time.
+	// another program gets its turn: sqlite3 asks for the lock ten times a second
+	// and can be unlucky for long beside a server that writes all the time.
 	quiet  sync.RWMutex
 	lists  chain
 	sample *sample
@@ -47,17 +49,13 @@ func counterID(i int) string { return fmt.Sprintf("counter%08d", i) }
 func linkID(i int) string    { return fmt.Sprintf("link%011d", i) }
 
 // newWorld fills an empty server.
-func newWorld(ctx context.Context, s *target.Server, r *report) (*world, error) {
-	w := &world{server: s, report: r, sample: newSample()}
-	guest := newClient(s.URL, "")
-	defer guest.close()
-	var login struct{ Token string }
-	err := guest.must(ctx, "POST", "/api/collections/_superusers/auth-with-password",
-		map[string]string{"identity": s.Email, "password": s.Password}, &login)
+func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
+	w := &world{ground: g, report: r, sample: newSample()}
+	root, err := login(ctx, g.server)
 	if err != nil {
 		return nil, err
 	}
-	w.root = newClient(s.URL, login.Token)
+	w.root = root
 	for _, build := range []func(context.Context) error{w.collections, w.persons, w.data} {
 		if err := build(ctx); err != nil {
 			w.root.close()
@@ -65,6 +63,16 @@ func newWorld(ctx context.Context, s *target.Server, r *report) (*world, error) 
 		}
 	}
 	return w, nil
+}
+
+// login is a client of the superuser.
+func login(ctx context.Context, s *target.Server) (*client, error) {
+	guest := newClient(s.URL, "")
+	defer guest.close()
+	var out struct{ Token string }
+	err := guest.must(ctx, "POST", "/api/collections/_superusers/auth-with-password",
+		map[string]string{"identity": s.Email, "password": s.Password}, &out)
+	return newClient(s.URL, out.Token), err
 }
 
 type object = map[string]any

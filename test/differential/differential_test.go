@@ -3,6 +3,7 @@ package differential_test
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -15,51 +16,57 @@ import (
 // not make it pass by asking nothing.
 const least = 400
 
-// TestDifferential sends every request to the peer and to Pando. No status and
-// no key that the SDKs read may differ; anything else must be listed with its
-// reason in docs/compatibility.md.
+// TestDifferential sends every request to two peers, to Pando and to Pando on
+// PostgreSQL. No status and no key that the SDKs read may differ between a peer
+// and Pando; anything else must be listed with its reason in
+// docs/compatibility.md. Between the two peers there must be no difference at
+// all: one would be a fault of the comparison, something random that is not
+// normalised.
 func TestDifferential(t *testing.T) {
 	root, err := target.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted, err := differential.ReadAccepted(filepath.Join(root, "docs", "compatibility.md"))
+	page := filepath.Join(root, "docs", "compatibility.md")
+	accepted, err := differential.ReadAccepted(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := run(t, target.Peer(t), target.Pando(t))
-	left, unused := differential.Unlisted(results, accepted)
-	if len(left) > 0 {
-		t.Errorf("%d requests differ in ways that docs/compatibility.md does not list:\n%s", len(left), report("peer", "pando", left))
+	onPostgres, err := differential.ReadAcceptedOnPostgres(page)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, row := range unused {
-		t.Errorf("docs/compatibility.md lists a difference that is not there any more: %s, %s", row.Request, row.Where)
-	}
-}
-
-// TestPeerAgainstItself sends every request to two peers. Any difference is a
-// fault of the comparison: something random that is not normalised.
-func TestPeerAgainstItself(t *testing.T) {
-	results := run(t, target.Peer(t), target.Peer(t))
-	if left, _ := differential.Unlisted(results, nil); len(left) > 0 {
-		t.Errorf("two peers differ in %d requests:\n%s", len(left), report("one", "two", left))
-	}
-}
-
-func run(t *testing.T, a, b *target.Server) []differential.Result {
-	t.Helper()
 	requests := areas.All()
 	if len(requests) < least {
 		t.Fatalf("only %d requests, want at least %d", len(requests), least)
 	}
-	var runs [2]differential.Run
+	t.Logf("%d requests in %d areas", len(requests), len(differential.Areas(requests)))
+	servers := []*target.Server{target.Peer(t), target.Peer(t), target.Pando(t), target.PandoPostgres(t)}
+	runs := make([]differential.Run, len(servers))
 	var wg sync.WaitGroup
-	for i, s := range []*target.Server{a, b} {
+	for i, s := range servers {
 		wg.Go(func() { runs[i] = differential.Send(t.Context(), s, requests) })
 	}
 	wg.Wait()
-	t.Logf("%d requests in %d areas", len(requests), len(differential.Areas(requests)))
-	return differential.Compare(requests, runs[0], runs[1])
+
+	for i, tt := range []struct {
+		name     string
+		accepted []differential.Accepted
+	}{
+		{"the peer and itself", nil},
+		{"the peer and pando", accepted},
+		{"the peer and pando on PostgreSQL", append(slices.Clone(accepted), onPostgres...)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			left, unused := differential.Unlisted(differential.Compare(requests, runs[0], runs[i+1]), tt.accepted)
+			if len(left) > 0 {
+				t.Errorf("%d requests differ in ways that docs/compatibility.md does not list:\n%s", len(left), report("one", "other", left))
+			}
+			for _, row := range unused {
+				t.Errorf("docs/compatibility.md lists a difference that is not there any more: %s, %s", row.Request, row.Where)
+			}
+		})
+	}
 }
 
 func report(a, b string, results []differential.Result) string {

@@ -16,19 +16,38 @@ type Accepted struct {
 	Request string // pattern of request titles, * stands for any text
 	Where   string // pattern of Difference.Where
 	Reason  string
+	// Any takes a difference of a status or of a key that the SDKs read too.
+	Any bool
 
 	request, where *regexp.Regexp
 }
 
-// The table of accepted differences stands between these lines.
+// The table of accepted differences stands between these lines, and so does that
+// of a database's own.
 const (
-	listBegin = "<!-- differences: begin -->"
-	listEnd   = "<!-- differences: end -->"
+	listBegin       = "<!-- differences: begin -->"
+	listEnd         = "<!-- differences: end -->"
+	postgresBegin   = "<!-- differences on PostgreSQL: begin -->"
+	postgresListEnd = "<!-- differences on PostgreSQL: end -->"
 )
 
 // ReadAccepted reads the table of accepted differences in a Markdown file:
 // rows of `request pattern | where | reason` between two marker comments.
 func ReadAccepted(path string) ([]Accepted, error) {
+	return readTable(path, listBegin, listEnd)
+}
+
+// ReadAcceptedOnPostgres reads the table of what differs on PostgreSQL besides,
+// the status included.
+func ReadAcceptedOnPostgres(path string) ([]Accepted, error) {
+	rows, err := readTable(path, postgresBegin, postgresListEnd)
+	for i := range rows {
+		rows[i].Any = true
+	}
+	return rows, err
+}
+
+func readTable(path, begin, end string) ([]Accepted, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the accepted differences: %w", err)
@@ -40,9 +59,9 @@ func ReadAccepted(path string) ([]Accepted, error) {
 	for line := 1; scan.Scan(); line++ {
 		text := strings.TrimSpace(scan.Text())
 		switch {
-		case text == listBegin:
+		case text == begin:
 			inside, found = true, true
-		case text == listEnd:
+		case text == end:
 			inside = false
 		case inside && strings.HasPrefix(text, "|"):
 			row, err := acceptedRow(text)
@@ -58,7 +77,7 @@ func ReadAccepted(path string) ([]Accepted, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if !found {
-		return nil, fmt.Errorf("%s has no table of differences: expected the line %q", path, listBegin)
+		return nil, fmt.Errorf("%s has no table of differences: expected the line %q", path, begin)
 	}
 	if len(rows) > MaxListed {
 		return nil, fmt.Errorf("%s lists %d differences, at most %d are allowed", path, len(rows), MaxListed)
@@ -98,7 +117,7 @@ func Unlisted(results []Result, rows []Accepted) (left []Result, unused []Accept
 	next:
 		for _, d := range r.Differences {
 			for i, row := range rows {
-				if d.Class == Other && row.request.MatchString(r.Request.ID()) && row.where.MatchString(d.Where) {
+				if (row.Any || d.Class == Other) && row.request.MatchString(r.Request.ID()) && row.where.MatchString(d.Where) {
 					used[i] = true
 					continue next
 				}

@@ -17,12 +17,9 @@ func TestDart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, server := range []struct {
-		name  string
-		start func(testing.TB) *target.Server
-	}{{"peer", target.Peer}, {"pando", target.Pando}} {
-		t.Run(server.name, func(t *testing.T) {
-			s := server.start(t)
+	for _, kind := range target.Kinds() {
+		t.Run(kind.Name, func(t *testing.T) {
+			s := kind.Start(t)
 			r := NewRunner(s.URL, map[string]string{"root.email": s.Email, "root.password": s.Password})
 			defer r.Close()
 			for _, step := range steps {

@@ -27,11 +27,8 @@ func TestSDKBrowser(t *testing.T) { node.NeedBrowser(t); run(t, "browser.mjs") }
 
 func run(t *testing.T, script string) {
 	node.Install(t, ".")
-	for _, server := range []struct {
-		name  string
-		start func(testing.TB) *target.Server
-	}{{"peer", target.Peer}, {"pando", target.Pando}} {
-		t.Run(server.name, func(t *testing.T) { suite(t, script, server.start(t)) })
+	for _, kind := range target.Kinds() {
+		t.Run(kind.Name, func(t *testing.T) { suite(t, script, kind.Start(t)) })
 	}
 }
 

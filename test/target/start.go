@@ -72,10 +72,9 @@ func StartPandoIn(ctx context.Context, dir string, in Surroundings, flags ...str
 	return startPando(ctx, bin, dir, in, flags...)
 }
 
-// StartPandoBin is StartPandoWith for a pando that was built before, with env on
-// top of this process's environment.
-func StartPandoBin(ctx context.Context, bin, dir string, env []string, flags ...string) (*Server, error) {
-	return startPando(ctx, bin, dir, Surroundings{Env: env}, flags...)
+// StartPandoBin is StartPandoIn for a pando that was built before.
+func StartPandoBin(ctx context.Context, bin, dir string, in Surroundings, flags ...string) (*Server, error) {
+	return startPando(ctx, bin, dir, in, flags...)
 }
 
 func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...string) (*Server, error) {

@@ -26,7 +26,7 @@ func (t *tx) InsertAll(ctx context.Context, recs []*pando.Record) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(recs[0].Collection)
+	p := t.s.plans.Of(recs[0].Collection)
 	rows, err := p.copyRows(recs)
 	if err != nil {
 		return err

@@ -1,17 +1,23 @@
 package postgres
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
-// orderWait is how long the answer to one COMMIT waits for that to another, sent
-// earlier, whose effects it may have seen. It is seldom waited for at all.
-const orderWait = 100 * time.Millisecond
+const (
+	// orderWait is how long the answer to one COMMIT waits for that to another,
+	// sent earlier, whose effects it may have seen. It is seldom waited for at all.
+	orderWait = 100 * time.Millisecond
+	// heldWait is how long sinks wait: longer than a disk or a standby is slow.
+	heldWait = 5 * time.Second
+)
 
 // commits puts commits into an order: that of their positions, and of the batches
 // that sinks are given.
@@ -21,9 +27,10 @@ const orderWait = 100 * time.Millisecond
 // same. An answer can also be late: B has seen what A changed, and is answered
 // first. So a position is given out under a lock when the answer is there, each
 // one greater than the last, and B first waits for those whose COMMIT was sent
-// before B knew its snapshot. What is not answered in time either (a connection
-// that hangs) is told of later, without its changes: something was changed, look
-// again.
+// before B knew its snapshot. If A takes longer, B is answered, but sinks are told
+// of B after A all the same. What hangs for ever (a connection that was lost
+// without a word) is told of at last without its changes: something was changed,
+// look again.
 //
 // The log's records begin at multiples of 8, so a node that has replayed L-7 has
 // replayed L: seven commits of one sync get positions of their own below it.
@@ -39,6 +46,8 @@ type commits struct {
 	last     position.N
 	sent     uint64 // COMMITs so far
 	flying   map[uint64]*flight
+	held     []*flight  // answered, but sinks are told of others before; by seq
+	told     position.N // of the last batch
 }
 
 // flight is a COMMIT that was sent and not answered.
@@ -51,8 +60,10 @@ type flight struct {
 	tags    []position.Tag
 	all     bool // more changed than tags name
 	batch   changes.Batch
-	late    bool // others did not wait for it any longer
+	late    bool // others do not wait for it any longer
 	done    chan struct{}
+
+	timeline uint32 // once it has landed
 }
 
 // horizon is how many COMMITs have been sent by now.
@@ -67,7 +78,9 @@ func (k *commits) depart(f *flight) {
 	if f.all {
 		f.tags = append(f.tags, everyTag...)
 	}
-	k.index.Begin(f.tags)
+	if !mutant.PendingUnmarked {
+		k.index.Begin(f.tags)
+	}
 	f.done = make(chan struct{})
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,22 +102,30 @@ var everyTag = position.EveryTag()
 func (k *commits) crash(f *flight) {
 	k.index.Abandon(f.tags)
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	delete(k.flying, f.seq)
-	k.mu.Unlock()
+	k.tell()
 	close(f.done)
+}
+
+// doubt is called before a commit lands of which it is not known whether it was
+// made.
+func (k *commits) doubt(f *flight) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f.late = true
 }
 
 // land settles a commit that did happen: the log was on disk up to flushed when
 // it was answered, or 0 if it was not asked. published is called before anybody is told.
 func (k *commits) land(f *flight, timeline uint32, flushed position.N, published func()) position.N {
 	k.await(f)
+	mutant.Gap(mutant.PendingUnmarked || mutant.PendingUnseen)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n, reached := k.last+1, k.last+1
 	if flushed > 0 {
-		if timeline > k.timeline { // other numbers from here on
-			k.timeline, k.last = timeline, 0
-		}
+		k.reach(timeline)
 		n = max(flushed-7, k.last+1)
 		reached = min(n, flushed)
 	}
@@ -112,16 +133,76 @@ func (k *commits) land(f *flight, timeline uint32, flushed position.N, published
 	published()
 	k.index.Commit(reached, f.tags)
 	k.index.Publish(n)
-	f.batch.Position = n
+	f.batch.Position, f.timeline = n, k.timeline
 	if f.late {
 		f.batch.Changes, f.batch.Unlisted = nil, true
 	}
-	for _, sink := range k.sinks {
-		sink.Publish(f.batch)
-	}
 	delete(k.flying, f.seq)
+	k.hold(f)
 	close(f.done)
 	return n
+}
+
+// reach notes the timeline, whose numbers are other ones; k is locked.
+func (k *commits) reach(timeline uint32) {
+	if timeline > k.timeline {
+		k.timeline, k.last, k.told = timeline, 0, 0
+	}
+}
+
+// hold tells sinks of f, now or when it is its turn; k is locked.
+func (k *commits) hold(f *flight) {
+	at, _ := slices.BinarySearchFunc(k.held, f.seq, func(o *flight, seq uint64) int { return cmp.Compare(o.seq, seq) })
+	k.held = slices.Insert(k.held, at, f)
+	k.tell()
+	if !slices.Contains(k.held, f) {
+		return
+	}
+	time.AfterFunc(heldWait, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, o := range k.flying {
+			o.late = o.late || f.after(o)
+		}
+		k.tell()
+	})
+}
+
+// tell gives to sinks what need not be held any longer; k is locked.
+func (k *commits) tell() {
+	for i := 0; i < len(k.held); {
+		f := k.held[i]
+		if k.waits(f) {
+			i++
+			continue
+		}
+		k.held = slices.Delete(k.held, i, i+1)
+		if f.timeline != k.timeline || f.batch.Position <= k.told { // others have overtaken it
+			k.last++
+			f.batch.Position = k.last
+			k.index.Publish(k.last)
+		}
+		k.publish(f.batch)
+		i = 0 // one that was passed over may have waited for this one
+	}
+}
+
+func (k *commits) publish(b changes.Batch) {
+	k.told = b.Position
+	for _, sink := range k.sinks {
+		sink.Publish(b)
+	}
+}
+
+// waits tells whether sinks must be told of another one before f: one that is
+// flying, or is held as well.
+func (k *commits) waits(f *flight) bool {
+	for _, o := range k.flying {
+		if !o.late && f.after(o) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(k.held, f.after)
 }
 
 // await waits for those that f may have seen something of.
@@ -140,11 +221,6 @@ func (k *commits) await(f *flight) {
 		select {
 		case <-other.done:
 		case <-timeout:
-			k.mu.Lock()
-			for _, o := range k.flying {
-				o.late = o.late || f.follows(o) || f.sees(o)
-			}
-			k.mu.Unlock()
 			return
 		}
 	}
@@ -158,12 +234,15 @@ func (k *commits) ahead(f *flight) *flight {
 		return nil
 	}
 	for _, o := range k.flying {
-		if !o.late && (f.follows(o) || f.sees(o)) {
+		if !o.late && f.after(o) {
 			return o
 		}
 	}
 	return nil
 }
+
+// after tells whether f may have seen something of o.
+func (f *flight) after(o *flight) bool { return f.follows(o) || f.sees(o) }
 
 // sees tells whether o may have made a record that f found there. Its COMMIT may
 // have been sent after all of f was.
@@ -193,13 +272,9 @@ func (k *commits) drain() {
 func (k *commits) foreign(timeline uint32, flushed position.N, catalog bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if timeline > k.timeline {
-		k.timeline, k.last = timeline, 0
-	}
+	k.reach(timeline)
 	n := max(flushed, k.last+1)
 	k.last = n
 	k.index.Forget(n)
-	for _, sink := range k.sinks {
-		sink.Publish(changes.Batch{Position: n, Catalog: catalog, Unlisted: true})
-	}
+	k.publish(changes.Batch{Position: n, Catalog: catalog, Unlisted: true})
 }

@@ -71,6 +71,20 @@ func unavailable(err error) error {
 	return &pando.Error{Kind: pando.KindUnavailable, Message: message, Err: err}
 }
 
+// givenUp is a transaction that was run again too often, because of err: nothing
+// that the one who asked for it could have done otherwise.
+func givenUp(err error) error {
+	err = unavailable(err)
+	if pando.KindOf(err) != pando.KindInternal || errors.Is(err, context.Canceled) {
+		return err
+	}
+	message := "The database cannot answer at the moment. Please try again in a moment."
+	if errors.Is(err, errMoved) || errors.Is(err, errChanged) {
+		message = "The collections are being changed at the moment. Please try again."
+	}
+	return &pando.Error{Kind: pando.KindUnavailable, Message: message, Err: err}
+}
+
 // isLost tells whether the connection failed, and not what was asked over it.
 func isLost(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || isPgError(err) {

@@ -35,10 +35,21 @@ func (t *tx) lock() *query {
 	return &query{sql: "LOCK TABLE _pando_meta IN ROW SHARE MODE"}
 }
 
-// check fails with a division by zero if the gate is another one.
+// rowWait is how long a statement waits for a row, or an index's place, that
+// another transaction has changed. One that is serializable may not change it
+// after that anyway, so nothing is lost by beginning anew; and two that wait for
+// each other need not wait for PostgreSQL to notice, which takes it a second.
+const rowWait = "100ms"
+
+// check fails with a division by zero if the gate is another one. The lock is held
+// by then: what is waited for from here on are rows.
 func (t *tx) check() *query {
 	arg, _ := argument(t.gate)
-	return &query{sql: "SELECT 1 / (last_value = $1)::int FROM _pando_gate", args: [][]byte{arg}}
+	sql := "SELECT 1 / (last_value = $1)::int FROM _pando_gate"
+	if !t.mode.alone {
+		sql = "SELECT 1 / (last_value = $1)::int, set_config('lock_timeout', '" + rowWait + "', true) FROM _pando_gate"
+	}
+	return &query{sql: sql, args: [][]byte{arg}}
 }
 
 // lockTables keeps creates out that take no other lock.

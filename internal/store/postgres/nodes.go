@@ -26,6 +26,7 @@ type nodes struct {
 	mu      sync.Mutex
 	hosts   map[string]address
 	lives   map[*topology.Member]*node
+	counts  map[string]*served // by host
 	closed  bool
 	running sync.WaitGroup
 
@@ -38,6 +39,7 @@ type node struct {
 	member *topology.Member
 	reads  *pool
 	writes *pool // of its own: reads go on while writes hang
+	served *served
 }
 
 // soleDeadline is how long the only host may take to answer a probe: there is
@@ -46,7 +48,7 @@ const soleDeadline = 2 * time.Second
 
 // openNodes begins to watch the hosts, and waits until each was heard once.
 func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
-	k := &nodes{s: s, lives: make(map[*topology.Member]*node)}
+	k := &nodes{s: s, lives: make(map[*topology.Member]*node), counts: make(map[string]*served)}
 	k.setHosts(s.hosts)
 	k.prober = newProber(s, s.hosts)
 	cfg := topology.Config{Hosts: hostNames(s.hosts), Probe: k.prober.probe, OnChange: func(c topology.Change) {
@@ -124,7 +126,7 @@ func (k *nodes) of(m *topology.Member) *node {
 	}
 	size, wait := k.size(a.host), k.s.opts.PoolWait
 	timeout := strconv.FormatInt(k.s.opts.QueryTimeout.Milliseconds(), 10)
-	n := &node{host: a.host, member: m,
+	n := &node{host: a.host, member: m, served: k.servedBy(a.host),
 		reads:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
 		writes: newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
 	}
@@ -139,8 +141,15 @@ func (k *nodes) size(host string) int {
 	if n := k.s.opts.PoolSize; n > 0 {
 		return n
 	}
+	return poolSize(k.prober.limit(host))
+}
+
+// poolSize is how many connections a pool may have: what this machine can keep
+// busy, but no more than a fair share of the most that the server allows, since
+// other servers and people want some; 0: that is not known.
+func poolSize(most int) int {
 	size := max(32, 8*runtime.GOMAXPROCS(0))
-	if most := k.prober.limit(host); most > 0 {
+	if most > 0 {
 		size = min(size, most*3/8)
 	}
 	return max(2, size)

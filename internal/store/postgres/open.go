@@ -14,10 +14,11 @@ import (
 	"github.com/pandobase/pando"
 )
 
-// starting tells whether a host says that it will be there in a moment.
+// starting tells whether a host may be there in a moment: it says so, or has not
+// answered yet.
 func (k *nodes) starting() bool {
 	for _, err := range k.prober.failures() {
-		if isStarting(err) {
+		if isStarting(err) || errors.Is(err, context.DeadlineExceeded) {
 			return true
 		}
 	}

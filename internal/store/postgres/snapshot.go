@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/mutant"
@@ -15,8 +16,13 @@ import (
 // is nobody's business: it must not get out of this package.
 var errAgain = errors.New("postgres: the transaction is run again")
 
-// readTries is how often fn is run before its failure is believed.
-const readTries = 4
+const (
+	// readTries is how often fn is run before its failure is believed.
+	readTries = 4
+	// movedTries is how often it is run because the collections change: that it is
+	// too late each time takes changes which come as fast as one can read.
+	movedTries = 50
+)
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
@@ -26,6 +32,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	}
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
+	began, moved, lost := time.Now(), 0, 0
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
@@ -37,15 +44,26 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if r.again == nil {
 			return err
 		}
-		if try == readTries || ctx.Err() != nil {
-			if cause := ctx.Err(); cause != nil {
-				return cause
+		if cause := ctx.Err(); cause != nil {
+			return cause
+		}
+		if (errors.Is(r.again, errMoved) || errors.Is(r.again, errChanged)) && moved < movedTries {
+			moved++
+			try--
+		}
+		if isLost(r.again) && time.Since(began) < s.opts.WriteWait {
+			try-- // a node that comes and goes is waited for like one that is gone
+			lost++
+			if err := pause(ctx, lost); err != nil {
+				return err
 			}
-			return unavailable(r.again)
+		}
+		if try == readTries {
+			return givenUp(r.again)
 		}
 		one = one && r.one
 		primary = r.primary
-		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.primary {
+		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.behind {
 			if err := s.refresh(ctx); err != nil {
 				return err
 			}
@@ -53,8 +71,12 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	}
 }
 
-// errMoved says that the database has a catalog that we do not know.
-var errMoved = errors.New("the collections were changed meanwhile")
+var (
+	// errMoved says that the database has a catalog that we do not know.
+	errMoved = errors.New("the collections were changed meanwhile")
+	// errChanged says that there is a newer catalog than a read began with.
+	errChanged = errors.New("the collections were changed while something was read")
+)
 
 // snapshot is a Reader. It chooses a node and opens a transaction there with the
 // first question; if that is to be the only one, there is no transaction.
@@ -67,6 +89,7 @@ type snapshot struct {
 
 	node    *node
 	replica bool       // the node is one
+	behind  bool       // it has an older catalog than ours
 	reached position.N // it showed everything up to here before the snapshot was opened
 	limit   position.N // it must not be beyond; 0: no limit
 	c       *conn
@@ -119,7 +142,8 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 		}
 		return nil
 	}
-	if t, ok := position.SessionOf(ctx).Require(); ok {
+	// Up to the frontier the index knows of every commit, and so does need.
+	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.s.index.Frontier() {
 		need = max(need, t.N)
 	}
 	var err error
@@ -159,7 +183,7 @@ func (r *snapshot) askOnce(ctx context.Context, tags []position.Tag, batch []*qu
 	err := r.run(ctx, tags, batch...)
 	if err == nil && (r.s.coming.Load() > 0 || r.s.Catalog() != r.cat) {
 		// The statement may have seen what belongs to another catalog.
-		r.one, r.again = false, errors.New("postgres: the catalog changed meanwhile")
+		r.one, r.again = false, errChanged
 		return errAgain
 	}
 	return err
@@ -185,7 +209,7 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	if all[len(all)-1].ran && version != r.cat.Version {
 		r.again = errMoved
 		if r.replica && version < r.cat.Version {
-			r.primary = true // it is behind
+			r.primary, r.behind = true, true
 		}
 		return errAgain
 	}
@@ -232,6 +256,8 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 		r.node.failed(err)
 	case conflictsWithRecovery(err), codeOf(err) == codeSerialization:
 		r.primary = true
+	case isSchemaError(err) && r.s.coming.Load() > 0: // it is made, and will be published in a moment
+		r.primary, err = true, errMoved
 	case isSchemaError(err) && (r.replica || r.s.Catalog() != r.cat):
 		r.primary = true
 	default:
@@ -243,7 +269,7 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 
 // judge tells whether what was read may be answered.
 func (r *snapshot) judge(ctx context.Context, tags []position.Tag, at bound) error {
-	if r.replica && !mutant.ReplicaUnchecked {
+	if r.replica && !mutant.PendingUnseen && !mutant.ReplicaUnchecked {
 		// A replica can show a commit before the primary does: see position/pending.go.
 		if _, pending := r.s.index.Need(append(tags, catalogTag)); pending {
 			return r.elsewhere(errors.New("postgres: a commit of what was read is under way"))
@@ -258,7 +284,14 @@ func (r *snapshot) judge(ctx context.Context, tags []position.Tag, at bound) err
 	if r.replica {
 		at.timeline = r.node.member.Report().Timeline
 	}
-	r.s.given(ctx, at.timeline, at.n)
+	n := at.n
+	if seen, pending := r.s.index.Need(append(tags, catalogTag)); !pending && !r.s.nodes.sole() {
+		// All commits are ours, so the index knows of each that may have been seen:
+		// it is pending, or what was read last changed at seen at the latest. Others
+		// need not have reached the node that is asked next.
+		n = min(n, seen)
+	}
+	r.s.given(ctx, at.timeline, n)
 	return nil
 }
 
@@ -327,6 +360,9 @@ func (r *snapshot) end() {
 	}
 	n, c := r.node, r.c
 	r.c = nil
+	if r.again == nil {
+		n.served.add(r.replica)
+	}
 	if !r.begun || c.broken() || c.pg.TxStatus() == 'I' {
 		n.release(c)
 		return

@@ -30,7 +30,7 @@ func (t *tx) Suppose(ctx context.Context, c *pando.Collection, ids []string) (bo
 		recs, err := t.Records(ctx, c, ids)
 		return err == nil && len(recs) == len(ids), err
 	}
-	s := &supposition{t.s.plans.of(c), slices.Compact(slices.Sorted(slices.Values(ids)))}
+	s := &supposition{t.s.plans.Of(c), slices.Compact(slices.Sorted(slices.Values(ids)))}
 	t.queue = append(t.queue, s.query())
 	t.guesses++
 	for _, id := range s.ids {

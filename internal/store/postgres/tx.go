@@ -193,7 +193,7 @@ func (t *tx) refusedAt(ctx context.Context, err error, open, own, at int, guarde
 	switch code := codeOf(err); {
 	case at < open && code == codeDivision:
 		return t.restart(errMoved, mode{})
-	case code == codeSerialization || code == codeDeadlock:
+	case code == codeSerialization || code == codeDeadlock || code == codeLockTimeout && at >= open && !t.mode.alone:
 		return t.restart(err, mode{})
 	case isStaleStatement(err):
 		t.c.forget()

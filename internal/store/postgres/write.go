@@ -43,7 +43,7 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 			return r.pos, r.err
 		}
 		if try == writeTries {
-			return 0, unavailable(r.again)
+			return 0, givenUp(r.again)
 		}
 		s.stats.retries.Add(1)
 		m.careful = m.careful || r.how.careful
@@ -298,7 +298,7 @@ func (t *tx) committed(f *flight, at where) result {
 	s := t.s
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
-	s.given(t.ctx, at.timeline, n)
+	s.given(t.ctx, at.timeline, min(n, at.n)) // the log is not beyond that: who has it all has this
 	t.release()
 	return result{pos: n}
 }
@@ -306,7 +306,7 @@ func (t *tx) committed(f *flight, at where) result {
 // published is called when the commit is known, before anybody is told.
 func (t *tx) published() {
 	if t.catalog {
-		t.s.catalogs.add(t.cat)
+		t.s.catalogs.Add(t.cat)
 		t.s.publish(t.cat, t.newGate)
 	}
 }

@@ -52,7 +52,9 @@ func TestLogStaysShort(t *testing.T) {
 	}
 	stopped.Store(true)
 	wg.Wait()
-	if got, most := logSize(t, s), int64(2*longLog*pages*4096); got > most {
+	// Without anybody who takes it back it would have some 25,000 pages. How long
+	// it gets hangs on how soon six readers are between two reads at once.
+	if got, most := logSize(t, s), int64(4*longLog*pages*4096); got > most {
 		t.Errorf("the log has %d bytes, more than %d", got, most)
 	}
 }

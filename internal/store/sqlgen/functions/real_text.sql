@@ -29,7 +29,7 @@ BEGIN
 	END IF;
 	CASE substr(digits, 15, 2)
 	WHEN '00' THEN short := length(rtrim(left(digits, 15), '0'));
-	WHEN '99' THEN short := length(rtrim(left(digits, 15), '9'));
+	WHEN '99' THEN short := greatest(length(rtrim(left(digits, 15), '9')), 1); -- nines alone are a 1
 	ELSE
 	END CASE;
 	IF short > 0 THEN

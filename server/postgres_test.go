@@ -1,0 +1,92 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/server"
+)
+
+// A backup of a server on PostgreSQL is restored into an empty database, and
+// nowhere else; what the API shows is the same.
+func TestBackupPostgres(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	place := server.Place{Dir: filepath.Join(t.TempDir(), "data"), Database: url}
+	cfg := config(place.Dir)
+	cfg.Database = place.Database
+	r := start(t, cfg)
+	posts(t, r.info.URL, superuserOf(t, place, r.info.URL))
+	for _, title := range []string{"b", "a", "ü\t\\N"} {
+		if status, answer := call(t, "POST", r.info.URL+"/api/collections/posts/records", "", map[string]string{"title": title}); status != 200 {
+			t.Fatalf("create: %d %v", status, answer)
+		}
+	}
+	_, before := call(t, "GET", r.info.URL+"/api/collections/posts/records", "", nil)
+	if before["totalItems"] != 3.0 {
+		t.Fatalf("before: %v", before)
+	}
+
+	archive := filepath.Join(t.TempDir(), "backup.zip")
+	if _, err := server.Backup(t.Context(), place, archive, "v", nil); err != nil { // while it serves
+		t.Fatal(err)
+	}
+	if _, err := server.Restore(t.Context(), archive, server.Place{Dir: filepath.Join(t.TempDir(), "x")}); err == nil || !strings.Contains(err.Error(), "--database") {
+		t.Errorf("restored without a database: %v", err)
+	}
+	if _, err := server.Restore(t.Context(), archive, server.Place{Dir: filepath.Join(t.TempDir(), "x"), Database: url}); err == nil || !strings.Contains(err.Error(), "not empty") {
+		t.Errorf("restored over data: %v", err)
+	}
+	_, empty := localclustertest.Database(t)
+	restored := server.Place{Dir: filepath.Join(t.TempDir(), "restored"), Database: empty}
+	if _, err := server.Restore(context.Background(), archive, restored); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(restored.Dir, "data.pgcopy")); !os.IsNotExist(err) {
+		t.Errorf("the copy was left in the directory: %v", err)
+	}
+	cfg = config(restored.Dir)
+	cfg.Database = restored.Database
+	again := start(t, cfg)
+	_, after := call(t, "GET", again.info.URL+"/api/collections/posts/records", "", nil)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the restored server answers otherwise (-before +after):\n%s", diff)
+	}
+}
+
+// TestOperatePostgresMetrics: docs/operate-postgresql.md lists the metrics that a
+// server on PostgreSQL has besides, and no others.
+func TestOperatePostgresMetrics(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	cfg := config(t.TempDir())
+	cfg.Database = url
+	r := start(t, cfg)
+	_, metrics := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/metrics", nil)
+	documented := explained(t, section(t, "Health, metrics, profiles"), "| metric | what it counts |")
+	own := []string{"pando_replica_lag_bytes", "pando_replica_lag_seconds"} // there is no replica here
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (pando_\w+) `).FindAllStringSubmatch(metrics, -1) {
+		if !slices.Contains(documented, m[1]) {
+			own = append(own, m[1])
+		}
+	}
+	slices.Sort(own)
+	page, err := os.ReadFile("../docs/operate-postgresql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(own, explained(t, string(page), "| metric | what it says |")); diff != "" {
+		t.Errorf("metrics (-server +docs):\n%s", diff)
+	}
+	_, verbose := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/readyz?verbose", nil)
+	if !strings.Contains(verbose, "hosts: 127.0.0.1:") || !strings.Contains(verbose, " primary answers since ") {
+		t.Errorf("readyz says nothing of the host:\n%s", verbose)
+	}
+}

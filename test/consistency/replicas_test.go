@@ -1,0 +1,118 @@
+package consistency
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/internal/localcluster"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/test/target"
+)
+
+// onReplicas is a server on a new database of a primary with replicas. What
+// another program writes there nobody need see before the server is told of it.
+func onReplicas(t *testing.T, c *localcluster.Replicated, db string, start func(url string) *target.Server) ground {
+	t.Helper()
+	if err := c.Primary().CreateDatabase(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitReplayed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ground{server: start(c.URL(db, "postgres")), beside: func(sql string) error {
+		_, err := c.Primary().ExecIn(context.Background(), db, sql)
+		return err
+	}}
+}
+
+// asBuilt starts the server as it is built.
+func asBuilt(t *testing.T) func(url string) *target.Server {
+	return func(url string) *target.Server {
+		t.Helper()
+		s, err := target.StartPandoIn(t.Context(), t.TempDir(), target.Surroundings{Database: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Stop)
+		return s
+	}
+}
+
+// twoReplicas is a primary with two of them, of which commits wait for the second,
+// as long as that one is there.
+func twoReplicas(t *testing.T) *localcluster.Replicated {
+	t.Helper()
+	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
+	names := fmt.Sprintf(`FIRST 1 ("%s", "%s")`, c.Node(2).Name(), c.Node(1).Name())
+	if err := c.Primary().Set(t.Context(), "synchronous_standby_names", names); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// unsteady makes the second replica late: by a little or by much, without end or
+// not, and cut off from its primary, in turns that nobody can foresee.
+func unsteady(c *localcluster.Replicated) func(context.Context) error {
+	n, link := c.Node(2), c.Link(2)
+	return func(ctx context.Context) error {
+		back := context.WithoutCancel(ctx)
+		for ctx.Err() == nil {
+			var begin, end error
+			long := time.Duration(rand.IntN(700)) * time.Millisecond
+			switch rand.IntN(5) {
+			case 0:
+				begin = n.ReplayDelay(back, time.Duration(rand.IntN(400))*time.Millisecond)
+				pause(ctx, long)
+				end = n.ReplayDelay(back, 0)
+			case 1:
+				begin = n.PauseReplay(back)
+				pause(ctx, long)
+				end = n.ResumeReplay(back)
+			case 2:
+				link.Down()
+				pause(ctx, long)
+				end = link.Up()
+			case 3: // its word that a commit is there comes late, when others show it already
+				link.Delay(time.Duration(1+rand.IntN(20)) * time.Millisecond)
+				pause(ctx, long)
+				link.Delay(0)
+			case 4:
+				pause(ctx, long)
+			}
+			if begin != nil {
+				return fmt.Errorf("disturb %s: %w", n.Name(), begin)
+			}
+			if end != nil {
+				return fmt.Errorf("end the disturbance of %s: %w", n.Name(), end)
+			}
+		}
+		return nil
+	}
+}
+
+// reads is how many reads the primary and the replicas have answered so far.
+type reads struct{ primary, replica float64 }
+
+func served(t *testing.T, s *target.Server) (r reads) {
+	t.Helper()
+	var err error
+	if r.primary, err = s.Sum(t.Context(), "pando_db_reads_total", "role", "primary"); err == nil {
+		r.replica, err = s.Sum(t.Context(), "pando_db_reads_total", "role", "replica")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r reads) since(old reads) reads { return reads{r.primary - old.primary, r.replica - old.replica} }
+
+func (r reads) String() string {
+	return fmt.Sprintf("%.0f reads answered by the primary, %.0f by replicas (%.2f%%)", r.primary, r.replica, 100*r.byReplicas())
+}
+
+// byReplicas is their share.
+func (r reads) byReplicas() float64 { return r.replica / (r.primary + r.replica) }
