@@ -352,6 +352,8 @@ func (n *node) failed(err error) {
 	if err != nil && !isClosed(n.member.Gone()) {
 		n.member.Suspect()
 	}
+	n.reads.flush()
+	n.writes.flush()
 }
 
 // servedReads is how many reads were sent where.
