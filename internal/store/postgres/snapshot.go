@@ -112,6 +112,7 @@ func (r *snapshot) ask(ctx context.Context, tags []position.Tag, batch ...*query
 	if err := r.use(ctx, tags); err != nil {
 		return err
 	}
+	mutant.Gap(mutant.PendingUnseen && r.replica)
 	if r.one {
 		return r.askOnce(ctx, tags, batch)
 	}
