@@ -20,6 +20,7 @@ const frozenCost = 500 * time.Millisecond
 func TestFrozenHost(t *testing.T) {
 	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
 	must(t, c.Primary().CreateDatabase(t.Context(), database))
+	must(t, c.WaitReplayed(t.Context()))
 	l, err := newLoad(t.Context(), serve(t, listed(c, c.Node(0), c.Node(1), c.Node(2))))
 	must(t, err)
 	for place, order := range [][]*localcluster.Postgres{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -77,12 +78,18 @@ func newLoad(ctx context.Context, s *target.Server) (*load, error) {
 	if err := l.must(ctx, "POST", "/api/collections", login.Token, open, nil); err != nil {
 		return nil, err
 	}
-	for i := range keys {
-		if err := l.must(ctx, "POST", records, "", map[string]any{"id": keyID(i), "n": 0}, nil); err != nil {
-			return nil, err
-		}
+	const makers = 16
+	errs := make([]error, makers)
+	var all sync.WaitGroup
+	for m := range makers {
+		all.Go(func() {
+			for i := m; i < keys && errs[m] == nil; i += makers {
+				errs[m] = l.must(ctx, "POST", records, "", map[string]any{"id": keyID(i), "n": 0}, nil)
+			}
+		})
 	}
-	return l, nil
+	all.Wait()
+	return l, errors.Join(errs...)
 }
 
 // start begins to ask, until end.

@@ -34,6 +34,7 @@ func announced(t *testing.T) {
 	const writers = 12
 	c := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{})
 	must(t, c.Primary().CreateDatabase(t.Context(), database))
+	must(t, c.WaitReplayed(t.Context()))
 	l, err := newLoad(t.Context(), serve(t, c.URL(database, "postgres")))
 	must(t, err)
 	l.http.Timeout = 5 * time.Second

@@ -226,23 +226,23 @@ func (c *cluster) restarted(t *testing.T) {
 }
 
 // frozen is a whole machine that stands still for ten seconds, and goes on when
-// another one has taken its place.
+// another one has taken its place: first its PostgreSQL, which still believes to be
+// the primary, then the machine, which the watchdog of deploy/patroni resets.
 //
-// Its way to etcd is closed until its Patroni has noticed that: Patroni 3.0 looks at
-// what it remembers of etcd and takes a lock back that it has lost, if it is
-// quicker than the news (dcs/etcd3.py, _update_leader); the cluster then goes back
-// to the old timeline, and nobody above it can help that. A watchdog is what
-// deploy/patroni has against it.
+// Without a watchdog Patroni 3.0 can undo the failover: it looks at what it
+// remembers of etcd, and takes the lock back that it has lost if it is quicker than
+// the news (dcs/etcd3.py, _update_leader). The cluster goes back to the old
+// timeline then, and nobody above it can help that.
 func (c *cluster) frozen(t *testing.T) {
 	old := c.leader(t)
 	from := c.now()
 	must(t, old.Freeze())
-	old.ToEtcd.Down()
 	c.failover(t, "the primary's machine frozen for 10 s", old, from, func() {
 		still(t, 10*time.Second-(c.now()-from))
-		must(t, old.Thaw())
-		still(t, 2*time.Second) // two that believe to be the primary
-		must(t, old.ToEtcd.Up())
+		must(t, old.Database.Thaw())
+		still(t, 2*time.Second) // two that say that they are the primary
+		must(t, old.Kill())
+		must(t, old.Start(t.Context()))
 	})
 }
 

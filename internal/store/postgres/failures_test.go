@@ -72,6 +72,28 @@ func TestFailures(t *testing.T) {
 			t.Errorf("20 increments made %v and %v", a, b)
 		}
 	})
+	t.Run("all connections are dead", func(t *testing.T) {
+		var all, done sync.WaitGroup // hold one connection each, more than there are tries
+		all.Add(2 * readTries)
+		for range 2 * readTries {
+			arrived := sync.OnceFunc(func() { all.Done(); all.Wait() })
+			done.Go(func() {
+				err := s.Read(ctx, func(r store.Reader) error {
+					_, err := r.Record(ctx, c, "a")
+					arrived()
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+		if _, err := pg.ExecIn(ctx, "app", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'pando'"); err != nil {
+			t.Fatal(err)
+		}
+		get(t, s, c, "a")
+	})
 	t.Run("two that wait for each other", func(t *testing.T) {
 		s := open(t, Options{URL: url, OneShot: true}) // with all the patience there is
 		c := s.Catalog().Collection("things")

@@ -56,7 +56,7 @@ func (s *Store) restore(ctx context.Context, r io.Reader) error {
 	}
 	if err := runScript(ctx, c, in); err != nil {
 		if codeOf(err) == codePrivilege {
-			return s.noRight(err)
+			return s.noRight()
 		}
 		return unavailable(err)
 	}

@@ -37,6 +37,9 @@ type statements interface {
 type tables interface {
 	// one is a table of one row.
 	one() string
+	// byRowOnly follows a table of which only rows of known numbers are asked
+	// for.
+	byRowOnly() string
 	// columnItems and valueItems are tables of the items of a list.
 	columnItems(w *buffer, column, alias string)
 	valueItems(w *buffer, values []rule.Value, alias string)

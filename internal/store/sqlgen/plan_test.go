@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/rule"
@@ -76,25 +77,7 @@ func TestPlans(t *testing.T) {
 		{rule: `@collection.members.user ?= @request.auth.id && @collection.members.post ?= id`, want: "i_user (user=? AND post=?)"},
 	} {
 		t.Run(tc.rule+" sort "+tc.sort, func(t *testing.T) {
-			script, err := ruletest.Parse(indexed+"rule posts id = id\n=>", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := script.World
-			e := openSQLite(t, w)
-			c := w.Collection("posts")
-			q := store.Query{Collection: c, Limit: 30}
-			scope := rule.Scope{Schema: w, Collection: c}
-			if q.Sort, err = rule.CompileSort(tc.sort, scope); err != nil {
-				t.Fatal(err)
-			}
-			if tc.rule != "" {
-				r, err := rule.Compile(tc.rule, scope)
-				if err != nil {
-					t.Fatal(err)
-				}
-				q.Where = []store.Condition{{Rule: r, Request: &pando.Request{Auth: w.Records[0]}, Now: noon}}
-			}
+			e, q := plannedQuery(t, tc.rule, tc.sort)
 			st, err := sqlgen.Select(sqlgen.SQLite, q, noon)
 			if err != nil {
 				t.Fatal(err)
@@ -107,6 +90,52 @@ func TestPlans(t *testing.T) {
 				t.Errorf("do not want %q in\n%s\n%s", tc.not, plan, st.SQL)
 			}
 		})
+	}
+}
+
+// plannedQuery asks a database with indexes for posts.
+func plannedQuery(t *testing.T, where, sort string) (*engine, store.Query) {
+	t.Helper()
+	script, err := ruletest.Parse(indexed+"rule posts id = id\n=>", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := script.World
+	c := w.Collection("posts")
+	q := store.Query{Collection: c, Limit: 30}
+	scope := rule.Scope{Schema: w, Collection: c}
+	if q.Sort, err = rule.CompileSort(sort, scope); err != nil {
+		t.Fatal(err)
+	}
+	if where != "" {
+		r, err := rule.Compile(where, scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Where = []store.Condition{{Rule: r, Request: &pando.Request{Auth: w.Records[0]}, Now: noon}}
+	}
+	return openSQLite(t, w), q
+}
+
+// Rows of known numbers are looked up by them, whatever indexes there are for the
+// conditions and for the order.
+func TestPlansOfKnownRows(t *testing.T) {
+	for _, where := range []string{
+		`owner = @request.auth.id`, `num > 5 && created > "2020"`, `owner = @request.auth.id || id = "x"`, `title = "x"`,
+		`id = "p1"`, `data.a = "x"`, `comments_via_post.by ?= @request.auth.id`, `owner.role = "admin"`,
+	} {
+		e, q := plannedQuery(t, where, "-created")
+		for name, make := range map[string]func(sqlgen.Dialect, store.Query, time.Time, []int64) (sqlgen.Statement, error){
+			"page": sqlgen.PageRows, "among": sqlgen.RowsAmong,
+		} {
+			st, err := make(sqlgen.SQLite, q, noon, []int64{1, 2, 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if plan := e.explain(t, st); !strings.Contains(plan, "SEARCH t USING INTEGER PRIMARY KEY (rowid=?)") {
+				t.Errorf("%s of %s:\n%s\n%s", name, where, plan, st.SQL)
+			}
+		}
 	}
 }
 

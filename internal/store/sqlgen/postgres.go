@@ -77,6 +77,9 @@ func (d postgres) among(w *buffer, alias string, rows []int64) {
 	w.text("::int8[])")
 }
 
+// byRowOnly leaves the choice to the planner, which has statistics.
+func (postgres) byRowOnly() string { return "" }
+
 func (d postgres) after(w *buffer, table, id string) {
 	w.text(d.rowID("t") + " > (SELECT a." + postgresRow + " FROM " + table + ` AS a WHERE a."id" = `)
 	w.bind(storable(id))

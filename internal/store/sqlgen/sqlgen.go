@@ -58,7 +58,7 @@ func PageRows(d Dialect, q store.Query, now time.Time, rows []int64) (Statement,
 	if err != nil {
 		return Statement{}, err
 	}
-	d.among(g.and(), "t", rows)
+	g.among(rows)
 	return g.page(func(out *buffer) { out.text(d.rowID("t")) })
 }
 
@@ -111,7 +111,7 @@ func RowsAmong(d Dialect, q store.Query, now time.Time, rows []int64) (Statement
 	if err != nil {
 		return Statement{}, err
 	}
-	d.among(g.and(), "t", rows)
+	g.among(rows)
 	var out buffer
 	out.text("SELECT " + d.rowID("t"))
 	g.from(&out)
@@ -138,6 +138,7 @@ type generator struct {
 	conds  buffer // after WHERE
 	sorted buffer // ORDER BY
 	never  bool
+	known  bool // which rows can match
 
 	bound   *rule.Bound // of the condition at hand
 	aliases int
@@ -174,6 +175,9 @@ func (g *generator) from(out *buffer) {
 		out.text(g.d.quote(g.q.Collection.Name))
 	}
 	out.text(" AS t")
+	if g.known {
+		out.text(g.d.byRowOnly())
+	}
 	out.add(&g.joined)
 	if !g.conds.empty() {
 		out.text(" WHERE ")
@@ -235,6 +239,12 @@ func (g *generator) condition(n rule.Node) {
 	default:
 		g.node(g.and(), &g.top, n)
 	}
+}
+
+// among leaves only these rows of t.
+func (g *generator) among(rows []int64) {
+	g.d.among(g.and(), "t", rows)
+	g.known = true
 }
 
 // and begins one more condition.

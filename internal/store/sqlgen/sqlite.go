@@ -70,6 +70,11 @@ func (d sqlite) among(w *buffer, alias string, rows []int64) {
 	w.text("))")
 }
 
+// byRowOnly forbids every index but the table itself. The planner would take one
+// that a condition fits, for each row anew, before it goes to the row all the
+// same to judge the rest and to sort; or walk the whole index of the order.
+func (sqlite) byRowOnly() string { return " NOT INDEXED" }
+
 func (sqlite) match(w *buffer, column string, f *pando.Field, m store.Match) {
 	if f.Multiple() {
 		w.text("EXISTS (SELECT 1 FROM json_each(" + column + ") AS i WHERE i.value = ")

@@ -22,6 +22,16 @@
 // commit in it and the version of its catalog. No snapshot outlives its Read,
 // as an old one keeps the log from being checkpointed.
 //
+// Pages are read, not mapped (PRAGMA mmap_size). On 10 million records, all in
+// the system's memory, a mapping takes some 3 µs of the 66 that a view costs,
+// but counts up to 2 GB (SQLite's bound) as resident, is undone with each commit,
+// and cannot be trusted: a file cut short, or a page the disk cannot read, is an
+// error here and a SIGBUS there. debug.SetPanicOnFault makes a panic of it, and
+// the connection's C structures, left in the middle, crash the process when it
+// is closed. A page that has to come from the disk would also hold one of Go's
+// processors, not just a thread. Nor are page caches beyond 2 MB worth their
+// memory: 16 MB spare one of 3.7 reads a view, and no time that can be measured.
+//
 // # Searches
 //
 // Which rows matched the conditions of a list is remembered (matches.go), and
