@@ -114,6 +114,6 @@ func removeAll(ctx context.Context, c *conn) error {
 	if len(drops) == 0 {
 		return errors.New("nothing to remove")
 	}
-	drops = append(drops, "DROP SCHEMA IF EXISTS _pando CASCADE")
+	drops = append(drops, "DROP SEQUENCE IF EXISTS _pando_gate", "DROP SCHEMA IF EXISTS _pando CASCADE")
 	return c.exec(ctx, drops...)
 }
