@@ -204,3 +204,56 @@ func ExampleTakeOverPocketBase() {
 	}
 	fmt.Println(sum.Records, "records,", sum.Files, "files,", sum.NotTaken, "things not taken")
 }
+
+// A single server's data moves into PostgreSQL, both sides are compared, and its
+// server starts there.
+func ExampleCopyData() {
+	place := server.Place{Database: "postgres://pando:secret@db1,db2,db3/app"}
+	var sum server.CopySummary
+	sum, err := server.CopyData(context.Background(), "pando_data", place, server.CopyOptions{
+		Progress: func(p server.CopyProgress) { fmt.Println(p.Collection, p.Rows, "of", p.Total, "compared:", p.Checking) },
+		Report:   func(text string) { fmt.Println("not taken over:", text) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(sum.Records, "records are now in", server.MaskDatabase(place.Database))
+	srv, err := server.New(server.Config{Database: place.Database, WriteWait: 2 * server.DefaultWriteWait})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(srv.Run(context.Background()))
+}
+
+// What a server would stand on is looked at before it starts.
+func ExampleDoctor() {
+	dir, err := os.MkdirTemp("", "pando-doctor-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	checks, err := server.Doctor(context.Background(), server.Config{Dir: dir})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range checks {
+		if c.Level == "bad" {
+			fmt.Println(c.About, c.Found, c.Fix)
+		}
+	}
+	fmt.Println(server.Worst(checks) != "bad")
+	// Output: true
+}
+
+// A host is added to the database while the server runs.
+func ExampleServer_Reload() {
+	cfg := server.Config{Database: "postgres://pando@db1,db2/app"}
+	srv, err := server.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg.Database = "postgres://pando@db1,db2,db3/app"
+	if err := srv.Reload(cfg); err != nil {
+		fmt.Println("everything stays as it was:", err)
+	}
+}

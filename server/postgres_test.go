@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +59,34 @@ func TestBackupPostgres(t *testing.T) {
 	_, after := call(t, "GET", again.info.URL+"/api/collections/posts/records", "", nil)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the restored server answers otherwise (-before +after):\n%s", diff)
+	}
+}
+
+// TestOperatePostgresMetrics: docs/operate-postgresql.md lists the metrics that a
+// server on PostgreSQL has besides, and no others.
+func TestOperatePostgresMetrics(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	cfg := config(t.TempDir())
+	cfg.Database = url
+	r := start(t, cfg)
+	_, metrics := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/metrics", nil)
+	documented := explained(t, section(t, "Health, metrics, profiles"), "| metric | what it counts |")
+	own := []string{"pando_replica_lag_bytes", "pando_replica_lag_seconds"} // there is no replica here
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (pando_\w+) `).FindAllStringSubmatch(metrics, -1) {
+		if !slices.Contains(documented, m[1]) {
+			own = append(own, m[1])
+		}
+	}
+	slices.Sort(own)
+	page, err := os.ReadFile("../docs/operate-postgresql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(own, explained(t, string(page), "| metric | what it says |")); diff != "" {
+		t.Errorf("metrics (-server +docs):\n%s", diff)
+	}
+	_, verbose := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/readyz?verbose", nil)
+	if !strings.Contains(verbose, "hosts: 127.0.0.1:") || !strings.Contains(verbose, " primary answers since ") {
+		t.Errorf("readyz says nothing of the host:\n%s", verbose)
 	}
 }

@@ -94,8 +94,8 @@ func (s *Records) validateRelation(
 		return nil, nil
 	}
 	if to := r.Catalog().Collection(o.CollectionID); to != nil {
-		recs, err := r.Records(ctx, to, ids)
-		if err != nil || len(recs) == len(ids) {
+		there, err := store.AllThere(ctx, r, to, ids)
+		if err != nil || there {
 			return nil, err
 		}
 	}

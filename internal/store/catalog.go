@@ -47,3 +47,31 @@ func (c *Catalog) Collection(ref string) *pando.Collection {
 
 // All lists the collections, in creation order.
 func (c *Catalog) All() []*pando.Collection { return c.Collections }
+
+// With is c at another version with col in place of the collection of the same
+// id, or after all others if there is none.
+func (c *Catalog) With(version uint64, col *pando.Collection) *Catalog {
+	list := make([]*pando.Collection, 0, len(c.Collections)+1)
+	found := false
+	for _, have := range c.Collections {
+		if have.ID == col.ID {
+			have, found = col, true
+		}
+		list = append(list, have)
+	}
+	if !found {
+		list = append(list, col)
+	}
+	return NewCatalog(version, c.Settings, list)
+}
+
+// Without is c at another version without the collection of the id.
+func (c *Catalog) Without(version uint64, id string) *Catalog {
+	list := make([]*pando.Collection, 0, len(c.Collections))
+	for _, have := range c.Collections {
+		if have.ID != id {
+			list = append(list, have)
+		}
+	}
+	return NewCatalog(version, c.Settings, list)
+}

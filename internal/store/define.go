@@ -100,28 +100,25 @@ func inOrder(collections []*pando.Collection) []*pando.Collection {
 }
 
 // InsertTaken writes records of one collection in a transaction or, if the
-// database refuses one of them for what it holds, each in one of its own without
-// those that it refuses. taken are the others.
+// database refuses one of them for what it holds, without those that it refuses,
+// which are found by halves. taken are the others.
 func InsertTaken(ctx context.Context, s Store, recs []*pando.Record, refused func(rec *pando.Record, why string)) (taken []*pando.Record, err error) {
-	write := func(recs []*pando.Record) error {
-		_, err := s.Write(ctx, func(tx Tx) error { return InsertAll(ctx, tx, recs) })
-		return err
+	_, err = s.Write(ctx, func(tx Tx) error { return InsertAll(ctx, tx, recs) })
+	switch {
+	case err == nil:
+		return recs, nil
+	case pando.KindOf(err) != pando.KindInvalid:
+		return nil, err
+	case len(recs) == 1:
+		refused(recs[0], Words(err))
+		return nil, nil
 	}
-	if err := write(recs); pando.KindOf(err) != pando.KindInvalid {
-		return recs, err
+	first, err := InsertTaken(ctx, s, recs[:len(recs)/2], refused)
+	if err != nil {
+		return first, err
 	}
-	for _, rec := range recs {
-		err := write([]*pando.Record{rec})
-		switch {
-		case err == nil:
-			taken = append(taken, rec)
-		case pando.KindOf(err) == pando.KindInvalid:
-			refused(rec, Words(err))
-		default:
-			return taken, err
-		}
-	}
-	return taken, nil
+	second, err := InsertTaken(ctx, s, recs[len(recs)/2:], refused)
+	return slices.Concat(first, second), err
 }
 
 // BulkTx is a Tx that inserts many records faster than one by one.

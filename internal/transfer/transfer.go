@@ -11,6 +11,7 @@ package transfer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,8 +21,14 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// batchRows is how many records are read, and written, together.
-const batchRows = 500
+// batchRows is how many records are read together. Several such pages are written
+// in one transaction, so that the disk is not waited for too often: as many as
+// have these rows, or this much in their values.
+const (
+	batchRows  = 500
+	writeRows  = 5000
+	writeBytes = 4 << 20
+)
 
 // Progress is how far a copy is.
 type Progress struct {
@@ -124,25 +131,59 @@ func (t *Transfer) count(ctx context.Context, c *pando.Collection) (n int, err e
 func (t *Transfer) copyRecords(ctx context.Context, c *pando.Collection) error {
 	t.progress.Collection = c.Name
 	to := t.To.Catalog().Collection(c.ID)
-	return each(ctx, t.From, c, func(page []*pando.Record) error {
-		recs := make([]*pando.Record, len(page))
-		for i, rec := range page {
-			recs[i] = &pando.Record{Collection: to, Values: rec.Values}
+	var recs []*pando.Record
+	size := 0
+	err := each(ctx, t.From, c, func(page []*pando.Record) error {
+		for _, rec := range page {
+			recs = append(recs, &pando.Record{Collection: to, Values: rec.Values})
+			size += sizeOf(rec)
 		}
-		taken, err := store.InsertTaken(ctx, t.To, recs, t.refuse)
-		if err != nil {
-			return err
+		if len(recs) < writeRows && size < writeBytes {
+			return nil
 		}
-		t.sum.Records += len(taken)
-		t.progress.Rows += len(page)
-		for _, rec := range taken {
-			if err := t.copyFiles(ctx, rec); err != nil {
-				return err
+		err := t.write(ctx, recs)
+		recs, size = recs[:0], 0
+		return err
+	})
+	if err != nil || len(recs) == 0 {
+		return err
+	}
+	return t.write(ctx, recs)
+}
+
+// sizeOf is about how many bytes the values of a record take.
+func sizeOf(rec *pando.Record) int {
+	n := 0
+	for _, v := range rec.Values {
+		switch v := v.(type) {
+		case string:
+			n += len(v)
+		case json.RawMessage:
+			n += len(v)
+		case []string:
+			for _, s := range v {
+				n += len(s)
 			}
 		}
-		t.step()
-		return nil
-	})
+	}
+	return n
+}
+
+// write writes records, and then their files.
+func (t *Transfer) write(ctx context.Context, recs []*pando.Record) error {
+	taken, err := store.InsertTaken(ctx, t.To, recs, t.refuse)
+	if err != nil {
+		return err
+	}
+	t.sum.Records += len(taken)
+	t.progress.Rows += len(recs)
+	for _, rec := range taken {
+		if err := t.copyFiles(ctx, rec); err != nil {
+			return err
+		}
+	}
+	t.step()
+	return nil
 }
 
 // refuse notes a record that the target does not take.

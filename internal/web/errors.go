@@ -122,6 +122,9 @@ func (c *call) fail(err error) {
 	if c.wrote {
 		return
 	}
+	if body.Status == http.StatusServiceUnavailable {
+		c.w.Header()["Retry-After"] = headerRetryAfter
+	}
 	b, err := json.Marshal(body)
 	if err != nil {
 		c.h.log.Error("error answer cannot be encoded", "route", c.route.Pattern, "error", err)
@@ -130,6 +133,10 @@ func (c *call) fail(err error) {
 	}
 	c.json(body.Status, append(b, '\n'))
 }
+
+// headerRetryAfter, in seconds: what is unavailable is so for a moment, or for so
+// long that it does not matter.
+var headerRetryAfter = []string{"1"}
 
 // statusClientGone is what the metrics call a request whose client left before
 // the answer (nginx's number for it).

@@ -10,8 +10,13 @@
 // records that come and go are counters too, of which a reader sees whether they
 // are even or odd (gate.go). load.go is who asks what; events.go listens to
 // realtime; crowd.go filters a table that is large enough for searches to be
-// remembered; outside.go writes with the sqlite3 program. Porcupine gives a second
-// opinion on a sample of the records.
+// remembered; outside.go writes with another program. Every other client keeps the
+// position that it has reached (X-Pos), which must not go back. Porcupine gives a
+// second opinion on a sample of the records.
+//
+// The server is one on SQLite, or one on a primary with two replicas, of which one
+// is late, paused, cut off and slow to confirm, at random (ground.go,
+// replicas_test.go). served_test.go counts whether replicas are of use.
 //
 // mutants_test.go breaks the server on purpose, in each way that internal/mutant
 // knows, and expects the same checker to notice.

@@ -17,7 +17,7 @@ func TestDart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range target.Kinds() {
+	for _, kind := range append(target.Kinds(), target.Kind{Name: "pando on PostgreSQL behind PgBouncer", Start: target.PandoPgBouncer}) {
 		t.Run(kind.Name, func(t *testing.T) {
 			s := kind.Start(t)
 			r := NewRunner(s.URL, map[string]string{"root.email": s.Email, "root.password": s.Password})

@@ -2,8 +2,10 @@ package target
 
 import (
 	"context"
+	"path"
 	"testing"
 
+	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 )
 
@@ -13,6 +15,16 @@ func PandoPostgres(tb testing.TB) *Server {
 	_, url := localclustertest.Database(tb)
 	return start(tb, func(ctx context.Context, dir string) (*Server, error) {
 		return StartPandoIn(ctx, dir, Surroundings{Database: url})
+	})
+}
+
+// PandoPgBouncer is PandoPostgres with a PgBouncer in transaction mode between.
+func PandoPgBouncer(tb testing.TB) *Server {
+	tb.Helper()
+	pg, url := localclustertest.Database(tb)
+	b := localclustertest.PgBouncer(tb, pg.Addr(), localcluster.PgBouncerOptions{PoolSize: 10})
+	return start(tb, func(ctx context.Context, dir string) (*Server, error) {
+		return StartPandoIn(ctx, dir, Surroundings{Database: b.URL(path.Base(url), "postgres")})
 	})
 }
 

@@ -79,6 +79,9 @@ func (o *options) run(ctx context.Context) error {
 	}
 	for i := range o.workloads {
 		w := &o.workloads[i]
+		if !r.Has(w) {
+			continue // of the servers that it compares none was asked for
+		}
 		log.Printf("%s: %s", w.Name, w.Title)
 		measured, err := r.Run(ctx, w)
 		if err != nil {

@@ -85,6 +85,9 @@ func (r *Runner) Run(ctx context.Context, w *Workload) (report.Workload, error) 
 	return result, ctx.Err()
 }
 
+// Has tells whether one of the runner's servers takes part in w.
+func (r *Runner) Has(w *Workload) bool { return len(w.lineup(r)) > 0 }
+
 func (r *Runner) conns(w *Workload) int { return cmp.Or(w.Conns, r.Conns) }
 
 func (r *Runner) rate(w *Workload) float64 {

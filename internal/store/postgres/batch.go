@@ -18,6 +18,7 @@ type query struct {
 	once    bool    // do not keep it prepared
 	commits bool    // ends the implicit transaction of all before it
 	gated   string  // an insert that checks the gate itself, with one more value
+	suppose *supposition
 
 	row func(q *query, values [][]byte) error // called for each row, whose values it must not keep
 
@@ -51,9 +52,9 @@ func (c *conn) run(ctx context.Context, batch ...*query) error {
 	}
 	p := c.pg.StartPipeline(ctx)
 	dropped := c.sendDropped(p)
-	for _, q := range batch {
+	for i, q := range batch {
 		c.send(p, q)
-		if q.commits {
+		if q.commits && i < len(batch)-1 {
 			p.SendPipelineSync()
 		}
 	}

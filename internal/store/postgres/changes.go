@@ -7,6 +7,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
 )
 
 // change puts a statement off, or runs it if the transaction is a careful one.
@@ -45,7 +46,7 @@ func (t *tx) Insert(ctx context.Context, r *pando.Record) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(r.Collection)
+	p := t.s.plans.Of(r.Collection)
 	args := make([][]byte, len(r.Values))
 	for i, v := range r.Values {
 		var err error
@@ -67,7 +68,7 @@ func (t *tx) Update(ctx context.Context, old, r *pando.Record) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(r.Collection)
+	p := t.s.plans.Of(r.Collection)
 	if old.ID() != r.ID() {
 		return fmt.Errorf("postgres: update of %s cannot change the id", r.Collection.Name)
 	}
@@ -106,7 +107,7 @@ func (p *plan) updateQuery(old, r *pando.Record) (*query, error) {
 		if i%8 == 0 {
 			changed = append(changed, 0)
 		}
-		if p.same(i, old.Values[i], v) {
+		if store.SameValue(old.Values[i], v) {
 			continue
 		}
 		changed[i/8] |= 1 << (i % 8)
@@ -148,7 +149,7 @@ func (t *tx) Delete(ctx context.Context, r *pando.Record) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(r.Collection)
+	p := t.s.plans.Of(r.Collection)
 	id, err := argument(r.ID())
 	if err != nil {
 		return err

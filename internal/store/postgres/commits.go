@@ -55,7 +55,8 @@ type flight struct {
 	seq     uint64
 	horizon uint64 // COMMITs up to here were sent before the snapshot was known
 	inserts bool   // inserts only: nobody who reads nothing can hang on it
-	blind   bool   // reads nothing
+	blind   bool   // reads nothing, but that records are there:
+	saw     []position.Tag
 	tags    []position.Tag
 	all     bool // more changed than tags name
 	batch   changes.Batch
@@ -161,7 +162,7 @@ func (k *commits) hold(f *flight) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		for _, o := range k.flying {
-			o.late = o.late || f.follows(o)
+			o.late = o.late || f.after(o)
 		}
 		k.tell()
 	})
@@ -169,20 +170,21 @@ func (k *commits) hold(f *flight) {
 
 // tell gives to sinks what need not be held any longer; k is locked.
 func (k *commits) tell() {
-	var rest []*flight
-	for _, f := range k.held {
-		if k.waits(f, rest) {
-			rest = append(rest, f)
+	for i := 0; i < len(k.held); {
+		f := k.held[i]
+		if k.waits(f) {
+			i++
 			continue
 		}
+		k.held = slices.Delete(k.held, i, i+1)
 		if f.timeline != k.timeline || f.batch.Position <= k.told { // others have overtaken it
 			k.last++
 			f.batch.Position = k.last
 			k.index.Publish(k.last)
 		}
 		k.publish(f.batch)
+		i = 0 // one that was passed over may have waited for this one
 	}
-	k.held = rest
 }
 
 func (k *commits) publish(b changes.Batch) {
@@ -194,13 +196,13 @@ func (k *commits) publish(b changes.Batch) {
 
 // waits tells whether sinks must be told of another one before f: one that is
 // flying, or is held as well.
-func (k *commits) waits(f *flight, held []*flight) bool {
+func (k *commits) waits(f *flight) bool {
 	for _, o := range k.flying {
-		if !o.late && f.follows(o) {
+		if !o.late && f.after(o) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(held, f.follows)
+	return slices.ContainsFunc(k.held, f.after)
 }
 
 // await waits for those that f may have seen something of.
@@ -232,11 +234,21 @@ func (k *commits) ahead(f *flight) *flight {
 		return nil
 	}
 	for _, o := range k.flying {
-		if !o.late && f.follows(o) {
+		if !o.late && f.after(o) {
 			return o
 		}
 	}
 	return nil
+}
+
+// after tells whether f may have seen something of o.
+func (f *flight) after(o *flight) bool { return f.follows(o) || f.sees(o) }
+
+// sees tells whether o may have made a record that f found there. Its COMMIT may
+// have been sent after all of f was.
+func (f *flight) sees(o *flight) bool {
+	return o != f && len(f.saw) > 0 && !o.follows(f) &&
+		slices.ContainsFunc(f.saw, func(tag position.Tag) bool { return slices.Contains(o.tags, tag) })
 }
 
 func (f *flight) follows(o *flight) bool {

@@ -5,12 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
-	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 )
 
 func validText(s string) bool { return utf8.ValidString(s) }
@@ -47,7 +46,7 @@ func (p *plan) decode(c *conn, row [][]byte) *pando.Record {
 		case formJSON:
 			values[i] = jsonOf(row[i])
 		case formPoint:
-			values[i] = pointOf(row[i])
+			values[i] = rule.ParsePoint(row[i])
 		}
 	}
 	return &pando.Record{Collection: p.c, Values: values}
@@ -129,34 +128,6 @@ func jsonOf(raw []byte) json.RawMessage {
 		return null
 	}
 	return json.RawMessage(bytes.TrimSpace(append([]byte{}, raw...)))
-}
-
-// pointOf reads {"lon":x,"lat":y}; anything else is 0,0.
-func pointOf(raw []byte) pando.GeoPoint {
-	if p, ok := plainPoint(string(raw)); ok {
-		return p
-	}
-	var p pando.GeoPoint
-	if json.Unmarshal(raw, &p) != nil {
-		return pando.GeoPoint{}
-	}
-	return p
-}
-
-// plainPoint reads the form that the store itself writes.
-func plainPoint(s string) (p pando.GeoPoint, ok bool) {
-	s, ok = strings.CutPrefix(s, `{"lon":`)
-	if !ok {
-		return p, false
-	}
-	lon, lat, ok := strings.Cut(s, `,"lat":`)
-	if !ok || !strings.HasSuffix(lat, "}") {
-		return p, false
-	}
-	var err1, err2 error
-	p.Lon, err1 = strconv.ParseFloat(lon, 64)
-	p.Lat, err2 = strconv.ParseFloat(lat[:len(lat)-1], 64)
-	return p, err1 == nil && err2 == nil && !math.IsInf(p.Lon+p.Lat, 0) && !math.IsNaN(p.Lon+p.Lat)
 }
 
 func int64Of(raw []byte) int64 {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/wire"
 )
 
@@ -51,7 +52,7 @@ func (p *plan) decodeText(row [][]byte, fields []pgconn.FieldDescription) *pando
 		case formJSON:
 			values[i] = cellJSON(raw, oid)
 		case formPoint:
-			values[i] = pointOf(raw)
+			values[i] = rule.ParsePoint(raw)
 		}
 	}
 	return &pando.Record{Collection: p.c, Values: values}

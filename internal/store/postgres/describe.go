@@ -40,6 +40,9 @@ func (r *reader) SampleView(ctx context.Context, c *pando.Collection, text strin
 		return nil, err
 	}
 	p := newPlan(c)
+	if err := r.harmless(ctx, text); err != nil {
+		return nil, err
+	}
 	err = r.script(ctx, func(conn *conn) error {
 		if _, err := check(ctx, conn, text); err != nil {
 			return err

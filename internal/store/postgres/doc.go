@@ -17,13 +17,14 @@
 // A write is a SERIALIZABLE transaction, and statements that change something
 // are put off until an answer is needed (tx.go):
 //
-//	first question   BEGIN, LOCK _pando_meta, check the catalog's version, question
+//	first question   BEGIN, LOCK _pando_meta, check the gate, question
 //	…                what was put off, question
 //	end              what was put off, COMMIT, position of the log
 //
-// So a create that asks nothing is one round trip. What goes wrong with a
-// statement that was put off is found out too late to tell fn; the transaction is
-// then run again carefully, statement by statement, each in a savepoint. So is
+// So a create that asks nothing is one round trip, and where it can a single
+// statement that checks the gate itself (gate.go). What goes wrong with a statement
+// that was put off is found out too late to tell fn; the transaction is then run
+// again carefully, statement by statement, each in a savepoint. So is
 // one that goes on after a failure, which ends a PostgreSQL transaction.
 // Conflicts with other writers (40001, 40P01) are retried too, at last with the
 // schema lock, and so alone (write.go).
@@ -33,4 +34,11 @@
 // Tags are pending in the index of last changes around COMMIT (position.Index),
 // and positions are those of the log, asked for right behind it (commits.go). A
 // COMMIT whose answer is lost is looked into (outcome.go).
+//
+// # Nodes
+//
+// internal/topology says who is the primary and who may be read; each life of a
+// host has pools of its own, for reads and for writes, which end with it
+// (nodes.go). A read takes a replica that shows what the index asks for, else the
+// primary, and whatever a node does to it, it is run again elsewhere (snapshot.go).
 package postgres

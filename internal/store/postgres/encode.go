@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,21 +124,6 @@ func arrayBytes(list []string) []byte {
 		b = append(b, s...)
 	}
 	return b
-}
-
-// same tells whether two values of field i are stored alike.
-func (p *plan) same(i int, a, b any) bool {
-	switch p.forms[i] {
-	case formList:
-		x, ok1 := a.([]string)
-		y, ok2 := b.([]string)
-		return ok1 && ok2 && slices.Equal(x, y)
-	case formJSON:
-		x, ok1 := a.(json.RawMessage)
-		y, ok2 := b.(json.RawMessage)
-		return ok1 && ok2 && string(x) == string(y)
-	}
-	return a == b
 }
 
 // unlikely stands for NUL in what is searched for: no text holds one, so none

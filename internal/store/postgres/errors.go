@@ -59,8 +59,6 @@ func unavailable(err error) error {
 		message = "Others changed the same data at the same time, again and again. Please try again."
 	case code == codeCanceled:
 		message = "The query took too long and was stopped."
-	case errors.Is(err, errMoved):
-		message = "The collections are being changed at the moment. Please try again."
 	case code == codeLockTimeout:
 		message = "The data is locked by somebody else. Please try again in a moment."
 	case strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "XX"):
@@ -69,6 +67,20 @@ func unavailable(err error) error {
 		message = "The database cannot be reached at the moment."
 	default:
 		return err
+	}
+	return &pando.Error{Kind: pando.KindUnavailable, Message: message, Err: err}
+}
+
+// givenUp is a transaction that was run again too often, because of err: nothing
+// that the one who asked for it could have done otherwise.
+func givenUp(err error) error {
+	err = unavailable(err)
+	if pando.KindOf(err) != pando.KindInternal || errors.Is(err, context.Canceled) {
+		return err
+	}
+	message := "The database cannot answer at the moment. Please try again in a moment."
+	if errors.Is(err, errMoved) || errors.Is(err, errChanged) {
+		message = "The collections are being changed at the moment. Please try again."
 	}
 	return &pando.Error{Kind: pando.KindUnavailable, Message: message, Err: err}
 }

@@ -17,7 +17,8 @@ import (
 // What goes wrong in the machine is an error of a kind that says so, and what
 // another try may do is tried.
 func TestFailures(t *testing.T) {
-	pg := localclustertest.Postgres(t, localcluster.Options{NoSync: true, Settings: map[string]string{"deadlock_timeout": "50ms"}})
+	// Deadlocks must not hang on how often PostgreSQL looks for them.
+	pg := localclustertest.Postgres(t, localcluster.Options{NoSync: true, Settings: map[string]string{"deadlock_timeout": "10min"}})
 	ctx := t.Context()
 	if err := pg.CreateDatabase(ctx, "app"); err != nil {
 		t.Fatal(err)
@@ -69,6 +70,65 @@ func TestFailures(t *testing.T) {
 		wg.Wait()
 		if a, b := get(t, s, c, "a").Get("n"), get(t, s, c, "b").Get("n"); a != 20.0 || b != 20.0 {
 			t.Errorf("20 increments made %v and %v", a, b)
+		}
+	})
+	t.Run("all connections are dead", func(t *testing.T) {
+		var all, done sync.WaitGroup // hold one connection each, more than there are tries
+		all.Add(2 * readTries)
+		for range 2 * readTries {
+			arrived := sync.OnceFunc(func() { all.Done(); all.Wait() })
+			done.Go(func() {
+				err := s.Read(ctx, func(r store.Reader) error {
+					_, err := r.Record(ctx, c, "a")
+					arrived()
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+		if _, err := pg.ExecIn(ctx, "app", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'pando'"); err != nil {
+			t.Fatal(err)
+		}
+		get(t, s, c, "a")
+	})
+	t.Run("two that wait for each other", func(t *testing.T) {
+		s := open(t, Options{URL: url, OneShot: true}) // with all the patience there is
+		c := s.Catalog().Collection("things")
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		var both, done sync.WaitGroup // have one row each
+		both.Add(2)
+		for _, order := range [][2]string{{"a", "b"}, {"b", "a"}} {
+			met := sync.OnceFunc(func() { both.Done(); both.Wait() })
+			done.Go(func() {
+				_, err := s.Write(ctx, func(tx store.Tx) error {
+					for _, id := range order {
+						old, err := tx.Record(ctx, c, id) // which sends what was put off
+						if err != nil {
+							return err
+						}
+						if id == order[1] {
+							met()
+						}
+						next := old.Clone()
+						next.Set("title", old.Get("title").(string)+"+")
+						if err := tx.Update(ctx, old, next); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+		if a, b := get(t, s, c, "a").Get("title"), get(t, s, c, "b").Get("title"); a != "++" || b != "++" {
+			t.Errorf("two changes made %q and %q", a, b)
 		}
 	})
 	t.Run("a server that only reads", func(t *testing.T) {

@@ -35,10 +35,21 @@ func (t *tx) lock() *query {
 	return &query{sql: "LOCK TABLE _pando_meta IN ROW SHARE MODE"}
 }
 
-// check fails with a division by zero if the gate is another one.
+// rowWait is how long a statement waits for a row, or an index's place, that
+// another transaction has changed. One that is serializable may not change it
+// after that anyway, so nothing is lost by beginning anew; and two that wait for
+// each other need not wait for PostgreSQL to notice, which takes it a second.
+const rowWait = "100ms"
+
+// check fails with a division by zero if the gate is another one. The lock is held
+// by then: what is waited for from here on are rows.
 func (t *tx) check() *query {
 	arg, _ := argument(t.gate)
-	return &query{sql: "SELECT 1 / (last_value = $1)::int FROM _pando_gate", args: [][]byte{arg}}
+	sql := "SELECT 1 / (last_value = $1)::int FROM _pando_gate"
+	if !t.mode.alone {
+		sql = "SELECT 1 / (last_value = $1)::int, set_config('lock_timeout', '" + rowWait + "', true) FROM _pando_gate"
+	}
+	return &query{sql: sql, args: [][]byte{arg}}
 }
 
 // lockTables keeps creates out that take no other lock.
@@ -71,27 +82,46 @@ func (t *tx) moveGate(ctx context.Context) error {
 
 // oneGo tells whether the transaction can be sent as inserts that check the gate
 // themselves. They must be into one table: with several locks to wait for, a
-// change of the schema and a create could wait for each other.
+// change of the schema and a create could wait for each other. (Tables that an
+// insert only looks into are locked after it, and are free to be read until
+// somebody has locked all of them.)
 func (t *tx) oneGo() bool {
 	if t.begun || t.mode != (mode{}) || !t.inserts || !t.blind || t.c.unnamed || len(t.queue) == 0 {
 		return false
 	}
+	last := t.queue[len(t.queue)-1]
+	supposed := 0
 	for _, q := range t.queue {
-		if q.gated == "" || q.gated != t.queue[0].gated {
+		if q.suppose != nil {
+			supposed += len(q.suppose.ids)
+		} else if q.gated == "" || q.gated != last.gated {
 			return false
 		}
 	}
-	return true
+	return supposed == 0 || supposed <= mostSupposed && t.guesses == len(t.queue)-1
 }
 
 // gateQueue makes inserts of what was put off that check the gate themselves, and
-// insert nothing if it is another one. They are one transaction.
+// insert nothing if it is another one, or if what was supposed is not so. They are
+// one transaction.
 func (t *tx) gateQueue() {
 	arg, _ := argument(t.gate)
+	var supposed []*supposition
+	inserts := t.queue[:0]
 	for _, q := range t.queue {
+		if q.suppose != nil {
+			supposed = append(supposed, q.suppose)
+			continue
+		}
 		q.sql = q.gated
 		q.args = append(q.args, arg)
 		q.formats = append(q.formats[:len(q.formats):len(q.formats)], 0)
+		inserts = append(inserts, q)
 	}
-	t.queue[len(t.queue)-1].commits = true
+	last := inserts[len(inserts)-1]
+	last.commits = true
+	if len(supposed) > 0 { // there is one insert
+		conditions(last, supposed)
+	}
+	t.queue = inserts
 }

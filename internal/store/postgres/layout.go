@@ -134,14 +134,14 @@ func (s *Store) inLayout(ctx context.Context, c *conn, fn func() error) error {
 		_ = c.exec(ctx, "ROLLBACK")
 	}
 	if codeOf(err) == codePrivilege {
-		return s.noRight(err)
+		return s.noRight()
 	}
 	return unavailable(err)
 }
 
-func (s *Store) noRight(err error) error {
+func (s *Store) noRight() error {
 	return &pando.Error{
-		Kind: pando.KindInvalid, Err: err,
+		Kind: pando.KindInvalid,
 		Message: fmt.Sprintf("The role %s may not create tables in the database %s. Make it the owner: ALTER DATABASE %[2]s OWNER TO %[1]s; and GRANT ALL ON SCHEMA public TO %[1]s.",
 			s.user(), s.database()),
 	}

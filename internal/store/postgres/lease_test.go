@@ -1,13 +1,14 @@
 package postgres
 
 import (
-	"context"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -47,34 +48,47 @@ func TestLease(t *testing.T) {
 	open(t, Options{URL: url, Identity: "dir 3"})
 }
 
-// What a command beside the server changes of the schema is noticed by both.
+// What a command beside the server changes of the schema is noticed: by a write at
+// once, which checks the gate, and else because a probe says so.
 func TestForeignCatalog(t *testing.T) {
 	_, url := localclustertest.Database(t)
 	told := new(sink)
-	s := open(t, Options{URL: url})
-	c := create(t, s, things())
+	s := open(t, Options{URL: url, Sinks: []changes.Sink{told}})
+	create(t, s, things())
 	beside := open(t, Options{URL: url, OneShot: true})
-	next := beside.Catalog().Collection("things").Clone()
-	next.Name, next.Field("n").Name = "papers", "number"
-	write(t, beside, func(tx store.Tx) error {
-		return tx.SaveCollection(t.Context(), tx.Catalog().Collection("things"), next)
-	})
-	// A write sees it at once: it checks the version.
-	write(t, s, func(tx store.Tx) error {
-		c := tx.Catalog().Collection("papers")
-		if c == nil {
-			return nil // the version is checked with the first statement: this run is not kept
-		}
-		r := pando.NewRecord(c)
-		r.Set("id", "a")
-		return tx.Insert(t.Context(), r)
-	})
-	err := s.Read(t.Context(), func(r store.Reader) error {
-		_, err := r.Record(context.Background(), c, "a")
-		return err
-	})
-	if s.Catalog().Collection("papers") == nil && pando.KindOf(err) != pando.KindUnavailable {
-		t.Errorf("a read by the old name: %v", err)
+	rename := func(name string) {
+		next := beside.Catalog().Collection("pbc_things").Clone()
+		next.Name = name
+		write(t, beside, func(tx store.Tx) error {
+			return tx.SaveCollection(t.Context(), tx.Catalog().Collection("pbc_things"), next)
+		})
 	}
-	_ = told
+	rename("papers")
+	write(t, s, func(tx store.Tx) error {
+		c := tx.Catalog().Collection("pbc_things") // of the old name, in a run that is not kept
+		return tx.Insert(t.Context(), thing(c, "a", "", 1))
+	})
+	if s.Catalog().Collection("papers") == nil {
+		t.Error("a write has not noticed another name")
+	}
+	rename("letters")
+	deadline := time.After(10 * time.Second)
+	for s.Catalog().Collection("letters") == nil {
+		select {
+		case <-s.nodes.watcher.State().Changed():
+		case <-time.After(10 * time.Millisecond):
+		case <-deadline:
+			t.Fatal("nobody has noticed another name")
+		}
+	}
+	if get(t, s, s.Catalog().Collection("letters"), "a") == nil {
+		t.Error("the record is gone")
+	}
+	unlisted := false
+	for _, b := range told.take() {
+		unlisted = unlisted || b.Catalog && b.Unlisted
+	}
+	if !unlisted {
+		t.Error("followers were not told")
+	}
 }

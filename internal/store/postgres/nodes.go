@@ -51,8 +51,9 @@ func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
 	k := &nodes{s: s, lives: make(map[*topology.Member]*node), counts: make(map[string]*served)}
 	k.setHosts(s.hosts)
 	k.prober = newProber(s, s.hosts)
+	var news news
 	cfg := topology.Config{Hosts: hostNames(s.hosts), Probe: k.prober.probe, OnChange: func(c topology.Change) {
-		s.log.Log(context.Background(), c.Level, "database: "+maskIn(c.Text, s.opts.URL))
+		news.tell(func() { s.log.Log(context.Background(), c.Level, "database: "+maskIn(c.Text, s.opts.URL)) })
 	}}
 	if len(s.hosts) == 1 {
 		cfg.Deadline = soleDeadline
@@ -62,7 +63,37 @@ func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
 		k.close()
 		return nil, err
 	}
+	news.release()
 	return k, nil
+}
+
+// news is what happens to the hosts. Until the store is open it waits: if nothing
+// comes of that, the one error says it all.
+type news struct {
+	mu    sync.Mutex
+	open  bool
+	queue []func()
+}
+
+func (n *news) tell(say func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.open {
+		say()
+		return
+	}
+	n.queue = append(n.queue, say)
+}
+
+// release says what has waited; from now on nothing does.
+func (n *news) release() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.open = true
+	for _, say := range n.queue {
+		say()
+	}
+	n.queue = nil
 }
 
 // first waits for a primary as long as it makes sense: a server that is starting
@@ -321,6 +352,8 @@ func (n *node) failed(err error) {
 	if err != nil && !isClosed(n.member.Gone()) {
 		n.member.Suspect()
 	}
+	n.reads.flush()
+	n.writes.flush()
 }
 
 // servedReads is how many reads were sent where.

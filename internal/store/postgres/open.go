@@ -46,8 +46,9 @@ func (k *nodes) unreachable(err error) error {
 	if len(hosts) == 0 {
 		problem := cmp.Or(k.watcher.Status().Problem, "no host has answered")
 		return &pando.Error{
-			Kind:    pando.KindUnavailable,
-			Message: fmt.Sprintf("There is no PostgreSQL primary among the hosts of %s: %s.", Mask(k.s.opts.URL), maskIn(problem, k.s.opts.URL)),
+			Kind: pando.KindUnavailable,
+			Message: fmt.Sprintf("There is no PostgreSQL primary among the hosts of %s (%s). Check the hosts and ports of the URL, and that one of them is a primary.",
+				Mask(k.s.opts.URL), maskIn(problem, k.s.opts.URL)),
 		}
 	}
 	each := make([]string, len(hosts))

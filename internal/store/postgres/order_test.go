@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,13 @@ func (s *sink) Publish(b changes.Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.list = append(s.list, b)
+}
+
+// take is a copy of what was published so far.
+func (s *sink) take() []changes.Batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.list)
 }
 
 func (s *sink) creates(id string) (n int) {
@@ -67,7 +75,7 @@ func TestSinksAreToldInOrder(t *testing.T) {
 	wg.Wait()
 	seen := map[string]float64{}
 	last := position.N(0)
-	for _, b := range told.list {
+	for _, b := range told.take() {
 		if b.Position <= last {
 			t.Errorf("position %d after %d", b.Position, last)
 		}

@@ -73,7 +73,7 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 	case fateCommitted:
 		n := t.s.commits.land(f, at.timeline, at.n, t.published)
 		t.s.stats.writes.Add(1)
-		t.s.given(t.ctx, at.timeline, n)
+		t.s.given(t.ctx, at.timeline, min(n, at.n))
 		return result{pos: n}
 	case fateAborted:
 		t.s.commits.crash(f)
@@ -149,7 +149,7 @@ func (t *tx) lookForRecord(ctx context.Context, c *conn, f *flight) (what fate, 
 	if made == nil {
 		return fateUnknown, nil
 	}
-	p := t.s.plans.of(made.Record.Collection)
+	p := t.s.plans.Of(made.Record.Collection)
 	what = fateAborted
 	q := p.rows(p.byID, [][]byte{textBytes(made.Record.ID())}, nil)
 	q.once = true

@@ -149,33 +149,3 @@ func (p *plan) update(changed []byte) *update {
 	}
 	return u
 }
-
-// plansKept bounds the plans of collections that are no longer in the catalog.
-const plansKept = 4096
-
-// plans holds the plan of every collection that was asked for. A changed
-// collection is another value with a plan of its own.
-type plans struct {
-	mu sync.RWMutex
-	m  map[*pando.Collection]*plan
-}
-
-func (k *plans) of(c *pando.Collection) *plan {
-	k.mu.RLock()
-	p := k.m[c]
-	k.mu.RUnlock()
-	if p != nil {
-		return p
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if p := k.m[c]; p != nil {
-		return p
-	}
-	if k.m == nil || len(k.m) >= plansKept {
-		k.m = make(map[*pando.Collection]*plan)
-	}
-	p = newPlan(c)
-	k.m[c] = p
-	return p
-}

@@ -141,17 +141,23 @@ func (p *pool) end(c *conn) {
 func (p *pool) retire(cut bool) {
 	p.mu.Lock()
 	p.closed = true
+	p.mu.Unlock()
+	p.flush()
+	if cut {
+		p.cut()
+	}
+}
+
+// flush closes the connections that nobody uses. One has failed, and what ended it
+// has most likely ended the others: who finds one dead after the other gives up.
+func (p *pool) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, c := range p.idle {
 		p.ends.Add(1)
 		p.end(c)
 	}
 	p.idle = nil
-	if cut {
-		for c := range p.used {
-			c.cut()
-		}
-	}
-	p.mu.Unlock()
 }
 
 // cut makes what is under way fail at once.

@@ -37,8 +37,12 @@ type probed struct {
 	history position.History // of the timeline that it was asked about last
 	tried   time.Time        // when it was
 	last    error            // of the last probe
-	after   time.Time        // not to be asked again before: it will say the same
-	most    int              // connections that the server allows
+	// received is the highest timeline that it has named while it was in recovery, as
+	// long as it is the same process.
+	instance uint64
+	received uint32
+	after    time.Time // not to be asked again before: it will say the same
+	most     int       // connections that the server allows
 }
 
 // refusalPause is for how long a host that refuses us is left alone.
@@ -150,11 +154,12 @@ func (e errorText) Error() string { return e.text }
 func (e errorText) Unwrap() error { return e.err }
 
 // probeSQL asks everything that can be asked of any role. pg_walfile_name says
-// which timeline a primary writes; the control file lags behind. The receiver's
-// timeline is shown to members of pg_monitor only.
+// which timeline a primary writes; the control file lags behind, by a checkpoint or
+// until pages are written. The receiver's timeline is shown to members of pg_monitor
+// only, and while there is a primary to receive from.
 const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
 	CASE WHEN pg_is_in_recovery()
-		THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), c.timeline_id)::text
+		THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver), c.timeline_id, r.min_recovery_end_timeline)::text
 		ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END,
 	CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() - '0/0' END,
 	CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() - '0/0' END,
@@ -162,7 +167,7 @@ const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, (extract(epoc
 	CASE WHEN pg_is_in_recovery() THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp()) * 1000 END,
 	current_setting('server_version_num'),
 	current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-	FROM pg_control_system() s, pg_control_checkpoint() c`
+	FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r`
 
 func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most int, err error) {
 	if err := h.connect(ctx, p.ctx); err != nil {
@@ -246,6 +251,13 @@ func (h *probed) read(ctx context.Context, r *topology.Report, row []string) int
 	}
 	timeline, _ := strconv.ParseUint(row[3], base, 32)
 	r.Timeline = uint32(timeline)
+	if r.InRecovery { // when its primary is gone, it says less than it has said before
+		if h.instance != r.Instance {
+			h.instance, h.received = r.Instance, 0
+		}
+		h.received = max(h.received, r.Timeline)
+		r.Timeline = h.received
+	}
 	r.Flush, r.Receive, r.Replay = position.N(number(row[4])), position.N(number(row[5])), position.N(number(row[6]))
 	r.LagMS, _ = strconv.ParseFloat(row[7], 64)
 	r.Version = int(number(row[8]))

@@ -23,6 +23,8 @@ type asker interface {
 	// script runs fn on the connection itself, in a transaction that cannot
 	// write, and undoes it.
 	script(ctx context.Context, fn func(c *conn) error) error
+	// harmless refuses a query of a user's that may do more than read records.
+	harmless(ctx context.Context, query string) error
 }
 
 // reader makes statements of questions, and records of the answers.
@@ -37,7 +39,7 @@ func (r *reader) Catalog() *store.Catalog { return r.cat }
 
 // Record finds one record by id.
 func (r *reader) Record(ctx context.Context, c *pando.Collection, id string) (*pando.Record, error) {
-	rec, err := r.record(ctx, r.s.plans.of(c), id)
+	rec, err := r.record(ctx, r.s.plans.Of(c), id)
 	if err != nil {
 		return nil, r.failed(c, err)
 	}
@@ -79,7 +81,7 @@ func (r *reader) Records(ctx context.Context, c *pando.Collection, ids []string)
 	if len(ids) == 0 {
 		return []*pando.Record{}, ctx.Err()
 	}
-	p := r.s.plans.of(c)
+	p := r.s.plans.Of(c)
 	found := make(map[string]*pando.Record, len(ids))
 	tags := r.recordTags(c, ids)
 	err := r.ask(ctx, tags, p.rows(p.byIDs, [][]byte{arrayText(ids)}, func(rec *pando.Record) {
@@ -173,7 +175,7 @@ func (r *reader) find(q store.Query, st sqlgen.Statement, page *store.Page) (*qu
 	}
 	page.Records = make([]*pando.Record, 0, min(max(q.Limit, 0), 500))
 	add := func(rec *pando.Record) { page.Records = append(page.Records, rec) }
-	p := r.s.plans.of(q.Collection)
+	p := r.s.plans.Of(q.Collection)
 	switch {
 	case q.IDsOnly:
 		return &query{sql: st.SQL, args: args, text: true, row: func(_ *query, row [][]byte) error {

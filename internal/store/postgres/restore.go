@@ -11,13 +11,14 @@ import (
 	"strings"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/store"
 )
 
 // Restore makes the database of opts, which must be empty, what Backup has
 // written to r. If it fails, the database is empty still.
 func Restore(ctx context.Context, opts Options, r io.Reader) error {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{})}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
 		return err
@@ -55,7 +56,7 @@ func (s *Store) restore(ctx context.Context, r io.Reader) error {
 	}
 	if err := runScript(ctx, c, in); err != nil {
 		if codeOf(err) == codePrivilege {
-			return s.noRight(err)
+			return s.noRight()
 		}
 		return unavailable(err)
 	}

@@ -118,7 +118,7 @@ func (t *tx) saveCollection(ctx context.Context, old, c *pando.Collection) error
 	if err := t.storeCollection(ctx, old, c); err != nil {
 		return err
 	}
-	t.setCatalog(withCollection(t.cat, t.s.nextVersion(t.cat.Version), c))
+	t.setCatalog(t.cat.With(t.s.nextVersion(t.cat.Version), c))
 	t.touchTable(c)
 	return nil
 }
@@ -242,7 +242,7 @@ func (t *tx) deleteCollection(ctx context.Context, c *pando.Collection) error {
 	if err := t.retried(ctx, t.c.each(ctx, "DELETE FROM _pando_collections WHERE id = $1", nil, c.ID)); err != nil {
 		return unavailable(err)
 	}
-	t.setCatalog(withoutCollection(t.cat, t.s.nextVersion(t.cat.Version), c.ID))
+	t.setCatalog(t.cat.Without(t.s.nextVersion(t.cat.Version), c.ID))
 	t.all = true // every record of it is gone
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/mutant"
@@ -31,7 +32,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	}
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
-	moved := 0
+	began, moved, lost := time.Now(), 0, 0
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
@@ -46,12 +47,19 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if cause := ctx.Err(); cause != nil {
 			return cause
 		}
-		if errors.Is(r.again, errMoved) && moved < movedTries {
+		if (errors.Is(r.again, errMoved) || errors.Is(r.again, errChanged)) && moved < movedTries {
 			moved++
 			try--
 		}
+		if isLost(r.again) && time.Since(began) < s.opts.WriteWait {
+			try-- // a node that comes and goes is waited for like one that is gone
+			lost++
+			if err := pause(ctx, lost); err != nil {
+				return err
+			}
+		}
 		if try == readTries {
-			return unavailable(r.again)
+			return givenUp(r.again)
 		}
 		one = one && r.one
 		primary = r.primary
@@ -63,8 +71,12 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	}
 }
 
-// errMoved says that the database has a catalog that we do not know.
-var errMoved = errors.New("the collections were changed meanwhile")
+var (
+	// errMoved says that the database has a catalog that we do not know.
+	errMoved = errors.New("the collections were changed meanwhile")
+	// errChanged says that there is a newer catalog than a read began with.
+	errChanged = errors.New("the collections were changed while something was read")
+)
 
 // snapshot is a Reader. It chooses a node and opens a transaction there with the
 // first question; if that is to be the only one, there is no transaction.
@@ -130,7 +142,8 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 		}
 		return nil
 	}
-	if t, ok := position.SessionOf(ctx).Require(); ok {
+	// Up to the frontier the index knows of every commit, and so does need.
+	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.s.index.Frontier() {
 		need = max(need, t.N)
 	}
 	var err error
@@ -170,7 +183,7 @@ func (r *snapshot) askOnce(ctx context.Context, tags []position.Tag, batch []*qu
 	err := r.run(ctx, tags, batch...)
 	if err == nil && (r.s.coming.Load() > 0 || r.s.Catalog() != r.cat) {
 		// The statement may have seen what belongs to another catalog.
-		r.one, r.again = false, errors.New("postgres: the catalog changed meanwhile")
+		r.one, r.again = false, errChanged
 		return errAgain
 	}
 	return err
@@ -243,6 +256,8 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 		r.node.failed(err)
 	case conflictsWithRecovery(err), codeOf(err) == codeSerialization:
 		r.primary = true
+	case isSchemaError(err) && r.s.coming.Load() > 0: // it is made, and will be published in a moment
+		r.primary, err = true, errMoved
 	case isSchemaError(err) && (r.replica || r.s.Catalog() != r.cat):
 		r.primary = true
 	default:

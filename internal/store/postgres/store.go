@@ -24,8 +24,8 @@ type Store struct {
 	now      atomic.Pointer[current]
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
-	catalogs catalogs
-	plans    plans
+	catalogs store.Versions
+	plans    store.Plans[*plan]
 	commits  commits
 	// positions are those that clients were given.
 	positions positions
@@ -48,7 +48,7 @@ var _ store.Store = (*Store)(nil)
 // KindUnavailable one. No message shows a password.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{})}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
 	s.commits = commits{index: opts.Index, sinks: opts.Sinks}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
@@ -89,7 +89,7 @@ func (s *Store) start(ctx context.Context) error {
 		return unavailable(err)
 	}
 	s.version.Store(now.cat.Version)
-	s.catalogs.add(now.cat)
+	s.catalogs.Add(now.cat)
 	s.now.Store(now)
 	s.commits.timeline, s.commits.last = at.timeline, at.n
 	s.index.Forget(at.n)
@@ -199,7 +199,7 @@ func (s *Store) refresh(ctx context.Context) error {
 		return unavailable(err)
 	}
 	foreign := now.cat.Version > s.Catalog().Version && s.coming.Load() == 0
-	s.catalogs.add(now.cat)
+	s.catalogs.Add(now.cat)
 	s.publish(now.cat, now.gate)
 	s.nextVersion(now.cat.Version)
 	if foreign {

@@ -29,12 +29,14 @@ type tx struct {
 	gate    int64          // what the gate must say
 	newGate int64          // what it says from now on; 0: it was not touched
 	begun   bool
-	pid     string   // of the session
-	xid     string   // PostgreSQL's number of the transaction; "" if it was not asked for
-	horizon uint64   // COMMITs sent before the snapshot was known
-	blind   bool     // nothing was asked
-	queue   []*query // what was put off
-	weight  int      // bytes of its values
+	pid     string         // of the session
+	xid     string         // PostgreSQL's number of the transaction; "" if it was not asked for
+	horizon uint64         // COMMITs sent before the snapshot was known
+	blind   bool           // nothing was asked
+	queue   []*query       // what was put off
+	weight  int            // bytes of its values
+	guesses int            // suppositions among it
+	saw     []position.Tag // records that were supposed to be there
 	ended   bool
 
 	again  error // why fn is to be run again
@@ -153,7 +155,7 @@ func (t *tx) send(ctx context.Context, guarded bool, batch ...*query) error {
 		all = append(all, batch...)
 	}
 	err := t.c.run(ctx, all...)
-	t.queue, t.weight = t.queue[:0], 0
+	t.queue, t.weight, t.guesses = t.queue[:0], 0, 0
 	if !t.begun {
 		t.begun = true
 		t.horizon = t.s.commits.horizon()
@@ -191,7 +193,7 @@ func (t *tx) refusedAt(ctx context.Context, err error, open, own, at int, guarde
 	switch code := codeOf(err); {
 	case at < open && code == codeDivision:
 		return t.restart(errMoved, mode{})
-	case code == codeSerialization || code == codeDeadlock:
+	case code == codeSerialization || code == codeDeadlock || code == codeLockTimeout && at >= open && !t.mode.alone:
 		return t.restart(err, mode{})
 	case isStaleStatement(err):
 		t.c.forget()

@@ -20,6 +20,10 @@ func (t *tx) refused(c *pando.Collection, err error) error {
 		return t.failed(c, err)
 	case e.Code == "22021": // bytes that are no text
 		return &pando.Error{Kind: pando.KindInvalid, Message: "PostgreSQL cannot store this text: " + e.Message + ".", Err: err}
+	case strings.HasPrefix(e.Code, "54"):
+		return misfit(c, e, "is too long: it has at most some 2,700 bytes for each record")
+	case strings.HasPrefix(e.Code, "22") && t.cat.Collection(c.ID) == c:
+		return misfit(c, e, "cannot be computed of it")
 	case e.Code != codeUnique:
 		return t.failed(c, err)
 	}
@@ -41,6 +45,19 @@ func (t *tx) refused(c *pando.Collection, err error) error {
 		}
 	}
 	return unique
+}
+
+// misfit says that a record, as good as any of its kind, does not fit an index.
+// PostgreSQL's own words may quote what the client must not see.
+func misfit(c *pando.Collection, e *pgconn.PgError, why string) error {
+	name := "an index"
+	if e.ConstraintName != "" {
+		name = "the index " + e.ConstraintName
+	}
+	return &pando.Error{
+		Kind: pando.KindInvalid, Err: e,
+		Message: "The record cannot be stored in " + c.Name + ": what goes into " + name + " " + why + ".",
+	}
 }
 
 // primaryKey is the name of a table's primary key.

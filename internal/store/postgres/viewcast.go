@@ -18,6 +18,9 @@ func viewSQL(ctx context.Context, conn *conn, c *pando.Collection) (string, erro
 	if err != nil {
 		return "", err
 	}
+	if err := harmless(ctx, conn, c.ViewQuery); err != nil {
+		return "", err
+	}
 	columns := make([]string, len(c.Fields))
 	for i, f := range c.Fields {
 		given := fieldNamed(d.Fields, f.Name)

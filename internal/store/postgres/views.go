@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/store"
 )
 
 const blanksAndSemicolons = "; \t\r\n"
@@ -32,7 +33,7 @@ func (t *tx) alterView(ctx context.Context, old, c *pando.Collection) error {
 	}
 	if old.ViewQuery == c.ViewQuery {
 		renames := []string{"ALTER VIEW " + quote(old.Name) + " RENAME TO " + quote(c.Name)}
-		return t.renameUnderViews(ctx, alteration{}, old, c, renames)
+		return t.renameUnderViews(ctx, store.Alteration{}, old, c, renames)
 	}
 	return t.changeUnderViews(ctx, old, func() error {
 		if err := t.exec(ctx, "DROP VIEW IF EXISTS "+quote(old.Name)); err != nil {
@@ -120,11 +121,11 @@ const (
 // renameUnderViews renames a table or columns. The views that read them go on to
 // work; their queries, which would not, are replaced by what PostgreSQL makes of
 // them, in which the columns of the view keep their names.
-func (t *tx) renameUnderViews(ctx context.Context, a alteration, old, c *pando.Collection, renames []string) error {
+func (t *tx) renameUnderViews(ctx context.Context, a store.Alteration, old, c *pando.Collection, renames []string) error {
 	columns := []string{}
 	if old.Name == c.Name {
-		for _, p := range a.rename {
-			columns = append(columns, p.old.Name)
+		for _, p := range a.Rename {
+			columns = append(columns, p.Old.Name)
 		}
 	}
 	views, err := t.readersOf(ctx, old.Name, columns)
@@ -146,7 +147,7 @@ func (t *tx) renameUnderViews(ctx context.Context, a alteration, old, c *pando.C
 		if err := t.storeCollection(ctx, v, next); err != nil {
 			return err
 		}
-		t.setCatalog(withCollection(t.cat, t.s.nextVersion(t.cat.Version), next))
+		t.setCatalog(t.cat.With(t.s.nextVersion(t.cat.Version), next))
 	}
 	return nil
 }

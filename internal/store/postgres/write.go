@@ -43,7 +43,7 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 			return r.pos, r.err
 		}
 		if try == writeTries {
-			return 0, unavailable(r.again)
+			return 0, givenUp(r.again)
 		}
 		s.stats.retries.Add(1)
 		m.careful = m.careful || r.how.careful
@@ -146,6 +146,9 @@ func (t *tx) finish(err error, committing chan<- struct{}) result {
 	if t.again == nil && err == nil && t.broken != nil {
 		t.restart(t.broken, mode{careful: true}) // fn did not mind the failure
 	}
+	if t.again == nil && t.guesses > 0 && t.ctx.Err() == nil && (err != nil || !t.wrote) {
+		t.restart(errGuessed, mode{careful: true}) // nothing is sent that would tell
+	}
 	if t.again == nil && err == nil {
 		err = t.ctx.Err()
 	}
@@ -176,6 +179,9 @@ func (t *tx) finishReading() result {
 	}
 	return result{err: unavailable(err)}
 }
+
+// errGuessed says that fn was told what nobody has looked at.
+var errGuessed = errors.New("postgres: what was supposed has not been looked at")
 
 // undo rolls back.
 func (t *tx) undo() {
@@ -231,7 +237,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		}
 	}
 	f := &flight{
-		horizon: t.horizon, inserts: t.inserts, blind: t.blind, all: t.all,
+		horizon: t.horizon, inserts: t.inserts, blind: t.blind, all: t.all, saw: t.saw,
 		tags:  append(t.tags, position.AllTag),
 		batch: changes.Batch{Changes: t.changes, Catalog: t.catalog, Unlisted: t.all},
 	}
@@ -269,10 +275,10 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	err := t.c.run(context.Background(), all...)
 	t.c.hold.Store(false)
 	switch {
-	case err == nil && gated && t.queue[0].rows() == 0: // the gate was another one
+	case err == nil && gated && t.queue[0].rows() == 0: // the gate was another one, or a guess was wrong
 		t.s.commits.crash(f)
 		t.undo()
-		return result{again: errMoved}
+		return result{again: errMoved, how: mode{careful: t.guesses > 0}}
 	case err == nil && !t.c.waited && (gated || commit.tag.String() == "COMMIT"):
 		return t.committed(f, at)
 	case err != nil && !commit.ran && (isPgError(err) && !isLost(err) || pgconn.SafeToRetry(err)): // refused, so rolled back, or not sent
@@ -292,7 +298,7 @@ func (t *tx) committed(f *flight, at where) result {
 	s := t.s
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
-	s.given(t.ctx, at.timeline, n)
+	s.given(t.ctx, at.timeline, min(n, at.n)) // the log is not beyond that: who has it all has this
 	t.release()
 	return result{pos: n}
 }
@@ -300,7 +306,7 @@ func (t *tx) committed(f *flight, at where) result {
 // published is called when the commit is known, before anybody is told.
 func (t *tx) published() {
 	if t.catalog {
-		t.s.catalogs.add(t.cat)
+		t.s.catalogs.Add(t.cat)
 		t.s.publish(t.cat, t.newGate)
 	}
 }

@@ -5,69 +5,28 @@ import (
 	"strings"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/store"
 )
 
-// alteration is what has to happen to a table's columns.
-type alteration struct {
-	drop    []*pando.Field
-	rename  []fieldPair
-	add     []*pando.Field
-	convert []fieldPair // between single and multiple, under the new name
-}
-
-type fieldPair struct{ old, new *pando.Field }
-
 // rebuilds tells whether indexes have to make way.
-func (a *alteration) rebuilds() bool { return len(a.drop)+len(a.rename)+len(a.convert) > 0 }
+func rebuilds(a store.Alteration) bool { return len(a.Drop)+len(a.Rename)+len(a.Convert) > 0 }
 
-// compare matches fields by id; the field named id is always itself. A field
-// whose values lie in another form now is another field, unless it only went
-// from one value to many or back.
-func compare(old, c *pando.Collection) alteration {
-	var a alteration
-	kept := make(map[*pando.Field]bool)
-	for _, f := range c.Fields {
-		o := old.FieldByID(f.ID)
-		if f.Name == "id" {
-			o = old.Field("id")
-		}
-		switch {
-		case o == nil || o.Name == "id" && f.Name != "id":
-			a.add = append(a.add, f)
-			continue
-		case formOf(o) != formOf(f) && (o.Type != f.Type || o.Multiple() == f.Multiple()):
-			a.add = append(a.add, f)
-			continue
-		}
-		kept[o] = true
-		if o.Name != f.Name {
-			a.rename = append(a.rename, fieldPair{o, f})
-		}
-		if formOf(o) != formOf(f) {
-			a.convert = append(a.convert, fieldPair{o, f})
-		}
-	}
-	for _, o := range old.Fields {
-		if !kept[o] && o.Name != "id" {
-			a.drop = append(a.drop, o)
-		}
-	}
-	return a
-}
+// alike tells whether the values of two fields lie in the same form.
+func alike(a, b *pando.Field) bool { return formOf(a) == formOf(b) }
 
 // alterTable changes old's table into c's. Rows keep their rowid, and so the
 // order of insertion.
 func (t *tx) alterTable(old, c *pando.Collection) error {
-	a := compare(old, c)
+	a := store.Compare(old, c, alike)
 	before, after := wantedIndexes(old), wantedIndexes(c)
 	gone, missing := diffIndexes(before, after)
-	if a.rebuilds() {
+	if rebuilds(a) {
 		gone, missing = before, after
 	}
 	if err := t.dropIndexes(gone); err != nil {
 		return err
 	}
-	if len(a.drop) > 0 {
+	if len(a.Drop) > 0 {
 		err := t.changeUnderViews(old, nil, func() error { return t.execAll(dropSQL(a, old)) })
 		if err != nil {
 			return err
@@ -81,7 +40,7 @@ func (t *tx) alterTable(old, c *pando.Collection) error {
 	if err := t.execAll(addSQL(a, c)); err != nil {
 		return err
 	}
-	if len(a.convert) > 0 {
+	if len(a.Convert) > 0 {
 		err := t.changeUnderViews(c, nil, func() error { return t.execAll(convertSQL(a, c)) })
 		if err != nil {
 			return err
@@ -101,8 +60,8 @@ func (t *tx) execAll(list []string) error {
 
 func alterTable(name string) string { return "ALTER TABLE " + quote(name) + " " }
 
-func dropSQL(a alteration, old *pando.Collection) (sql []string) {
-	for _, f := range a.drop {
+func dropSQL(a store.Alteration, old *pando.Collection) (sql []string) {
+	for _, f := range a.Drop {
 		sql = append(sql, alterTable(old.Name)+"DROP COLUMN "+quote(f.Name))
 	}
 	return sql
@@ -110,21 +69,21 @@ func dropSQL(a alteration, old *pando.Collection) (sql []string) {
 
 // renameSQL renames columns, then the table. Names that are still taken (two
 // fields trade theirs, or only the case changes) are reached over others.
-func renameSQL(a alteration, old, c *pando.Collection) (sql []string) {
+func renameSQL(a store.Alteration, old, c *pando.Collection) (sql []string) {
 	taken := make(map[string]bool)
-	for _, p := range a.rename {
-		taken[strings.ToLower(p.old.Name)] = true
+	for _, p := range a.Rename {
+		taken[strings.ToLower(p.Old.Name)] = true
 	}
-	detour := make([]string, len(a.rename))
-	for i, p := range a.rename {
-		detour[i] = p.old.Name
-		if taken[strings.ToLower(p.new.Name)] {
+	detour := make([]string, len(a.Rename))
+	for i, p := range a.Rename {
+		detour[i] = p.Old.Name
+		if taken[strings.ToLower(p.New.Name)] {
 			detour[i] = temporary(i)
-			sql = append(sql, alterTable(old.Name)+"RENAME COLUMN "+quote(p.old.Name)+" TO "+quote(detour[i]))
+			sql = append(sql, alterTable(old.Name)+"RENAME COLUMN "+quote(p.Old.Name)+" TO "+quote(detour[i]))
 		}
 	}
-	for i, p := range a.rename {
-		sql = append(sql, alterTable(old.Name)+"RENAME COLUMN "+quote(detour[i])+" TO "+quote(p.new.Name))
+	for i, p := range a.Rename {
+		sql = append(sql, alterTable(old.Name)+"RENAME COLUMN "+quote(detour[i])+" TO "+quote(p.New.Name))
 	}
 	name := old.Name
 	if name != c.Name && strings.EqualFold(name, c.Name) {
@@ -137,20 +96,20 @@ func renameSQL(a alteration, old, c *pando.Collection) (sql []string) {
 	return sql
 }
 
-func addSQL(a alteration, c *pando.Collection) (sql []string) {
-	for _, f := range a.add {
+func addSQL(a store.Alteration, c *pando.Collection) (sql []string) {
+	for _, f := range a.Add {
 		sql = append(sql, alterTable(c.Name)+"ADD COLUMN "+quote(f.Name)+" "+columnType(f))
 	}
 	return sql
 }
 
 // convertSQL puts a column of the other type in the place of each.
-func convertSQL(a alteration, c *pando.Collection) (sql []string) {
-	for _, p := range a.convert {
-		name, tmp := quote(p.new.Name), quote(temporary(0))
+func convertSQL(a store.Alteration, c *pando.Collection) (sql []string) {
+	for _, p := range a.Convert {
+		name, tmp := quote(p.New.Name), quote(temporary(0))
 		sql = append(sql,
-			alterTable(c.Name)+"ADD COLUMN "+tmp+" "+columnType(p.new),
-			"UPDATE "+quote(c.Name)+" SET "+tmp+" = "+conversion(name, p.new.Multiple()),
+			alterTable(c.Name)+"ADD COLUMN "+tmp+" "+columnType(p.New),
+			"UPDATE "+quote(c.Name)+" SET "+tmp+" = "+conversion(name, p.New.Multiple()),
 			alterTable(c.Name)+"DROP COLUMN "+name,
 			alterTable(c.Name)+"RENAME COLUMN "+tmp+" TO "+name,
 		)

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/rule"
 	"github.com/pandobase/pando/internal/wire"
 	lib "modernc.org/sqlite/lib"
 )
@@ -41,7 +41,7 @@ func (p *plan) decode(q *stmt) *pando.Record {
 		case formJSON:
 			values[i] = decodeJSON(q, i)
 		case formPoint:
-			values[i] = decodePoint(q.raw(i))
+			values[i] = rule.ParsePoint(q.raw(i))
 		}
 	}
 	return &pando.Record{Collection: p.c, Values: values}
@@ -147,32 +147,4 @@ func decodeJSON(q *stmt, i int) json.RawMessage {
 		return null
 	}
 	return text
-}
-
-// decodePoint reads {"lon":x,"lat":y}; anything else is 0,0.
-func decodePoint(raw []byte) pando.GeoPoint {
-	if p, ok := plainPoint(string(raw)); ok {
-		return p
-	}
-	var p pando.GeoPoint
-	if json.Unmarshal(raw, &p) != nil {
-		return pando.GeoPoint{}
-	}
-	return p
-}
-
-// plainPoint reads the form that the store itself writes.
-func plainPoint(s string) (p pando.GeoPoint, ok bool) {
-	s, ok = strings.CutPrefix(s, `{"lon":`)
-	if !ok {
-		return p, false
-	}
-	lon, lat, ok := strings.Cut(s, `,"lat":`)
-	if !ok || !strings.HasSuffix(lat, "}") {
-		return p, false
-	}
-	var err1, err2 error
-	p.Lon, err1 = strconv.ParseFloat(lon, 64)
-	p.Lat, err2 = strconv.ParseFloat(lat[:len(lat)-1], 64)
-	return p, err1 == nil && err2 == nil && !math.IsInf(p.Lon+p.Lat, 0) && !math.IsNaN(p.Lon+p.Lat)
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/pandobase/pando"
@@ -50,21 +49,6 @@ func (p *plan) bindValue(q *stmt, param, i int, v any) error {
 		return fmt.Errorf("sqlite: %s.%s is a %s field and cannot hold a %T", p.c.Name, p.c.Fields[i].Name, p.c.Fields[i].Type, v)
 	}
 	return nil
-}
-
-// same tells whether two values of field i are stored alike.
-func (p *plan) same(i int, a, b any) bool {
-	switch p.forms[i] {
-	case formList:
-		x, ok1 := a.([]string)
-		y, ok2 := b.([]string)
-		return ok1 && ok2 && slices.Equal(x, y)
-	case formJSON:
-		x, ok1 := a.(json.RawMessage)
-		y, ok2 := b.(json.RawMessage)
-		return ok1 && ok2 && string(x) == string(y)
-	}
-	return a == b
 }
 
 // bindJSON binds a JSON value; null is SQL's NULL.

@@ -52,7 +52,7 @@ func (r *reader) page(q store.Query, now time.Time) ([]*pando.Record, error) {
 	if err != nil || sql == "" {
 		return []*pando.Record{}, err
 	}
-	p := r.s.plans.of(q.Collection)
+	p := r.s.plans.Of(q.Collection)
 	decode := p.decode
 	if q.IDsOnly {
 		decode = p.decodeID
@@ -82,7 +82,7 @@ func (r *reader) pageAmong(q store.Query, now time.Time, rows []int64) ([]*pando
 	if rows, _, err = r.rows(sql, args); err != nil {
 		return nil, err
 	}
-	p := r.s.plans.of(q.Collection)
+	p := r.s.plans.Of(q.Collection)
 	decode, byRow := p.decode, p.byRow
 	if q.IDsOnly {
 		decode, byRow = p.decodeID, p.idByRow

@@ -25,7 +25,7 @@ func (w *writer) checkForeign() error {
 		if err != nil {
 			return err
 		}
-		w.s.catalogs.add(cat)
+		w.s.catalogs.Add(cat)
 		w.s.catalog.Store(cat)
 	}
 	w.csn = max(w.csn, m.csn) + 1

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"strings"
-	"sync"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/indexdef"
@@ -113,34 +112,4 @@ func (p *plan) update(changed []byte) string {
 		p.updates[string(changed)] = sql
 	}
 	return sql
-}
-
-// plansKept bounds the plans of collections that are no longer in the catalog.
-const plansKept = 4096
-
-// plans holds the plan of every collection that was asked for. A changed
-// collection is another value with a plan of its own.
-type plans struct {
-	mu sync.RWMutex
-	m  map[*pando.Collection]*plan
-}
-
-func (k *plans) of(c *pando.Collection) *plan {
-	k.mu.RLock()
-	p := k.m[c]
-	k.mu.RUnlock()
-	if p != nil {
-		return p
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if p := k.m[c]; p != nil {
-		return p
-	}
-	if k.m == nil || len(k.m) >= plansKept {
-		k.m = make(map[*pando.Collection]*plan)
-	}
-	p = newPlan(c)
-	k.m[c] = p
-	return p
 }

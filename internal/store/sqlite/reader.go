@@ -84,7 +84,7 @@ func (r *reader) Stamp() position.N { return position.N(max(r.meta.csn, r.floor)
 // newest published one: whoever asks gets errors from the tables soon enough.
 func (r *reader) Catalog() *store.Catalog {
 	if r.cat == nil {
-		r.cat = r.s.catalogs.get(r.meta.catalog)
+		r.cat = r.s.catalogs.Get(r.meta.catalog)
 	}
 	if r.cat == nil {
 		cat, err := loadCatalog(r.c, r.meta.catalog)
@@ -92,7 +92,7 @@ func (r *reader) Catalog() *store.Catalog {
 			r.s.log.Error("load catalog of a snapshot", "err", err)
 			return r.s.Catalog()
 		}
-		r.s.catalogs.add(cat)
+		r.s.catalogs.Add(cat)
 		r.cat = cat
 	}
 	return r.cat
@@ -103,7 +103,7 @@ func (r *reader) Record(ctx context.Context, c *pando.Collection, id string) (*p
 	if err := r.use(ctx); err != nil {
 		return nil, err
 	}
-	rec, err := r.record(r.s.plans.of(c), id)
+	rec, err := r.record(r.s.plans.Of(c), id)
 	if err != nil {
 		return nil, r.failed(c, err)
 	}
@@ -133,7 +133,7 @@ func (r *reader) Records(ctx context.Context, c *pando.Collection, ids []string)
 	if err := r.use(ctx); err != nil {
 		return nil, err
 	}
-	p := r.s.plans.of(c)
+	p := r.s.plans.Of(c)
 	if c.IsView() {
 		recs, err := r.viewRecords(p, ids)
 		return recs, r.failed(c, err)

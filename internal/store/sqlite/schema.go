@@ -45,7 +45,7 @@ func (t *tx) saveCollection(old, c *pando.Collection) error {
 	if err := t.storeCollection(old, c); err != nil {
 		return unavailable(err)
 	}
-	t.setCatalog(withCollection(t.cat, t.w.nextVersion(), c))
+	t.setCatalog(t.cat.With(t.w.nextVersion(), c))
 	t.touchTable(c)
 	if old == nil {
 		t.remade = append(t.remade, c.ID)
@@ -149,7 +149,7 @@ func (t *tx) deleteCollection(c *pando.Collection) error {
 	if err := t.c.exec("DELETE FROM _pando_collections WHERE id = ?", c.ID); err != nil {
 		return unavailable(err)
 	}
-	t.setCatalog(withoutCollection(t.cat, t.w.nextVersion(), c.ID))
+	t.setCatalog(t.cat.Without(t.w.nextVersion(), c.ID))
 	t.touched.all = true // every record of it is gone
 	t.remade = append(t.remade, c.ID)
 	return nil

@@ -69,8 +69,8 @@ type Store struct {
 
 	catalog  atomic.Pointer[store.Catalog]
 	coming   atomic.Pointer[store.Catalog] // being committed, to be published then; else nil
-	catalogs catalogs
-	plans    plans
+	catalogs store.Versions
+	plans    store.Plans[*plan]
 	counts   counts
 	matches  matches
 	pool     *pool
@@ -111,7 +111,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.RememberFrom == 0 {
 		opts.RememberFrom = 2000
 	}
-	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index}
+	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), log: opts.Logger, index: opts.Index, plans: store.Plans[*plan]{Make: newPlan}}
 	s.counts.counting = make(chan struct{}, 1)
 	if s.log == nil {
 		s.log = slog.Default()
@@ -144,7 +144,7 @@ func (s *Store) start(c *conn) error {
 		return unavailable(err)
 	}
 	s.writer = w
-	s.catalogs.add(w.group.cat)
+	s.catalogs.Add(w.group.cat)
 	s.catalog.Store(w.group.cat)
 	s.index.Forget(position.N(w.csn))
 	go w.loop()

@@ -139,7 +139,7 @@ func (t *tx) Insert(ctx context.Context, r *pando.Record) error {
 	if err := t.write(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(r.Collection)
+	p := t.s.plans.Of(r.Collection)
 	q, err := t.c.prepare(p.insert)
 	if err != nil {
 		return t.failed(r.Collection, err)
@@ -163,7 +163,7 @@ func (t *tx) Update(ctx context.Context, old, r *pando.Record) error {
 	if err := t.write(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(r.Collection)
+	p := t.s.plans.Of(r.Collection)
 	if old.ID() != r.ID() {
 		return fmt.Errorf("sqlite: update of %s cannot change the id", r.Collection.Name)
 	}
@@ -174,7 +174,7 @@ func (t *tx) Update(ctx context.Context, old, r *pando.Record) error {
 		if i%8 == 0 {
 			changed = append(changed, 0)
 		}
-		if !p.same(i, old.Values[i], v) {
+		if !store.SameValue(old.Values[i], v) {
 			changed[i/8] |= 1 << (i % 8)
 			differs = true
 		}
@@ -232,7 +232,7 @@ func (t *tx) Delete(ctx context.Context, r *pando.Record) error {
 	if err := t.write(ctx); err != nil {
 		return err
 	}
-	p := t.s.plans.of(r.Collection)
+	p := t.s.plans.Of(r.Collection)
 	if err := t.c.exec(p.delete, r.ID()); err != nil {
 		return t.failed(r.Collection, err)
 	}

@@ -188,7 +188,7 @@ func (t *tx) followRename(v *pando.Collection, before []string) error {
 	if err := t.storeCollection(v, next); err != nil {
 		return unavailable(err)
 	}
-	t.setCatalog(withCollection(t.cat, t.w.nextVersion(), next))
+	t.setCatalog(t.cat.With(t.w.nextVersion(), next))
 	return nil
 }
 

@@ -327,7 +327,7 @@ func (w *writer) commit() {
 	if err := w.commitSQL(); err != nil {
 		w.s.counts.retract(w.csn, g.deltas)
 		if w.s.coming.Swap(nil) != nil {
-			w.s.catalogs.drop(g.cat.Version)
+			w.s.catalogs.Drop(g.cat.Version)
 		}
 		w.rollback()
 		// A commit that failed is one that changed nothing, and visible as
@@ -375,7 +375,7 @@ func (w *writer) commitSQL() error {
 		w.noteRows()
 	}
 	if g.cat != w.s.Catalog() {
-		w.s.catalogs.add(g.cat)
+		w.s.catalogs.Add(g.cat)
 		w.s.coming.Store(g.cat)
 	}
 	if mutant.PublishBeforeCommit {

@@ -41,7 +41,7 @@ func Run(t *testing.T, b Backend) {
 		name  string
 		tests []test
 	}{
-		{"Write", writeTests}, {"Read", readTests}, {"Records", recordTests}, {"Find", findTests},
+		{"Write", writeTests}, {"Suppose", supposeTests}, {"InsertAll", bulkTests}, {"Read", readTests}, {"Records", recordTests}, {"Find", findTests},
 		{"Catalog", catalogTests}, {"Schema", append(schemaTests, evolveTest)}, {"Views", viewTests},
 		{"Changes", changeTests}, {"Facts", factTests}, {"Sessions", sessionTests}, {"Backup", backupTests},
 	} {

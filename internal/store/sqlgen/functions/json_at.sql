@@ -24,7 +24,7 @@ BEGIN
 	END IF;
 	FOREACH step IN ARRAY path LOOP
 		IF step !~ '[^0-9]' THEN
-			doc := doc -> step::int;
+			doc := CASE WHEN length(ltrim(step, '0')) < 10 THEN doc -> step::int END; -- no list has more
 		ELSE
 			found := doc -> step;
 			IF found IS NOT NULL THEN
