@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/pandobase/pando/bench/internal/report"
 	"github.com/pandobase/pando/bench/internal/server"
 	"github.com/pandobase/pando/bench/internal/workload"
 )
@@ -55,7 +56,7 @@ Programs and files
   -results DIR         where results go (default bench/results)
   -name NAME           their name (default latest, or large)
   -add                 keep the other workloads of an earlier result of that name
-  -profile             save CPU profiles of Pando, one for each workload
+  -profile             save CPU profiles of Pando, for each workload and contender
   -strict              exit with 1 when a goal is missed (always when a figure is void)
 `
 
@@ -100,7 +101,7 @@ func parse(args []string) (*options, error) {
 		}
 	}
 	if o.name == "" {
-		o.name = "latest"
+		o.name = report.Everything
 		if large {
 			o.name = "large"
 		}

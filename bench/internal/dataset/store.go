@@ -186,6 +186,18 @@ func (s *Store) Copy(from, to string) error {
 	})
 }
 
+// Warm reads the database of a data directory, so that the system's page cache
+// holds what it can of it.
+func (s *Store) Warm(dir string) error {
+	f, err := os.Open(filepath.Join(dir, "data.db"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(io.Discard, f)
+	return err
+}
+
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {

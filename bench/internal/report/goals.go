@@ -7,6 +7,8 @@ const (
 	Small   = "pando, 10,000 records"
 	Large   = "pando, large"
 
+	SmallUncached = "pando, 10,000 records, no cache"
+
 	OnPostgres = "pando on PostgreSQL"
 	NoCache    = "pando, no cache"
 	PGX        = "bare over pgx"

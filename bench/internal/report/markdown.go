@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,8 +24,12 @@ func (r *Run) Markdown() string {
 }
 
 func (r *Run) verdicts(b *strings.Builder) {
+	verdicts := r.judged()
+	if len(verdicts) == 0 {
+		return
+	}
 	b.WriteString("## Goals\n\n| work | goal | measured | |\n|---|---|---|---|\n")
-	for _, v := range Judge(r, Goals) {
+	for _, v := range verdicts {
 		status := string(v.Status)
 		if v.Status == Short || v.Status == Void {
 			status = "**" + status + "**"
@@ -32,6 +37,19 @@ func (r *Run) verdicts(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", v.Goal.Title, v.Goal.Target, cell(v.Measured), status)
 	}
 	b.WriteByte('\n')
+}
+
+// judged is the verdicts to be shown: on every goal, so that none is forgotten,
+// in the report of everything; else on those that its workloads are for.
+func (r *Run) judged() []Verdict {
+	verdicts := Judge(r, Goals)
+	if r.Name == Everything {
+		return verdicts
+	}
+	return slices.DeleteFunc(verdicts, func(v Verdict) bool {
+		_, err := r.find(v.Goal.Workload)
+		return v.Status == Missing && err != nil
+	})
 }
 
 func (w *Workload) table(b *strings.Builder) {

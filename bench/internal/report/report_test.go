@@ -156,7 +156,6 @@ func TestMarkdown(t *testing.T) {
 		"| update | ≥ 4 × PocketBase | 0.1 × | **FALLS SHORT** |",
 		"| 52,392 (50,000 to 54,783) |",
 		"VOID",
-		"not measured",
 	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("the report lacks %q:\n%s", want, md)
@@ -166,6 +165,35 @@ func TestMarkdown(t *testing.T) {
 		if strings.HasPrefix(line, "|") && !strings.HasSuffix(line, "|\n") {
 			t.Errorf("broken table line %q", line)
 		}
+	}
+}
+
+// TestGoalsShown: only the report of everything lists what it has not measured.
+func TestGoalsShown(t *testing.T) {
+	r := sample()
+	for name, want := range map[string]bool{"latest": true, "large": false} {
+		r.Name = name
+		md := r.Markdown()
+		for _, other := range []string{"| memory, idle |", "| cached read in process, without HTTP |", "10,000,000 records: view |"} {
+			if strings.Contains(md, other) != want {
+				t.Errorf("%s: goal %q shown: %t, want %t", name, other, !want, want)
+			}
+		}
+		for _, own := range []string{"| view one record, cached | ≥ 8 ×", "| create, on disk before the answer |", "| memory, most under that load |"} {
+			if !strings.Contains(md, own) {
+				t.Errorf("%s: goal %q is not shown", name, own)
+			}
+		}
+	}
+	r.Name = "large"
+	// Of a workload that was run, but not against what its goal asks for.
+	r.Workloads = []Workload{workload("view", rates(Pando, 1))}
+	if md := r.Markdown(); !strings.Contains(md, "| view one record, cached | ≥ 8 × PocketBase |  | not measured |") {
+		t.Errorf("a goal without its peer is not shown:\n%s", md)
+	}
+	r.Workloads = []Workload{workload("auth-refresh", rates(Pando, 1))}
+	if md := r.Markdown(); strings.Contains(md, "## Goals") {
+		t.Errorf("an empty table of goals:\n%s", md)
 	}
 }
 

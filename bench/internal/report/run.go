@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// Everything is the name of the run that is to measure every goal.
+const Everything = "latest"
+
 // Run is everything that was measured under one name.
 type Run struct {
 	Name      string     `json:"name"`

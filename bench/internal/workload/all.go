@@ -75,7 +75,7 @@ var All = []Workload{
 	{Name: "pg-late", Title: "PostgreSQL with two replicas, 5 s late; 1% of keys written a second", Spec: plain, Postgres: true, Guests: true, Alone: late, contenders: replicated, MaxRounds: 1},
 	{Name: "pg-frozen", Title: "PostgreSQL with two replicas: each host in turn is frozen for 3 s", Spec: plain, Postgres: true, Guests: true, Rate: 500, Alone: frozen, contenders: replicated, MaxRounds: 1},
 
-	{Name: "large-view", Title: "view, ids over all records", Large: true, Kinds: views, Script: view, contenders: smallAndLarge},
-	{Name: "large-filter", Title: "list with an indexed filter that 30 records match", Large: true, Kinds: lists, Script: listLot, contenders: smallAndLarge},
+	{Name: "large-view", Title: "view, ids over all records", Large: true, Kinds: views, Script: view, contenders: smallAndLargeReads},
+	{Name: "large-filter", Title: "list with an indexed filter that 30 records match", Large: true, Kinds: lists, Script: listLot, contenders: smallAndLargeReads},
 	{Name: "large-login", Title: "log in by password, 100 users", Large: true, Kinds: logins, Script: login, contenders: smallAndLarge},
 }

@@ -12,16 +12,19 @@ import (
 )
 
 // profile does one more round with Pando, which does not count, and saves a
-// CPU profile of it.
+// CPU profile of it; of each Pando that takes part, if several do.
 func (r *Runner) profile(ctx context.Context, w *Workload, sessions []*session) {
 	if r.Profile == "" || w.Script == nil {
 		return
 	}
-	for _, s := range sessions {
+	for i, s := range sessions {
 		if s.kind != server.Pando || s.result.Fault != "" || ctx.Err() != nil {
 			continue
 		}
 		path := fmt.Sprintf("%s-%s.pprof", r.Profile, w.Name)
+		if i > 0 {
+			path = fmt.Sprintf("%s-%s-%d.pprof", r.Profile, w.Name, i+1)
+		}
 		fetched := make(chan error, 1)
 		go func() { fetched <- fetchProfile(ctx, s.proc.Admin, path, r.Duration) }()
 		_, err := drive(ctx, r, w, s, r.Rounds)
@@ -32,8 +35,7 @@ func (r *Runner) profile(ctx context.Context, w *Workload, sessions []*session) 
 			r.Log("  profile: %v", err) // the figures are not touched by it
 			continue
 		}
-		r.Log("  profile: go tool pprof -http=: %s", path)
-		return // of the first one; others are Pando under another condition
+		r.Log("  profile of %s: go tool pprof -http=: %s", s.label, path)
 	}
 }
 

@@ -43,7 +43,8 @@ func (r *Runner) directory(w *Workload, c contender) (string, error) {
 
 // open starts a contender on a fresh copy of its data and gets tokens for its
 // users. Data that was imported is too large to be copied and is used in
-// place; the workloads on it write nothing but logins.
+// place; the workloads on it write nothing but logins. It is read once before,
+// so that the system has it in memory as it has a fresh copy.
 func (r *Runner) open(ctx context.Context, w *Workload, c contender) (*session, error) {
 	bin := r.Binaries[c.kind]
 	loader := bin
@@ -71,6 +72,8 @@ func (r *Runner) open(ctx context.Context, w *Workload, c contender) (*session, 
 		if err := r.Store.Copy(loaded, cfg.Data); err != nil {
 			return nil, fmt.Errorf("copy the loaded data: %w", err)
 		}
+	} else if err := r.Store.Warm(loaded); err != nil {
+		return nil, fmt.Errorf("read the loaded data: %w", err)
 	}
 	s := &session{contender: c}
 	s.proc, err = server.Start(ctx, cfg)
