@@ -118,7 +118,7 @@ func TestTransferRefused(t *testing.T) {
 		{"no data", t.TempDir(), free, "no Pando data"},
 		{"a database with data", source, used, "not empty"},
 		{"no database named", source, "", "--database"},
-		{"no such database", source, strings.Replace(free, "/test", "/nothing", 1), "does not exist"},
+		{"no such database", source, strings.Replace(free, "/test", "/nothing", 1), "There is no database"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			args := []string{"import", "pando", tt.source, "--dir", source}
