@@ -46,6 +46,16 @@ func TestRoundTrips(t *testing.T) {
 			_, err := s.Write(ctx, func(tx store.Tx) error { return tx.Insert(ctx, thing(c, fmt.Sprint(n), "b", 2)) })
 			return err
 		}},
+		{"create that hangs on another record", 1, func() error {
+			n++
+			_, err := s.Write(ctx, func(tx store.Tx) error {
+				if there, err := store.AllThere(ctx, tx, c, []string{"seed"}); err != nil || !there {
+					return fmt.Errorf("there: %v, %w", there, err)
+				}
+				return tx.Insert(ctx, thing(c, fmt.Sprint(n), "b", 2))
+			})
+			return err
+		}},
 		{"100 creates", 1, func() error {
 			_, err := s.Write(ctx, func(tx store.Tx) error {
 				for range 100 {
