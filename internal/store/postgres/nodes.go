@@ -2,15 +2,12 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pandobase/pando"
-	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/topology"
 )
 
@@ -248,104 +245,6 @@ func (k *nodes) alternative(n *node) bool {
 // sole tells whether there is one host only: whether it answers probes or not,
 // there is nobody else to ask.
 func (k *nodes) sole() bool { return !k.several.Load() }
-
-// writer is a connection to the primary, for which it waits a bounded time.
-func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
-	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
-		if m := k.watcher.State().LastPrimary(); m != nil && k.sole() {
-			return m, nil
-		}
-		return k.watcher.WaitPrimary(wait)
-	}, func(n *node) *pool { return n.writes })
-}
-
-// reader is a connection to a node that shows everything up to need: a replica if
-// one does, else the primary. While there is no primary, it waits for a replica
-// to come as far.
-func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*node, *conn, error) {
-	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
-		for {
-			state := k.watcher.State()
-			if !primary {
-				if m := state.Replica(need); m != nil {
-					return m, nil
-				}
-			}
-			if m := state.Primary(); m != nil {
-				return m, nil
-			}
-			if m := state.LastPrimary(); m != nil && k.sole() {
-				return m, nil
-			}
-			timer := time.NewTimer(10 * time.Millisecond)
-			select {
-			case <-state.Changed():
-			case <-timer.C:
-			case <-wait.Done():
-				timer.Stop()
-				return nil, errNoPrimary
-			}
-			timer.Stop()
-		}
-	}, func(n *node) *pool { return n.reads })
-}
-
-var errNoPrimary = errors.New("no node that can be read")
-
-// until takes a connection to the node that find finds, again and again within
-// the time that a request may wait.
-func (k *nodes) until(
-	ctx context.Context, find func(context.Context) (*topology.Member, error), from func(*node) *pool,
-) (*node, *conn, error) {
-	deadline := time.Now().Add(k.s.opts.WriteWait)
-	for try := 1; ; try++ {
-		m, err := k.found(ctx, deadline, find)
-		if err != nil {
-			return nil, nil, err
-		}
-		var c *conn
-		n := k.of(m)
-		if n == nil {
-			err = errPoolClosed // its life has just ended
-		} else if c, err = from(n).acquire(ctx); err == nil {
-			m.Acquire()
-			return n, c, nil
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil, nil, ctx.Err()
-		case !isLost(err) && !isStarting(err) || time.Now().After(deadline):
-			return nil, nil, unavailable(err)
-		case !errors.Is(err, errPoolClosed):
-			m.Suspect()
-		}
-		if err := pause(ctx, try); err != nil {
-			return nil, nil, err
-		}
-	}
-}
-
-func (k *nodes) found(
-	ctx context.Context, deadline time.Time, find func(context.Context) (*topology.Member, error),
-) (*topology.Member, error) {
-	state := k.watcher.State()
-	if m := state.Primary(); m == nil || time.Now().After(deadline) {
-		wait, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		ctx = wait
-	}
-	m, err := find(ctx)
-	if err == nil {
-		return m, nil
-	}
-	if errors.Is(err, context.Canceled) {
-		return nil, err
-	}
-	return nil, &pando.Error{
-		Kind: pando.KindUnavailable, Message: "The database cannot be reached at the moment. Please try again in a moment.",
-		Err: errors.New(maskIn(err.Error(), k.s.opts.URL)),
-	}
-}
 
 // failed says that a connection to the node failed.
 func (n *node) failed(err error) {
