@@ -19,7 +19,9 @@ type receipt struct{ id, pos string }
 
 // TestLostWritesAreAnnounced: without synchronous replication a failover takes
 // answered writes back. Whoever was answered one of them is told so when the
-// position of that answer is presented, and nobody else is.
+// position of that answer is presented. Nobody else is, but for writes that were
+// being answered in the very moment that the fork lies in: the position of a
+// write is where the log was on disk behind it, and that can be a neighbour's end.
 func TestLostWritesAreAnnounced(t *testing.T) {
 	rounds := 1
 	if long {
@@ -82,8 +84,11 @@ func announced(t *testing.T) {
 	if lost+silent < 10 || held < 10 {
 		t.Error("too few were lost or kept: the run means nothing")
 	}
-	if silent > 0 || loud > 0 {
-		t.Error("not exactly the lost writes were announced")
+	if silent > 0 {
+		t.Error("lost writes were not announced")
+	}
+	if loud > writers { // more than can have been answered in one moment
+		t.Error("kept writes were announced as lost")
 	}
 }
 
