@@ -38,7 +38,9 @@ func TestFrozenHost(t *testing.T) {
 	}
 
 	// The primary is frozen and replaced, and a server started that is told of it.
+	// Replication is asynchronous here: what was answered last must not be lost.
 	old := c.Primary()
+	must(t, c.WaitReplayed(t.Context()))
 	must(t, old.Freeze())
 	must(t, c.Promote(t.Context(), 1))
 	for place := range 3 {
