@@ -68,6 +68,23 @@ func (c *Clock) Ready(ctx context.Context) (*Index, error) {
 	return c.awaitLease(ctx)
 }
 
+// Await waits until x is not the present index any more; false if ctx ends before.
+func (c *Clock) Await(ctx context.Context, x *Index) bool {
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if c.index.Load() != x {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // Degrade says that there is no primary for now. Nobody can be answered a write,
 // so reads go on without a lease, with what was known last, and say how old that
 // may be.
