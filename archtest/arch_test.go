@@ -32,10 +32,11 @@ var layers = map[string]int{
 	"internal/doctor":       1,
 	"internal/localcluster": 1,
 
-	"internal/store":   2,
-	"internal/cache":   2,
-	"internal/changes": 2,
-	"internal/blob":    2,
+	"internal/store":    2,
+	"internal/cache":    2,
+	"internal/changes":  2,
+	"internal/blob":     2,
+	"internal/registry": 2,
 
 	"internal/store/cached":   3,
 	"internal/store/sqlgen":   3,
