@@ -32,10 +32,11 @@ var layers = map[string]int{
 	"internal/doctor":       1,
 	"internal/localcluster": 1,
 
-	"internal/store":   2,
-	"internal/cache":   2,
-	"internal/changes": 2,
-	"internal/blob":    2,
+	"internal/store":    2,
+	"internal/cache":    2,
+	"internal/changes":  2,
+	"internal/blob":     2,
+	"internal/registry": 2,
 
 	"internal/store/cached":   3,
 	"internal/store/sqlgen":   3,
@@ -56,6 +57,7 @@ var layers = map[string]int{
 	"internal/takeover":    4,
 	"internal/backup":      4,
 	"internal/transfer":    4,
+	"internal/cluster":     4,
 
 	"internal/web":   5,
 	"internal/pages": 5,

@@ -22,6 +22,7 @@ const (
 	DefaultPagesDir  = "pages"
 	DefaultStop      = 10 * time.Second
 	DefaultWriteWait = 5 * time.Second
+	DefaultReadWait  = 2 * time.Second
 )
 
 // maxReaders is far beyond what any machine has use for: each reader keeps some
@@ -57,6 +58,11 @@ type Config struct {
 	// WriteWait is how long a write waits for PostgreSQL's primary when there is
 	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
 	WriteWait time.Duration
+
+	// ReadWait is how long a read waits while a server of a cluster does not hear of
+	// the others' changes, before it fails with a KindUnavailable error; 0 means 2
+	// seconds.
+	ReadWait time.Duration
 
 	Origins     []string      // allowed CORS origins; empty means all
 	Reload      bool          // read page templates again when they change
@@ -98,6 +104,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WriteWait == 0 {
 		c.WriteWait = DefaultWriteWait
+	}
+	if c.ReadWait == 0 {
+		c.ReadWait = DefaultReadWait
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -59,6 +59,7 @@ func (l dirLock) tell(url string, began time.Time) error {
 type parts struct {
 	registry   *prometheus.Registry
 	index      *position.Index
+	clock      *position.Clock
 	store      *database
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
@@ -109,6 +110,7 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 // directory, and the one who commits as the stream of changes.
 func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	p.index = position.NewIndex(0)
+	p.clock = position.NewClock(p.index, cfg.ReadWait)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
 	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream})
@@ -122,7 +124,7 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		p.cached = cached.New(db, p.cache, p.index)
+		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
 	}
 	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {

@@ -52,7 +52,7 @@ package position
 // settled by one call of [Index.Commit] or [Index.Abandon] with the same tags.
 func (x *Index) Begin(tags []Tag) {
 	for _, t := range tags {
-		x.pending[t%indexSlots].Add(1)
+		x.pending[t&x.mask].Add(1)
 	}
 }
 
@@ -65,7 +65,7 @@ func (x *Index) Begin(tags []Tag) {
 // never will.
 func (x *Index) Commit(n N, tags []Tag) {
 	for _, t := range tags {
-		raise(&x.slots[t%indexSlots], n)
+		raise(&x.slots[t&x.mask], n)
 	}
 	x.Abandon(tags)
 }
@@ -73,7 +73,7 @@ func (x *Index) Commit(n N, tags []Tag) {
 // Abandon settles a commit that was begun and did not happen, for certain.
 func (x *Index) Abandon(tags []Tag) {
 	for _, t := range tags {
-		x.pending[t%indexSlots].Add(-1)
+		x.pending[t&x.mask].Add(-1)
 	}
 }
 
@@ -82,10 +82,9 @@ func (x *Index) Abandon(tags []Tag) {
 func (x *Index) Need(tags []Tag) (n N, pending bool) {
 	most := x.base.Load()
 	for _, t := range tags {
-		slot := t % indexSlots
 		// In this order: see above.
-		pending = pending || x.pending[slot].Load() > 0
-		most = max(most, x.slots[slot].Load())
+		pending = pending || x.isPending(t)
+		most = max(most, x.slots[t&x.mask].Load())
 	}
 	return N(most), pending
 }
@@ -94,5 +93,5 @@ func (x *Index) Need(tags []Tag) (n N, pending bool) {
 // not: no position that was given out lies beyond it. It takes [AllTag], which
 // changes with every commit, to be among the tags of each.
 func (x *Index) Latest() N {
-	return N(max(x.frontier.Load(), x.slots[AllTag].Load()))
+	return N(max(x.frontier.Load(), x.slots[AllTag&x.mask].Load()))
 }

@@ -26,6 +26,16 @@ func TableTag(collectionID string) Tag {
 	return Tag(d.Sum64())
 }
 
+// BulkTag changes with a write of more records of a collection than are named one
+// by one: whoever depends on single records depends on it too.
+func BulkTag(collectionID string) Tag {
+	var d xxhash.Digest
+	d.Reset()
+	d.WriteString("all\x00")
+	d.WriteString(collectionID)
+	return Tag(d.Sum64())
+}
+
 // AllTag changes with every commit that changes anything: for answers whose
 // dependencies are not known one by one, such as those of views.
 const AllTag Tag = 0

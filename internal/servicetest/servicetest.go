@@ -51,7 +51,7 @@ func New(t testing.TB) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Facts = cached.New(e.Store, c, index)
+	e.Facts = cached.New(e.Store, c, position.NewClock(index, 0))
 	if e.Blobs, err = disk.Open(filepath.Join(e.Dir, "storage")); err != nil {
 		t.Fatal(err)
 	}

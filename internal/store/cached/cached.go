@@ -31,15 +31,15 @@ import (
 type Facts struct {
 	store   store.Store
 	cache   cache.Cache
-	index   *position.Index
+	clock   *position.Clock
 	flights flights
 
 	hits, misses, stale, still, shared, unkept atomic.Uint64
 }
 
-// New makes a store.Facts of s and c. x must be the index that s bumps.
-func New(s store.Store, c cache.Cache, x *position.Index) *Facts {
-	return &Facts{store: s, cache: c, index: x, flights: flights{calls: map[string]*call{}}}
+// New makes a store.Facts of s and c. clock must be that of the commits of s.
+func New(s store.Store, c cache.Cache, clock *position.Clock) *Facts {
+	return &Facts{store: s, cache: c, clock: clock, flights: flights{calls: map[string]*call{}}}
 }
 
 // Counts is how reads were answered since the start.
@@ -59,21 +59,33 @@ func (f *Facts) Counts() Counts {
 
 // Read implements store.Facts.
 func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, error) {
+	// The index has a lease now, after the request began, so it knows of every
+	// commit that was answered before. What it says of a fact then stays true of
+	// that moment, however long this goroutine sleeps.
+	x, err := f.clock.Ready(ctx)
+	if err != nil {
+		return nil, err
+	}
 	fact := f.cache.Get(key)
 	if fact != nil {
-		if f.index.Valid(fact.S, fact.Tags) {
+		if holds(x, fact) {
 			f.hits.Add(1)
-			f.observe(ctx, fact)
+			observe(ctx, x, fact)
 			return fact.Value, nil
 		}
 		f.stale.Add(1)
 	}
-	return f.miss(ctx, string(key), fact, fill)
+	return f.miss(ctx, x, string(key), fact, fill)
+}
+
+// holds tells whether a fact does, by what x knows.
+func holds(x *position.Index, fact *cache.Fact) bool {
+	return fact.Epoch == x.Epoch() && x.Valid(fact.S, fact.Tags)
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
 // under it and out of date, or nil.
-func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (any, error) {
+func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *cache.Fact, fill store.Fill) (any, error) {
 	// A call that is found under way may have opened its snapshot before this
 	// request began, so its result is only taken if the index confirms it. A
 	// call found under way after waiting for one began later than this request.
@@ -97,9 +109,9 @@ func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill stor
 			}
 			continue
 		}
-		if begunLater || mutant.JoinUnjudged || f.index.Valid(c.fact.S, c.fact.Tags) {
+		if begunLater || mutant.JoinUnjudged || holds(x, c.fact) {
 			f.shared.Add(1)
-			f.observe(ctx, c.fact)
+			observe(ctx, x, c.fact)
 			return c.fact.Value, nil
 		}
 	}
@@ -107,10 +119,15 @@ func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill stor
 
 // observe notes in the request's session what it was given. A fact that holds is
 // as good as a snapshot of now. (The leader of a fill has opened one under its
-// own context.) There are no timelines yet where there is a cache.
-func (f *Facts) observe(ctx context.Context, fact *cache.Fact) {
-	if session := position.SessionOf(ctx); session != nil {
-		session.Observe(position.Token{N: max(fact.S, f.index.Frontier())})
+// own context.)
+func observe(ctx context.Context, x *position.Index, fact *cache.Fact) {
+	session := position.SessionOf(ctx)
+	switch {
+	case session == nil:
+	case x.Streamed(): // replicas need not be further than the last change that it holds
+		session.Observe(position.Token{Timeline: x.Epoch().Timeline, N: x.Covers(fact.Tags)})
+	default:
+		session.Observe(position.Token{N: max(fact.S, x.Frontier())})
 	}
 }
 
@@ -129,7 +146,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 		if deps.still { // whatever the fill made of being stopped
 			f.still.Add(1)
 			again := *old
-			again.S = r.Stamp()
+			again.S, again.Epoch = r.Stamp(), r.Epoch()
 			fact, keep = &again, true
 			return nil
 		}
@@ -137,7 +154,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 			return err
 		}
 		keep = size >= 0 && !deps.moving
-		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Tags: deps.tags(), Search: deps.searched()}
+		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Epoch: r.Epoch(), Tags: deps.tags(), Search: deps.searched()}
 		return nil
 	})
 	mutant.Gap(mutant.JoinUnjudged)

@@ -46,7 +46,7 @@ func open(t testing.TB) *fixture {
 		{ID: "f1", Name: "id", Type: pando.FieldText, Options: &pando.TextOptions{PrimaryKey: true}},
 		{ID: "f2", Name: "n", Type: pando.FieldNumber, Options: &pando.NumberOptions{}},
 	}}
-	f := &fixture{Facts: cached.New(db, mem, index), db: db, index: index, notes: notes}
+	f := &fixture{Facts: cached.New(db, mem, position.NewClock(index, 0)), db: db, index: index, notes: notes}
 	f.write(t, func(tx store.Tx) error { return tx.SaveCollection(t.Context(), nil, notes) })
 	return f
 }

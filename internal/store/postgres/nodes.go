@@ -280,7 +280,7 @@ func (s *Store) SetURL(ctx context.Context, url string) error {
 	}
 	s.nodes.setHosts(hosts)
 	s.nodes.prober.set(hosts)
-	if len(hosts) > 1 {
+	if len(hosts) > 1 && s.clock == nil {
 		// What was committed while there was one host has positions that say
 		// nothing to a replica: it must have replayed everything up to now.
 		s.commits.drain()

@@ -18,6 +18,13 @@ type Options struct {
 
 	// Index is told of every commit; nil means one that nobody else reads.
 	Index *position.Index
+	// Clock is set where a stream tells of all commits, those of other servers too
+	// (stream.go): its index is then used in place of Index, Sinks are told by
+	// whoever follows the stream, and no lease is taken.
+	Clock *position.Clock
+	// CommitWait is how long the answer to a commit waits for the stream at most:
+	// after that every server knows of it, or has lost its lease. 0 means 600 ms.
+	CommitWait time.Duration
 	// Sinks are given every batch, in commit order, before its answer.
 	Sinks []changes.Sink
 
@@ -55,6 +62,9 @@ func (o *Options) complete() {
 	}
 	if o.WriteWait <= 0 {
 		o.WriteWait = 5 * time.Second
+	}
+	if o.CommitWait <= 0 {
+		o.CommitWait = 600 * time.Millisecond
 	}
 	if o.Index == nil {
 		o.Index = position.NewIndex(0)

@@ -16,7 +16,8 @@ import (
 type Store struct {
 	opts  Options
 	log   *slog.Logger
-	index *position.Index
+	index *position.Index // of the commits made here; unused where there is a stream
+	clock *position.Clock // nil: no stream tells of commits
 	hosts []address
 	nodes *nodes
 	lease *lease // nil: none is held
@@ -48,8 +49,8 @@ var _ store.Store = (*Store)(nil)
 // KindUnavailable one. No message shows a password.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
-	s.commits = commits{index: opts.Index, sinks: opts.Sinks}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, clock: opts.Clock, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
+	s.commits = commits{index: opts.Index, sinks: opts.Sinks, clock: opts.Clock, wait: s.opts.CommitWait}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (s *Store) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.opts.OneShot {
+	if !s.opts.OneShot && s.clock == nil {
 		if s.lease, err = s.takeLease(ctx, c); err != nil {
 			return err
 		}
@@ -91,12 +92,17 @@ func (s *Store) start(ctx context.Context) error {
 	s.version.Store(now.cat.Version)
 	s.catalogs.Add(now.cat)
 	s.now.Store(now)
-	s.commits.timeline, s.commits.last = at.timeline, at.n
-	s.index.Forget(at.n)
+	if s.clock == nil {
+		s.commits.timeline, s.commits.last = at.timeline, at.n
+		s.index.Forget(at.n)
+	}
 	if s.lease != nil {
 		s.lease.start()
 	}
 	s.watching.Go(s.watchCatalog)
+	if s.clock != nil && !s.opts.OneShot {
+		s.watching.Go(s.watchDegraded)
+	}
 	return nil
 }
 
@@ -202,7 +208,7 @@ func (s *Store) refresh(ctx context.Context) error {
 	s.catalogs.Add(now.cat)
 	s.publish(now.cat, now.gate)
 	s.nextVersion(now.cat.Version)
-	if foreign {
+	if foreign && s.clock == nil {
 		s.commits.foreign(at.timeline, at.n, true)
 	}
 	return nil

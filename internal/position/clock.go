@@ -1,0 +1,134 @@
+package position
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pandobase/pando"
+)
+
+// Clock holds the present index. Where no stream tells of commits, that is one for
+// ever. A request takes it once, and begins anew if it is not the present one any
+// more when it ends.
+type Clock struct {
+	index atomic.Pointer[Index]
+	wait  time.Duration // how long a read waits for a lease
+
+	// degraded is since when there is no primary, and reads go on with what was
+	// known last: a BootTime; 0: there is one.
+	degraded atomic.Int64
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when an index or a lease is there that was not
+}
+
+// NewClock is a clock of x. A read waits up to wait for an index with a lease.
+func NewClock(x *Index, wait time.Duration) *Clock {
+	c := &Clock{wait: wait, changed: make(chan struct{})}
+	c.index.Store(x)
+	return c
+}
+
+// Index is the present index.
+func (c *Clock) Index() *Index { return c.index.Load() }
+
+// Replace makes x the present index, and retires the one before.
+func (c *Clock) Replace(x *Index) {
+	old := c.index.Swap(x)
+	c.tell()
+	if old != nil && old != x && old.retired != nil {
+		close(old.retired)
+	}
+}
+
+// Grant extends the lease of x until a BootTime, and tells those who wait for one.
+func (c *Clock) Grant(x *Index, until int64) {
+	had := x.Leased()
+	x.grant(until)
+	if !had {
+		c.tell()
+	}
+}
+
+func (c *Clock) tell() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// Ready is the present index, with a lease: it is waited for, but not for ever.
+// The error is of KindUnavailable.
+func (c *Clock) Ready(ctx context.Context) (*Index, error) {
+	if x := c.index.Load(); x.Leased() || c.degraded.Load() != 0 {
+		return x, nil
+	}
+	return c.awaitLease(ctx)
+}
+
+// Await waits until x is not the present index any more; false if ctx ends before.
+func (c *Clock) Await(ctx context.Context, x *Index) bool {
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if c.index.Load() != x {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Degrade says that there is no primary for now. Nobody can be answered a write,
+// so reads go on without a lease, with what was known last, and say how old that
+// may be.
+func (c *Clock) Degrade(on bool) {
+	switch {
+	case !on:
+		c.degraded.Store(0)
+	case c.degraded.CompareAndSwap(0, BootTime()):
+		c.tell()
+	}
+}
+
+// Age is for how long answers may lack what others know: 0 unless there is no
+// primary.
+func (c *Clock) Age() time.Duration {
+	since := c.degraded.Load()
+	if since == 0 {
+		return 0
+	}
+	if lease := c.index.Load().Lease(); lease != 0 {
+		since = min(since, lease)
+	}
+	return time.Duration(max(BootTime()-since, 1))
+}
+
+func (c *Clock) awaitLease(ctx context.Context) (*Index, error) {
+	timer := time.NewTimer(c.wait)
+	defer timer.Stop()
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if x := c.index.Load(); x.Leased() || c.degraded.Load() != 0 {
+			return x, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timer.C:
+			return nil, &pando.Error{
+				Kind:    pando.KindUnavailable,
+				Message: "This server does not hear of changes to the database at the moment. Please try again in a moment.",
+			}
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package position
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pandobase/pando"
+)
+
+func stream4(base N) *Index { return NewStreamIndex(Epoch{Database: 1, Timeline: 1}, base, 16) }
+
+func TestReleaseIsTheLastChangeThatWasSeen(t *testing.T) {
+	x := stream4(100)
+	a, b := []Tag{1}, []Tag{2}
+	x.Apply(110, 7, a, false)
+	x.Apply(120, 8, b, false)
+	if got := x.Release(130, a); got != 130 {
+		t.Errorf("beyond the frontier: %d, want what was read", got)
+	}
+	x.Advance(130)
+	if got := x.Release(130, a); got != 110 {
+		t.Errorf("within it: %d, want the tag's last change 110", got)
+	}
+	if got := x.Release(105, a); got != 105 {
+		t.Errorf("read before the last change: %d, want 105", got)
+	}
+	if got := x.Release(130, []Tag{3}); got != 100 {
+		t.Errorf("never changed: %d, want the base", got)
+	}
+}
+
+func TestAllIsEveryTag(t *testing.T) {
+	x := stream4(100)
+	x.Apply(110, 7, nil, true)
+	for tag := range Tag(40) {
+		if x.Valid(109, []Tag{tag}) {
+			t.Fatalf("a fact of before holds, of tag %d", tag)
+		}
+	}
+}
+
+func TestEveryCommitChangesAllTag(t *testing.T) {
+	x := stream4(100)
+	x.Apply(110, 7, []Tag{5}, false)
+	if got := x.Covers([]Tag{AllTag}); got != 110 {
+		t.Errorf("last change of all is %d, want 110", got)
+	}
+}
+
+// A writer is let go at its own commit, whether the stream brought that before it
+// knew the transaction's number or after, and at the latest by what was on disk.
+func TestAwaitCommit(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after func(x *Index)
+		xid           uint64
+		want          N
+	}{
+		"brought before": {func(x *Index) { x.Apply(110, 7, nil, false); x.Advance(110) }, func(x *Index) { x.Settle(110) }, 7, 110},
+		"brought after":  {func(*Index) {}, func(x *Index) { x.Apply(110, 7, nil, false); x.Advance(110); x.Settle(110) }, 7, 110},
+		"never brought":  {func(*Index) {}, func(x *Index) { x.Advance(150); x.Settle(150) }, 7, 140},
+		"number unknown": {func(*Index) {}, func(x *Index) { x.Settle(140) }, 0, 140},
+		"long ago":       {func(x *Index) { x.Apply(110, 7, nil, false); x.Settle(150) }, func(*Index) {}, 7, 110},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := stream4(100)
+				c.before(x)
+				done := make(chan N)
+				go func() {
+					n, err := x.AwaitCommit(t.Context(), c.xid, 140)
+					if err != nil {
+						t.Error(err)
+					}
+					done <- n
+				}()
+				synctest.Wait()
+				c.after(x)
+				if n := <-done; n != c.want {
+					t.Errorf("position %d, want %d", n, c.want)
+				}
+				if x.Waiting() != 0 || len(x.writers) != 0 {
+					t.Error("somebody is still waited for")
+				}
+			})
+		})
+	}
+}
+
+func TestAnEntryThatIsRepeatedIsHarmless(t *testing.T) {
+	x := stream4(100)
+	w := &waiter{n: 140, done: make(chan struct{})}
+	x.writers[7] = w
+	x.Settle(150)
+	x.place(w)
+	x.Apply(110, 7, nil, false) // the writer has not come to forget it yet
+	x.writers[7] = w
+	x.Apply(110, 7, nil, false)
+}
+
+func TestWaitersGoInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := stream4(100)
+		passed := make(chan N, 4)
+		for _, n := range []N{130, 110, 140, 120} {
+			go func() {
+				if err := x.AwaitSafe(t.Context(), n); err != nil {
+					t.Error(err)
+				}
+				passed <- n
+			}()
+		}
+		synctest.Wait()
+		x.Settle(120)
+		if a, b := <-passed, <-passed; a+b != 230 {
+			t.Errorf("%d and %d were let go at 120", a, b)
+		}
+		synctest.Wait()
+		if len(passed) > 0 || x.Waiting() != 2 {
+			t.Error("others were let go too")
+		}
+		x.Settle(140)
+		<-passed
+		<-passed
+	})
+}
+
+func TestWhoWaitsOnARetiredIndexBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := stream4(100)
+		c := NewClock(x, time.Second)
+		failed := make(chan error)
+		go func() { failed <- x.AwaitSafe(t.Context(), 110) }()
+		synctest.Wait()
+		c.Replace(stream4(200))
+		if err := <-failed; !errors.Is(err, ErrRetired) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestAwaitEndsWithItsContext(t *testing.T) {
+	x := stream4(100)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := x.AwaitSafe(ctx, 110); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if x.Waiting() != 0 {
+		t.Error("it is still waited for")
+	}
+}
+
+func TestReadyWaitsForALease(t *testing.T) {
+	x := stream4(100)
+	c := NewClock(x, 10*time.Millisecond)
+	if _, err := c.Ready(t.Context()); pando.KindOf(err) != pando.KindUnavailable {
+		t.Fatalf("without a lease: %v", err)
+	}
+	c = NewClock(x, time.Minute)
+	got := make(chan *Index)
+	go func() {
+		x, err := c.Ready(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		got <- x
+	}()
+	c.Grant(x, BootTime()+time.Minute.Nanoseconds())
+	if <-got != x {
+		t.Error("another index")
+	}
+	c.Grant(x, 1) // is never shortened
+	if !x.Leased() {
+		t.Error("the lease was shortened")
+	}
+	if NewIndex(0).Leased() != true {
+		t.Error("the only server needs no lease")
+	}
+}
+
+func TestAnIndexIsTakenOver(t *testing.T) {
+	x := stream4(100)
+	x.Apply(110, 1, []Tag{3}, false)
+	x.Apply(120, 2, []Tag{9}, false)
+	y := NewStreamIndex(x.Epoch(), x.Base(), x.Slots())
+	all := x.Positions()
+	y.Load(0, all[:8])
+	y.Load(8, all[8:])
+	for tag := range Tag(16) {
+		if x.Covers([]Tag{tag}) != y.Covers([]Tag{tag}) {
+			t.Errorf("tag %d differs", tag)
+		}
+	}
+}
+
+func TestRecentForgetsTheOldest(t *testing.T) {
+	var r recent
+	for i := range uint64(recentCommits + 10) {
+		r.add(i+1, N(i+1))
+	}
+	if _, ok := r.of(5); ok {
+		t.Error("the oldest is remembered")
+	}
+	if n, ok := r.of(recentCommits + 10); !ok || n != recentCommits+10 {
+		t.Error("the newest is not")
+	}
+	if len(r.by) != recentCommits {
+		t.Errorf("%d are remembered", len(r.by))
+	}
+}
+
+func BenchmarkValid(b *testing.B) {
+	x := NewStreamIndex(Epoch{}, 1, 1<<21)
+	x.grant(BootTime() + time.Hour.Nanoseconds())
+	tags := []Tag{123456789, 987654321, 192837465}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !x.Valid(5, tags) {
+			b.Fatal("not valid")
+		}
+	}
+}
+
+func BenchmarkLeased(b *testing.B) {
+	x := NewStreamIndex(Epoch{}, 1, 1<<10)
+	x.grant(BootTime() + time.Hour.Nanoseconds())
+	b.ReportAllocs()
+	for b.Loop() {
+		if !x.Leased() {
+			b.Fatal("no lease")
+		}
+	}
+}
