@@ -154,7 +154,7 @@ func (l *Log) start(ctx context.Context, c link) (*Reader, error) {
 	}
 	err = pglogrepl.StartReplication(ctx, c.PgConn, slot, pglogrepl.LSN(at), pglogrepl.StartReplicationOptions{PluginArgs: []string{
 		"proto_version '2'", "streaming 'on'", "messages 'on'",
-		`publication_names '"` + l.cfg.Publication + `"'`,
+		`publication_names '"` + state.Publication + `"'`,
 	}})
 	if err != nil {
 		return nil, err

@@ -23,9 +23,8 @@ type Config struct {
 	// nobody.
 	Waiting func(ctx context.Context, pid uint32) string
 
-	Tables      Tables
-	Publication string
-	Logger      *slog.Logger // nil: slog.Default
+	Tables Tables
+	Logger *slog.Logger // nil: slog.Default
 }
 
 // Tables are the names of the store's own tables, and the tags of what lies in them.
@@ -49,6 +48,7 @@ type Tables struct {
 type State struct {
 	Database    uint64 // of the epoch; its timeline comes from the connection
 	Incarnation uint64
+	Publication string
 	Schema      string // where the tables lie
 	Catalog     uint64 // the version
 	XID         uint64 // the next transaction's number, all 64 bits of it
