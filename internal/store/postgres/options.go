@@ -32,6 +32,9 @@ type Options struct {
 	// of its data directory, which takes its own lease back at once. "" means a
 	// new identity each time.
 	Identity string
+	// AnnounceDeletes writes each record that is deleted to the log, for other servers
+	// of a cluster, whose subscribers want to know what it was.
+	AnnounceDeletes bool
 	// OneShot is for commands beside a server: no lease is taken.
 	OneShot bool
 
