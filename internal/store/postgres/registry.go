@@ -80,12 +80,20 @@ func number[T ~uint64 | ~int](n T) string { return strconv.FormatUint(uint64(n),
 
 // Join implements registry.Registry.
 func (r Registry) Join(ctx context.Context, m registry.Member) error {
-	return r.commit(ctx, &query{
-		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat) VALUES ($1, $2, $3, $4, $5, $6)
+	// Whoever is to be the only server keeps others out while it looks for members.
+	q := &query{
+		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat)
+			SELECT $1, $2, $3, $4, $5::integer, $6::bigint WHERE NOT EXISTS (SELECT FROM _pando_lease WHERE holder <> $1)
 			ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, address = excluded.address, version = excluded.version,
 			format = excluded.format, beat = excluded.beat`,
 		args: texts(m.ID, m.Boot, m.Address, m.Version, number(m.Format), number(m.Beat)),
-	})
+	}
+	err := r.run(ctx, &query{sql: "BEGIN ISOLATION LEVEL READ COMMITTED"}, &query{sql: "SET LOCAL synchronous_commit = on"},
+		&query{sql: "LOCK TABLE _pando_lease IN ROW SHARE MODE"}, q, r.end())
+	if err == nil && q.rows() == 0 {
+		err = errNotShared
+	}
+	return err
 }
 
 // Beat implements registry.Registry.
@@ -108,17 +116,23 @@ func (r Registry) Members(ctx context.Context) ([]registry.Member, error) {
 	var list []registry.Member
 	err := r.run(ctx, &query{
 		text: true,
-		sql:  "SELECT id, boot, address, version, format, beat FROM _pando_members ORDER BY id",
-		row: func(_ *query, v [][]byte) error {
-			format, err := strconv.Atoi(string(v[4]))
-			beat, err2 := strconv.ParseUint(string(v[5]), 10, 64)
-			list = append(list, registry.Member{
-				ID: string(v[0]), Boot: string(v[1]), Address: string(v[2]), Version: string(v[3]), Format: format, Beat: beat,
-			})
-			return errors.Join(err, err2)
-		},
+		sql:  membersSQL + " ORDER BY id",
+		row:  memberRow(&list),
 	})
 	return list, err
+}
+
+const membersSQL = "SELECT id, boot, address, version, format, beat FROM _pando_members"
+
+func memberRow(list *[]registry.Member) func(*query, [][]byte) error {
+	return func(_ *query, v [][]byte) error {
+		format, err := strconv.Atoi(string(v[4]))
+		beat, err2 := strconv.ParseUint(string(v[5]), 10, 64)
+		*list = append(*list, registry.Member{
+			ID: string(v[0]), Boot: string(v[1]), Address: string(v[2]), Version: string(v[3]), Format: format, Beat: beat,
+		})
+		return errors.Join(err, err2)
+	}
 }
 
 // Tailer implements registry.Registry.
