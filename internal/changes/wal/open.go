@@ -71,8 +71,8 @@ func (l *Log) open(ctx context.Context) (*Reader, error) {
 		}
 	}()
 	r, err := l.start(begun, c)
-	if cause := context.Cause(begun); cause != nil && err != nil {
-		err = cause
+	if err != nil && errors.Is(context.Cause(begun), errGone) {
+		err = errGone
 	}
 	stop(nil)
 	<-watch

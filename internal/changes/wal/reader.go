@@ -45,15 +45,17 @@ type Reader struct {
 	ready   chan struct{} // news or err is there
 	room    chan struct{} // pending was taken
 
-	closing chan struct{}
-	closed  sync.Once
-	running sync.WaitGroup
+	closing  chan struct{}
+	closed   sync.Once
+	received chan struct{} // closed when nothing is received any more
+	running  sync.WaitGroup
 }
 
 func newReader(c link, epoch position.Epoch, start position.N, d *decoder) *Reader {
 	r := &Reader{
 		c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
 		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closing: make(chan struct{}),
+		received: make(chan struct{}),
 	}
 	r.confirmed.Store(uint64(start))
 	return r
@@ -112,6 +114,15 @@ func signal(c chan struct{}) {
 	}
 }
 
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // Ask implements changes.LogReader.
 func (r *Reader) Ask() { signal(r.ask) }
 
@@ -124,9 +135,22 @@ func (r *Reader) Confirm(n position.N) {
 	}
 }
 
-// Close ends the connection, and the slot with it.
+// Close ends the connection, and the slot with it: when the server has closed it, the
+// slot is gone.
 func (r *Reader) Close() error {
-	r.fail(errClosed)
+	r.stop(errClosed)
+	r.sending.Lock()
+	_, err := r.c.Conn().Write([]byte{'X', 0, 0, 0, 4}) // Terminate
+	r.sending.Unlock()
+	if err == nil {
+		timer := time.NewTimer(closeWait)
+		select {
+		case <-r.received:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	r.c.cut()
 	r.running.Wait()
 	r.c.close()
 	return nil
@@ -134,22 +158,29 @@ func (r *Reader) Close() error {
 
 var errClosed = errors.New("the reader is closed")
 
-// fail ends everything for this reason, unless it has ended.
-func (r *Reader) fail(err error) {
+// closeWait is for how long a server is asked to end the connection itself.
+const closeWait = time.Second
+
+// stop has the goroutines end for this reason, unless there is one already.
+func (r *Reader) stop(err error) {
 	r.mu.Lock()
 	if r.err == nil {
 		r.err = fmt.Errorf("the database's log: %w", err)
 	}
 	r.mu.Unlock()
 	signal(r.ready)
-	r.closed.Do(func() {
-		close(r.closing)
-		r.c.cut()
-	})
+	r.closed.Do(func() { close(r.closing) })
+}
+
+// fail stops everything at once.
+func (r *Reader) fail(err error) {
+	r.stop(err)
+	r.c.cut()
 }
 
 // receive reads until the connection ends.
 func (r *Reader) receive() {
+	defer close(r.received)
 	for {
 		m, err := r.c.ReceiveMessage(context.Background())
 		if err != nil {
@@ -157,6 +188,9 @@ func (r *Reader) receive() {
 			return
 		}
 		r.heard.Store(int64(time.Since(r.began)))
+		if isClosed(r.closing) {
+			continue // until the server has ended it
+		}
 		switch m := m.(type) {
 		case *pgproto3.CopyData:
 			err = r.data(m.Data)
