@@ -32,7 +32,9 @@ func Database(t testing.TB) (pg *localcluster.Postgres, url string) {
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), Start)
 		defer cancel()
-		shared.pg, shared.err = localcluster.StartPostgres(ctx, localcluster.Options{NoSync: true, MaxConnections: 300})
+		shared.pg, shared.err = localcluster.StartPostgres(ctx, localcluster.Options{NoSync: true, MaxConnections: 300, Settings: map[string]string{
+			"max_wal_senders": "40", "max_replication_slots": "40", // each test may read the log
+		}})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)

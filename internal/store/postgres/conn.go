@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -31,6 +32,9 @@ type conn struct {
 	ends    []int       // of each of them
 	started time.Time
 }
+
+// errUnconfirmed is of a commit that may be taken back by a failover.
+var errUnconfirmed = errors.New("postgres: the standby has not confirmed the commit")
 
 // errHeld keeps pgconn from cancelling a COMMIT when its connection fails.
 type errHeld struct{}
