@@ -37,6 +37,7 @@ type breaker struct {
 	good    int // in the trial
 	busy    bool
 	why     string        // it is out
+	alarm   bool          // it is so for being late or slow, which may be this process's fault
 	gone    chan struct{} // closed when it goes out; made when it is let in
 }
 
@@ -47,7 +48,10 @@ func newBreaker(wait time.Duration, cost *atomic.Int64) *breaker {
 }
 
 // minWait is below what a server's own pauses take, and those of this process.
-const minWait = 10 * time.Millisecond
+const minWait = 20 * time.Millisecond
+
+// minSlow is an answer's time that is never called slow.
+const minSlow = 5 * time.Millisecond
 
 // patience is how long a request waits: some times of what an answer usually
 // takes, and of what the database would.
@@ -58,7 +62,7 @@ func (b *breaker) patience() time.Duration {
 
 // slow is the time of an answer from which a server does more harm than good.
 func (b *breaker) slow() time.Duration {
-	return min(max(2*time.Duration(b.cost.Load()), minWait/2), b.wait)
+	return min(max(2*time.Duration(b.cost.Load()), minSlow), max(b.wait, minSlow))
 }
 
 // enter tells whether a request may be sent. Each that was is told of by leave.
@@ -96,13 +100,13 @@ func (b *breaker) leave(o outcome, took time.Duration) bool {
 	switch {
 	case b.state == out || o == given:
 	case o == broken:
-		return b.leaveOut("the connection was lost")
+		return b.leaveOut("the connection was lost", false)
 	case o == late:
 		if b.late++; onTrial || b.late >= maxLate {
-			return b.leaveOut("it does not answer in time")
+			return b.leaveOut("it does not answer in time", true)
 		}
 	case onTrial && took > b.slow():
-		return b.leaveOut("it is slower than the database")
+		return b.leaveOut("it is slower than the database", true)
 	case onTrial:
 		b.late = 0
 		if b.good++; b.good >= trialAsks {
@@ -111,14 +115,14 @@ func (b *breaker) leave(o outcome, took time.Duration) bool {
 	default:
 		b.late = 0
 		if b.samples++; b.samples >= slowSamples && time.Duration(b.lat.Load()) > b.slow() {
-			return b.leaveOut("it is slower than the database")
+			return b.leaveOut("it is slower than the database", true)
 		}
 	}
 	return false
 }
 
-func (b *breaker) leaveOut(why string) bool {
-	b.state, b.why = out, why
+func (b *breaker) leaveOut(why string, alarm bool) bool {
+	b.state, b.why, b.alarm = out, why, alarm
 	close(b.gone)
 	return true
 }
@@ -127,15 +131,20 @@ func (b *breaker) leaveOut(why string) bool {
 func (b *breaker) fail(why string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.state != out && b.leaveOut(why)
+	return b.state != out && b.leaveOut(why, false)
 }
 
 // letIn begins a trial: lat is what the probes took.
-func (b *breaker) letIn(lat time.Duration) {
+func (b *breaker) letIn(lat time.Duration) { b.enterState(trial, lat) }
+
+// letBack ends a false alarm.
+func (b *breaker) letBack(lat time.Duration) { b.enterState(up, lat) }
+
+func (b *breaker) enterState(s state, lat time.Duration) {
 	b.lat.Store(int64(lat))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.state, b.late, b.good, b.busy, b.why = trial, 0, 0, false, ""
+	b.state, b.late, b.good, b.samples, b.busy, b.why = s, 0, 0, 0, false, ""
 	b.gone = make(chan struct{})
 }
 
@@ -144,6 +153,14 @@ func (b *breaker) now() (state, string, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state, b.why, b.gone
+}
+
+// alarmed tells whether it is out for what may be this process's fault: where all
+// processors are busy, every server seems slow.
+func (b *breaker) alarmed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == out && b.alarm
 }
 
 // smooth moves an average a sixteenth of the way. Of two at once one may be

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/redis/rueidis"
 )
 
 // Config is how the servers are reached: the value of --cache, read.
@@ -139,4 +142,25 @@ func tlsConfig(options url.Values) (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{pair}
 	}
 	return t, nil
+}
+
+// option is how a server is connected to. There is no retrying, and no cache: what
+// is not answered at once is a miss, and what is kept here is kept elsewhere.
+func (c Config) option(at Address) rueidis.ClientOption {
+	o := rueidis.ClientOption{
+		InitAddress: []string{at.Addr}, ForceSingleClient: true,
+		Username: c.User, Password: c.Password, TLSConfig: c.TLS,
+		ClientSetInfo: rueidis.DisableClientSetInfo, // unknown before 7.2, and not in the ACL
+		DisableRetry:  true, DisableCache: true,
+		ConnWriteTimeout: connectWait, PipelineMultiplex: -1, // one connection
+		ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
+	}
+	o.Dialer.Timeout = connectWait
+	if runtime.GOMAXPROCS(0) > 4 {
+		o.PipelineMultiplex = 1 // two
+	}
+	if c.TLS != nil {
+		o.TLSConfig = c.TLS.Clone() // the client notes the server's name in it
+	}
+	return o
 }

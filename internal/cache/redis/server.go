@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +19,7 @@ const (
 	minPause    = 50 * time.Millisecond  // between two probes
 	maxPause    = 2 * time.Second
 	probePings  = 3
+	maxAlarms   = 20 // false ones, each within a second of the one before
 
 	// maxAsking is how many requests may wait for one server: half of what the
 	// client queues before it blocks.
@@ -84,6 +84,12 @@ func (s *server) run(ctx context.Context, pack packFunc) {
 		s.breaker.letIn(took)
 		began := time.Now()
 		s.work(ctx, c, pack)
+		for alarms := 0; ctx.Err() == nil && alarms < maxAlarms && s.falseAlarm(c); alarms++ {
+			again := time.Now()
+			if s.work(ctx, c, pack); time.Since(again) > time.Second {
+				alarms = 0
+			}
+		}
 		s.client.Store(nil)
 		s.ended.Go(c.Close) // which waits for what is under way
 		if ctx.Err() != nil {
@@ -102,51 +108,54 @@ func (s *server) run(ctx context.Context, pack packFunc) {
 	}
 }
 
+// falseAlarm tries out a server that seemed late or slow at once, on the same
+// connection. Meanwhile nobody waits for it.
+func (s *server) falseAlarm(c *client) bool {
+	if !s.breaker.alarmed() {
+		return false
+	}
+	best, err := ping(c, 5*minWait)
+	if err != nil || best > s.breaker.slow() {
+		return false
+	}
+	s.breaker.letBack(best)
+	return true
+}
+
 // connect makes a connection and tries it out.
 func (s *server) connect() (*client, time.Duration, error) {
-	o := rueidis.ClientOption{
-		InitAddress: []string{s.at.Addr}, ForceSingleClient: true,
-		Username: s.config.User, Password: s.config.Password, TLSConfig: s.config.TLS,
-		ClientSetInfo: rueidis.DisableClientSetInfo, // unknown before 7.2, and not to be in an ACL
-		DisableRetry:  true, DisableCache: true,
-		ConnWriteTimeout: connectWait, PipelineMultiplex: -1,
-		ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
-	}
-	o.Dialer.Timeout = connectWait
-	if runtime.GOMAXPROCS(0) > 4 {
-		o.PipelineMultiplex = 1 // two connections
-	}
-	if o.TLSConfig != nil && o.TLSConfig.ServerName == "" {
-		o.TLSConfig = o.TLSConfig.Clone() // it is told the server's name by the dialer
-	}
-	inner, err := rueidis.NewClient(o)
+	inner, err := rueidis.NewClient(s.config.option(s.at))
 	if err != nil {
 		return nil, 0, fmt.Errorf("it cannot be connected to: %w", err)
 	}
 	c := &client{inner}
-	best := time.Duration(0)
-	for range probePings {
-		ctx, cancel := context.WithTimeout(context.Background(), connectWait)
-		began := time.Now()
-		err = c.Do(ctx, c.B().Ping().Build()).Error()
-		took := time.Since(began)
-		cancel()
-		if err != nil {
-			err = fmt.Errorf("it does not answer a PING: %w", err)
-			break
-		}
-		if best == 0 || took < best {
-			best = took
-		}
-	}
+	best, err := ping(c, connectWait)
 	if limit := s.breaker.slow(); err == nil && best > limit {
-		err = fmt.Errorf("it takes %v for a PING, and the database less", best.Round(time.Microsecond))
+		err = fmt.Errorf("a PING takes %v, and the database less", best.Round(time.Microsecond))
 	}
 	if err != nil {
 		s.ended.Go(c.Close)
 		return nil, 0, err
 	}
 	return c, best, nil
+}
+
+// ping is the best of a few: what a server can do, whatever goes on here.
+func ping(c *client, limit time.Duration) (best time.Duration, err error) {
+	for range probePings {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		began := time.Now()
+		err := c.Do(ctx, c.B().Ping().Build()).Error()
+		took := time.Since(began)
+		cancel()
+		if err != nil {
+			return 0, fmt.Errorf("it does not answer a PING: %w", err)
+		}
+		if best == 0 || took < best {
+			best = took
+		}
+	}
+	return best, nil
 }
 
 // ask sends commands in one round trip, and waits for their answers no longer
