@@ -63,8 +63,6 @@ func measure(cfg Config) limits {
 	l.bodies = min(max(int64(l.memory/4), 32*megabyte), 1024*megabyte)
 	l.cache = cfg.CacheSize
 	switch {
-	case cfg.Database != "":
-		l.cache = 0 // until the stream of changes tells what others have written
 	case l.cache < 0:
 		l.cache = 0
 	case l.cache == 0:

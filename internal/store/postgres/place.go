@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/registry"
 )
 
@@ -107,6 +108,18 @@ func (s *Store) agree(ctx context.Context, c *conn, key, ours string, fits func(
 		}
 	}
 	return unavailable(c.each(ctx, "INSERT INTO _pando_cluster VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", nil, key, ours))
+}
+
+// Restored notes that the database is an older copy of itself: positions that were
+// given out since mean nothing in it, so from now on it is of another incarnation.
+func (s *Store) Restored(ctx context.Context, e position.Epoch, seen, flush position.N) error {
+	s.log.Error("the database was restored from an older copy: what was written after that is lost", "known_up_to", seen, "log_ends_at", flush)
+	n, c, err := s.nodes.writer(ctx)
+	if err != nil {
+		return err
+	}
+	defer n.release(c)
+	return unavailable(c.each(ctx, "UPDATE _pando_meta SET incarnation = incarnation + 1 WHERE incarnation = $1", nil, number(e.Incarnation)))
 }
 
 const noSecret = "This database is used by a cluster of servers (%s). Stop them first, or give this one their PANDO_CLUSTER_SECRET to make it one of them."
