@@ -19,18 +19,19 @@ const (
 	// idle is how often the server is asked how far it is.
 	idle = 20 * time.Millisecond
 	// What waits for Next at most, before the server has to.
-	maxPending      = 4096    // entries
-	maxPendingBytes = 8 << 20 // of their rows
+	maxPending      = 4096     // entries
+	maxPendingBytes = 16 << 20 // of their rows and tags
 )
 
 // Reader is a changes.LogReader. One goroutine receives and decodes, one tells the
-// server how far we are and asks how far it is.
+// server that we are there and asks how far it is, one lets go of the log.
 type Reader struct {
 	c     link
 	epoch position.Epoch
 	start position.N
 	dec   *decoder
 
+	settle    func(context.Context) error
 	confirmed atomic.Uint64
 	heard     atomic.Int64 // when the server last said something: nanoseconds since began
 	began     time.Time
@@ -51,9 +52,9 @@ type Reader struct {
 	running  sync.WaitGroup
 }
 
-func newReader(c link, epoch position.Epoch, start position.N, d *decoder) *Reader {
+func newReader(c link, epoch position.Epoch, start position.N, d *decoder, settle func(context.Context) error) *Reader {
 	r := &Reader{
-		c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
+		settle: settle, c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
 		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closing: make(chan struct{}),
 		received: make(chan struct{}),
 	}
@@ -66,6 +67,7 @@ func (r *Reader) run(gone <-chan struct{}) {
 	r.c.sealed.Store(true)
 	r.running.Go(r.receive)
 	r.running.Go(func() { r.tell(gone) })
+	r.running.Go(r.release)
 }
 
 // Epoch is that of the log.
@@ -220,7 +222,7 @@ func (r *Reader) data(b []byte) error {
 		r.reach(position.N(k.ServerWALEnd))
 		r.mu.Unlock()
 		if k.ReplyRequested {
-			return r.report(false)
+			return r.report(0, false)
 		}
 		return nil
 	case pglogrepl.XLogDataByteID:
@@ -247,11 +249,10 @@ func (r *Reader) reach(n position.N) {
 // add gives an entry to Next, and waits while there are too many.
 func (r *Reader) add(e changes.Entry) {
 	size := 0
-	for _, row := range e.Rows {
-		for _, c := range row.Columns {
-			size += len(c.Value)
-		}
+	for i := range e.Rows {
+		size += sizeOf(&e.Rows[i])
 	}
+	size += 8 * len(e.Tags)
 	r.mu.Lock()
 	r.pending.Entries = append(r.pending.Entries, e)
 	r.bytes += size
@@ -286,7 +287,7 @@ func (r *Reader) tell(gone <-chan struct{}) {
 			r.fail(fmt.Errorf("the server has said nothing for %s", quiet.Round(time.Second)))
 			return
 		}
-		if err := r.report(true); err != nil {
+		if err := r.report(0, true); err != nil {
 			r.fail(err)
 			return
 		}
@@ -298,18 +299,4 @@ func (r *Reader) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.pending.Entries) >= maxPending || r.bytes >= maxPendingBytes
-}
-
-// report tells the server what was read and what is needed no more. With reply it
-// says how far it is.
-func (r *Reader) report(reply bool) error {
-	r.mu.Lock()
-	to := r.pending.To
-	r.mu.Unlock()
-	confirmed := pglogrepl.LSN(min(position.N(r.confirmed.Load()), to))
-	r.sending.Lock()
-	defer r.sending.Unlock()
-	return pglogrepl.SendStandbyStatusUpdate(context.Background(), r.c.PgConn, pglogrepl.StandbyStatusUpdate{
-		WALWritePosition: pglogrepl.LSN(to), WALFlushPosition: confirmed, WALApplyPosition: confirmed, ReplyRequested: reply,
-	})
 }
