@@ -46,8 +46,8 @@ type Reader struct {
 	ready   chan struct{} // news or err is there
 	room    chan struct{} // pending was taken
 
-	closing  chan struct{}
-	closed   sync.Once
+	life     context.Context // ends with the first failure, or Close
+	end      context.CancelFunc
 	received chan struct{} // closed when nothing is received any more
 	running  sync.WaitGroup
 }
@@ -55,9 +55,10 @@ type Reader struct {
 func newReader(c link, epoch position.Epoch, start position.N, d *decoder, settle func(context.Context) error) *Reader {
 	r := &Reader{
 		settle: settle, c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
-		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closing: make(chan struct{}),
+		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		received: make(chan struct{}),
 	}
+	r.life, r.end = context.WithCancel(context.Background())
 	r.confirmed.Store(uint64(start))
 	return r
 }
@@ -116,15 +117,6 @@ func signal(c chan struct{}) {
 	}
 }
 
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
 // Ask implements changes.LogReader.
 func (r *Reader) Ask() { signal(r.ask) }
 
@@ -171,7 +163,7 @@ func (r *Reader) stop(err error) {
 	}
 	r.mu.Unlock()
 	signal(r.ready)
-	r.closed.Do(func() { close(r.closing) })
+	r.end()
 }
 
 // fail stops everything at once.
@@ -190,7 +182,7 @@ func (r *Reader) receive() {
 			return
 		}
 		r.heard.Store(int64(time.Since(r.began)))
-		if isClosed(r.closing) {
+		if r.life.Err() != nil {
 			continue // until the server has ended it
 		}
 		switch m := m.(type) {
@@ -261,7 +253,7 @@ func (r *Reader) add(e changes.Entry) {
 		r.mu.Unlock()
 		select {
 		case <-r.room:
-		case <-r.closing:
+		case <-r.life.Done():
 			return
 		}
 		r.mu.Lock()
@@ -275,7 +267,7 @@ func (r *Reader) tell(gone <-chan struct{}) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-r.closing:
+		case <-r.life.Done():
 			return
 		case <-gone:
 			r.fail(errGone)

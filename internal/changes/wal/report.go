@@ -25,17 +25,11 @@ var releaseEvery = 5 * time.Second
 
 // release has the server forget what was confirmed.
 func (r *Reader) release() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	r.running.Go(func() {
-		<-r.closing
-		cancel()
-	})
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
 	for released := r.start; ; {
 		select {
-		case <-r.closing:
+		case <-r.life.Done():
 			return
 		case <-tick.C:
 		}
@@ -43,7 +37,7 @@ func (r *Reader) release() {
 		if n <= released {
 			continue
 		}
-		wait, done := context.WithTimeout(ctx, releaseEvery)
+		wait, done := context.WithTimeout(r.life, releaseEvery)
 		err := r.settle(wait)
 		done()
 		if err != nil {
