@@ -98,7 +98,12 @@ func (c *conn) exec(ctx context.Context, sql ...string) error {
 func (c *conn) each(ctx context.Context, sql string, f func(values [][]byte) error, args ...string) error {
 	return c.run(ctx, &query{
 		sql: sql, args: textArgs(args), text: true, once: true,
-		row: func(_ *query, values [][]byte) error { return f(values) },
+		row: func(_ *query, values [][]byte) error {
+			if f == nil {
+				return nil
+			}
+			return f(values)
+		},
 	})
 }
 

@@ -90,12 +90,20 @@ func (r Registry) settle(ctx context.Context) error {
 
 // Join implements registry.Registry.
 func (r Registry) Join(ctx context.Context, m registry.Member) error {
-	return r.commit(ctx, &query{
-		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat) VALUES ($1, $2, $3, $4, $5, $6)
+	// Whoever is to be the only server keeps others out while it looks for members.
+	q := &query{
+		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat)
+			SELECT $1, $2, $3, $4, $5::integer, $6::bigint WHERE NOT EXISTS (SELECT FROM _pando_lease WHERE holder <> $1)
 			ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, address = excluded.address, version = excluded.version,
 			format = excluded.format, beat = excluded.beat`,
 		args: texts(m.ID, m.Boot, m.Address, m.Version, number(m.Format), number(m.Beat)),
-	})
+	}
+	err := r.run(ctx, &query{sql: "BEGIN ISOLATION LEVEL READ COMMITTED"}, &query{sql: "SET LOCAL synchronous_commit = on"},
+		&query{sql: "LOCK TABLE _pando_lease IN ROW SHARE MODE"}, q, r.end())
+	if err == nil && q.rows() == 0 {
+		err = errNotShared
+	}
+	return err
 }
 
 // Beat implements registry.Registry.
@@ -110,7 +118,10 @@ func (r Registry) Beat(ctx context.Context, m registry.Member) (bool, error) {
 
 // Leave implements registry.Registry.
 func (r Registry) Leave(ctx context.Context, m registry.Member) error {
-	return r.aside(ctx, &query{sql: "DELETE FROM _pando_members WHERE id = $1 AND boot = $2", args: texts(m.ID, m.Boot)})
+	return r.aside(ctx, &query{
+		sql:  "DELETE FROM _pando_members WHERE id = $1 AND boot = $2 AND (beat = $3::bigint OR $3::bigint = 0)",
+		args: texts(m.ID, m.Boot, number(m.Beat)),
+	})
 }
 
 // Members implements registry.Registry.
@@ -118,17 +129,23 @@ func (r Registry) Members(ctx context.Context) ([]registry.Member, error) {
 	var list []registry.Member
 	err := r.run(ctx, &query{
 		text: true,
-		sql:  "SELECT id, boot, address, version, format, beat FROM _pando_members ORDER BY id",
-		row: func(_ *query, v [][]byte) error {
-			format, err := strconv.Atoi(string(v[4]))
-			beat, err2 := strconv.ParseUint(string(v[5]), 10, 64)
-			list = append(list, registry.Member{
-				ID: string(v[0]), Boot: string(v[1]), Address: string(v[2]), Version: string(v[3]), Format: format, Beat: beat,
-			})
-			return errors.Join(err, err2)
-		},
+		sql:  membersSQL + " ORDER BY id",
+		row:  memberRow(&list),
 	})
 	return list, err
+}
+
+const membersSQL = "SELECT id, boot, address, version, format, beat FROM _pando_members"
+
+func memberRow(list *[]registry.Member) func(*query, [][]byte) error {
+	return func(_ *query, v [][]byte) error {
+		format, err := strconv.Atoi(string(v[4]))
+		beat, err2 := strconv.ParseUint(string(v[5]), 10, 64)
+		*list = append(*list, registry.Member{
+			ID: string(v[0]), Boot: string(v[1]), Address: string(v[2]), Version: string(v[3]), Format: format, Beat: beat,
+		})
+		return errors.Join(err, err2)
+	}
 }
 
 // Tailer implements registry.Registry.
@@ -175,20 +192,13 @@ func (r Registry) RenewTailer(ctx context.Context, t registry.Tailer) (bool, err
 func (r Registry) Probe(ctx context.Context) (p registry.Probe, err error) {
 	err = r.run(ctx, &query{
 		text: true,
-		sql: `SELECT database, incarnation, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8), (pg_current_wal_flush_lsn() - '0/0')::text
-			FROM _pando_meta`,
-		row: func(_ *query, v [][]byte) error {
-			timeline, err := strconv.ParseUint(string(v[2]), 16, 32)
-			var n [3]uint64
-			for i, text := range [][]byte{v[0], v[1], v[3]} {
-				var e error
-				n[i], e = strconv.ParseUint(string(text), 10, 64)
-				err = errors.Join(err, e)
+		sql:  "SELECT " + epochSQL + ", (pg_current_wal_flush_lsn() - '0/0')::text FROM _pando_meta",
+		row: func(_ *query, v [][]byte) (err error) {
+			if p.Epoch, err = parseEpoch(v); err != nil {
+				return err
 			}
-			p = registry.Probe{
-				Epoch: position.Epoch{Database: n[0], Incarnation: n[1], Timeline: uint32(timeline)},
-				Flush: position.N(n[2]),
-			}
+			flush, err := strconv.ParseUint(string(v[3]), 10, 64)
+			p.Flush = position.N(flush)
 			return err
 		},
 	})
@@ -198,16 +208,30 @@ func (r Registry) Probe(ctx context.Context) (p registry.Probe, err error) {
 // Visible implements registry.Registry. A replica's view knows nothing of what runs.
 func (r Registry) Visible(ctx context.Context) (v registry.Visible, err error) {
 	err = r.run(ctx, &query{
-		text: true, sql: "SELECT pg_current_snapshot(), pg_is_in_recovery()",
+		text: true, sql: "SELECT " + epochSQL + ", pg_current_snapshot() FROM _pando_meta",
 		row: func(_ *query, row [][]byte) (err error) {
-			if string(row[1]) != "f" {
-				return errNoPrimary
+			if v, err = parseVisible(string(row[3])); err == nil {
+				v.Epoch, err = parseEpoch(row)
 			}
-			v, err = parseVisible(string(row[0]))
 			return err
 		},
 	})
 	return v, err
+}
+
+// epochSQL are the three parts of the epoch. It fails on a replica.
+const epochSQL = "database, incarnation, substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8)"
+
+func parseEpoch(v [][]byte) (e position.Epoch, err error) {
+	if e.Database, err = strconv.ParseUint(string(v[0]), 10, 64); err != nil {
+		return e, err
+	}
+	if e.Incarnation, err = strconv.ParseUint(string(v[1]), 10, 64); err != nil {
+		return e, err
+	}
+	timeline, err := strconv.ParseUint(string(v[2]), 16, 32)
+	e.Timeline = uint32(timeline)
+	return e, err
 }
 
 // parseVisible reads a pg_snapshot: 10:20:10,14,15.

@@ -26,7 +26,10 @@ const (
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
-	one := store.IsOne(ctx)
+	// Where servers do not hear of each other's commits, all read what the primary
+	// shows, and look each time whether they know the newest catalog.
+	deafened := !s.alone && s.clock == nil && !s.opts.OneShot
+	one := store.IsOne(ctx) && !deafened
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -35,7 +38,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	began, moved, lost := time.Now(), 0, 0
 	var front position.N
 	for try := 1; ; try++ {
-		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.present().Safe()}
+		r := &snapshot{one: one, primary: primary || deafened || try == readTries-1, floor: s.present().Safe()}
 		if s.clock != nil {
 			x, err := s.clock.Ready(ctx)
 			if err != nil {
