@@ -1,6 +1,9 @@
 package wal
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // StreamSoon has the server stream what is larger than 64 kB, for one test.
 func StreamSoon(t *testing.T) {
@@ -8,4 +11,11 @@ func StreamSoon(t *testing.T) {
 	before := session[name]
 	session[name] = "64kB"
 	t.Cleanup(func() { session[name] = before })
+}
+
+// ReleaseSoon has confirmed log let go within milliseconds, for one test.
+func ReleaseSoon(t *testing.T) {
+	before := releaseEvery
+	releaseEvery = 50 * time.Millisecond
+	t.Cleanup(func() { releaseEvery = before })
 }

@@ -94,9 +94,9 @@ func watchHeap(t *testing.T) func() uint64 {
 func TestStreamed(t *testing.T) {
 	g := openOwn(t, map[string]string{"max_wal_size": "1GB"})
 	a, b := g.session(), g.session()
-	// Values of a megabyte fill what the server keeps before it streams.
+	// Values of two megabytes fill what the server keeps before it streams.
 	put := func(id string) string {
-		return "INSERT INTO things (id, title) VALUES ('" + id + "', (SELECT string_agg(md5(i::text || '" + id + "'), '') FROM generate_series(1, 30000) i));"
+		return "INSERT INTO things (id, title) VALUES ('" + id + "', (SELECT string_agg(md5(i::text || '" + id + "'), '') FROM generate_series(1, 60000) i));"
 	}
 	many := func(prefix string) (sql string) {
 		for i := range 8 {

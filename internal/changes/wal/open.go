@@ -160,7 +160,7 @@ func (l *Log) start(ctx context.Context, c link) (*Reader, error) {
 		return nil, err
 	}
 	epoch := position.Epoch{Database: state.Database, Incarnation: state.Incarnation, Timeline: uint32(system.Timeline)}
-	return newReader(c, epoch, at, newDecoder(&l.cfg.Tables, state)), nil
+	return newReader(c, epoch, at, newDecoder(&l.cfg.Tables, state), l.cfg.Settle), nil
 }
 
 // createSlot waits for the transactions that are open, and says whose.

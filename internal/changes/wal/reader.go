@@ -19,18 +19,19 @@ const (
 	// idle is how often the server is asked how far it is.
 	idle = 20 * time.Millisecond
 	// What waits for Next at most, before the server has to.
-	maxPending      = 4096    // entries
-	maxPendingBytes = 8 << 20 // of their rows
+	maxPending      = 4096     // entries
+	maxPendingBytes = 16 << 20 // of their rows and tags
 )
 
 // Reader is a changes.LogReader. One goroutine receives and decodes, one tells the
-// server how far we are and asks how far it is.
+// server that we are there and asks how far it is, one lets go of the log.
 type Reader struct {
 	c     link
 	epoch position.Epoch
 	start position.N
 	dec   *decoder
 
+	settle    func(context.Context) error
 	confirmed atomic.Uint64
 	heard     atomic.Int64 // when the server last said something: nanoseconds since began
 	began     time.Time
@@ -45,18 +46,19 @@ type Reader struct {
 	ready   chan struct{} // news or err is there
 	room    chan struct{} // pending was taken
 
-	closing  chan struct{}
-	closed   sync.Once
+	life     context.Context // ends with the first failure, or Close
+	end      context.CancelFunc
 	received chan struct{} // closed when nothing is received any more
 	running  sync.WaitGroup
 }
 
-func newReader(c link, epoch position.Epoch, start position.N, d *decoder) *Reader {
+func newReader(c link, epoch position.Epoch, start position.N, d *decoder, settle func(context.Context) error) *Reader {
 	r := &Reader{
-		c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
-		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closing: make(chan struct{}),
+		settle: settle, c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
+		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		received: make(chan struct{}),
 	}
+	r.life, r.end = context.WithCancel(context.Background())
 	r.confirmed.Store(uint64(start))
 	return r
 }
@@ -66,6 +68,7 @@ func (r *Reader) run(gone <-chan struct{}) {
 	r.c.sealed.Store(true)
 	r.running.Go(r.receive)
 	r.running.Go(func() { r.tell(gone) })
+	r.running.Go(r.release)
 }
 
 // Epoch is that of the log.
@@ -111,15 +114,6 @@ func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
-	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -169,7 +163,7 @@ func (r *Reader) stop(err error) {
 	}
 	r.mu.Unlock()
 	signal(r.ready)
-	r.closed.Do(func() { close(r.closing) })
+	r.end()
 }
 
 // fail stops everything at once.
@@ -188,7 +182,7 @@ func (r *Reader) receive() {
 			return
 		}
 		r.heard.Store(int64(time.Since(r.began)))
-		if isClosed(r.closing) {
+		if r.life.Err() != nil {
 			continue // until the server has ended it
 		}
 		switch m := m.(type) {
@@ -220,7 +214,7 @@ func (r *Reader) data(b []byte) error {
 		r.reach(position.N(k.ServerWALEnd))
 		r.mu.Unlock()
 		if k.ReplyRequested {
-			return r.report(false)
+			return r.report(0, false)
 		}
 		return nil
 	case pglogrepl.XLogDataByteID:
@@ -247,11 +241,10 @@ func (r *Reader) reach(n position.N) {
 // add gives an entry to Next, and waits while there are too many.
 func (r *Reader) add(e changes.Entry) {
 	size := 0
-	for _, row := range e.Rows {
-		for _, c := range row.Columns {
-			size += len(c.Value)
-		}
+	for i := range e.Rows {
+		size += sizeOf(&e.Rows[i])
 	}
+	size += 8 * len(e.Tags)
 	r.mu.Lock()
 	r.pending.Entries = append(r.pending.Entries, e)
 	r.bytes += size
@@ -260,7 +253,7 @@ func (r *Reader) add(e changes.Entry) {
 		r.mu.Unlock()
 		select {
 		case <-r.room:
-		case <-r.closing:
+		case <-r.life.Done():
 			return
 		}
 		r.mu.Lock()
@@ -274,7 +267,7 @@ func (r *Reader) tell(gone <-chan struct{}) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-r.closing:
+		case <-r.life.Done():
 			return
 		case <-gone:
 			r.fail(errGone)
@@ -286,7 +279,7 @@ func (r *Reader) tell(gone <-chan struct{}) {
 			r.fail(fmt.Errorf("the server has said nothing for %s", quiet.Round(time.Second)))
 			return
 		}
-		if err := r.report(true); err != nil {
+		if err := r.report(0, true); err != nil {
 			r.fail(err)
 			return
 		}
@@ -298,18 +291,4 @@ func (r *Reader) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.pending.Entries) >= maxPending || r.bytes >= maxPendingBytes
-}
-
-// report tells the server what was read and what is needed no more. With reply it
-// says how far it is.
-func (r *Reader) report(reply bool) error {
-	r.mu.Lock()
-	to := r.pending.To
-	r.mu.Unlock()
-	confirmed := pglogrepl.LSN(min(position.N(r.confirmed.Load()), to))
-	r.sending.Lock()
-	defer r.sending.Unlock()
-	return pglogrepl.SendStandbyStatusUpdate(context.Background(), r.c.PgConn, pglogrepl.StandbyStatusUpdate{
-		WALWritePosition: pglogrepl.LSN(to), WALFlushPosition: confirmed, WALApplyPosition: confirmed, ReplyRequested: reply,
-	})
 }

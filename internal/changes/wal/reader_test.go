@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/changes/wal"
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/internal/position"
@@ -63,10 +64,13 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// What was confirmed is what the slot may forget.
+// What was confirmed is what the slot may forget, in the end.
 func TestConfirm(t *testing.T) {
+	wal.ReleaseSoon(t)
 	g := open(t, postgres.Options{})
-	confirmed := func() string { return g.exec("SELECT confirmed_flush_lsn FROM pg_replication_slots") }
+	confirmed := func() string {
+		return g.exec("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE database = current_database()")
+	}
 	start := g.r.Start().LSN()
 	g.exec("INSERT INTO things (id) VALUES ('a')")
 	g.entries()
@@ -81,7 +85,67 @@ func TestConfirm(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("confirmed %s, want %s", confirmed(), n.LSN())
 		}
-		g.r.Next(t.Context())
+		if _, err := g.r.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Who reads the log is no standby: no commit waits for it, none is answered because
+// of it, and nobody waits for it to stop.
+func TestNoStandby(t *testing.T) {
+	wal.ReleaseSoon(t)
+	for _, names := range []string{"FIRST 1 (*)", "ANY 1 (*)"} {
+		t.Run(names, func(t *testing.T) {
+			r := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{SyncNames: names, Options: localcluster.Options{NoSync: true}})
+			ctx := t.Context()
+			if err := r.Primary().CreateDatabase(ctx, "app"); err != nil {
+				t.Fatal(err)
+			}
+			g := open(t, postgres.Options{URL: r.Primary().URL("app", "postgres")})
+			// Whatever comes is confirmed, visible or not.
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for {
+					c, err := g.r.Next(ctx)
+					if err != nil {
+						return
+					}
+					g.r.Confirm(c.To)
+				}
+			}()
+			started := time.Now()
+			for i := range 200 {
+				g.exec("INSERT INTO things (id) VALUES ('" + uitoa(uint64(i)) + "')")
+			}
+			if d := time.Since(started); d > 5*time.Second {
+				t.Errorf("200 commits took %s", d)
+			}
+			if err := r.Node(1).Freeze(); err != nil {
+				t.Fatal(err)
+			}
+			for _, mode := range []string{"remote_write", "on", "remote_apply"} {
+				bound, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+				_, err := g.session().Exec(bound, "SET synchronous_commit = "+mode+"; INSERT INTO things (id) VALUES ('"+mode+"')").ReadAll()
+				cancel()
+				if err == nil {
+					t.Errorf("%s: a commit was answered without a standby", mode)
+				}
+			}
+			if err := r.Node(1).Thaw(); err != nil {
+				t.Fatal(err)
+			}
+			g.exec("INSERT INTO things (id) VALUES ('then')")
+			started = time.Now()
+			if err := r.Primary().Stop(); err != nil {
+				t.Fatal(err)
+			}
+			if d := time.Since(started); d > 5*time.Second {
+				t.Errorf("the server took %s to stop", d)
+			}
+			<-done
+		})
 	}
 }
 

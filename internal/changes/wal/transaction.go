@@ -12,8 +12,17 @@ const (
 	// maxChanges is how many changes of a transaction are named one by one.
 	maxChanges = 10_000
 	// maxBytes is how much of the values of its rows is kept for followers.
-	maxBytes = 4 << 20
+	maxBytes = 8 << 20
 )
+
+// sizeOf is what a row takes in memory, about.
+func sizeOf(row *changes.Row) int {
+	n := 100 + len(row.ID)
+	for i := range row.Columns {
+		n += 48 + len(row.Columns[i].Value)
+	}
+	return n
+}
 
 // transaction is what the log has said so far of one that is not yet committed.
 type transaction struct {
@@ -60,9 +69,7 @@ func (t *transaction) add(row changes.Row) {
 		t.tables[row.Collection] = true
 		return
 	}
-	for _, c := range row.Columns {
-		t.bytes += len(c.Value)
-	}
+	t.bytes += sizeOf(&row)
 	t.changes = append(t.changes, change{t.sub, row})
 	if t.bytes > maxBytes {
 		t.forget()
@@ -74,7 +81,7 @@ func (t *transaction) listing() bool { return !t.rowless && t.tables == nil }
 
 // forget keeps the records' ids and not their values.
 func (t *transaction) forget() {
-	t.rowless, t.bytes = true, 0
+	t.rowless, t.bytes = true, 0 // of what is left nothing more is counted
 	for i := range t.changes {
 		t.changes[i].row.Columns = nil
 	}
@@ -118,9 +125,7 @@ func (t *transaction) rollBack(sub uint32, before *names) {
 		if c.sub != sub {
 			return false
 		}
-		for _, col := range c.row.Columns {
-			t.bytes -= len(col.Value)
-		}
+		t.bytes -= sizeOf(&c.row)
 		return true
 	})
 	if t.names != nil {
@@ -144,15 +149,16 @@ func (t *transaction) deleted(text []byte, id string) {
 		if row.Action != changes.Delete || row.Collection != m.Collection || row.ID != *m.Columns[id] {
 			continue
 		}
+		t.bytes -= sizeOf(row)
 		row.Columns = row.Columns[:0]
 		for name, value := range m.Columns {
 			c := changes.Column{Name: name}
 			if value != nil {
 				c.Value = []byte(*value)
 			}
-			t.bytes += len(c.Value)
 			row.Columns = append(row.Columns, c)
 		}
+		t.bytes += sizeOf(row)
 		if t.bytes > maxBytes {
 			t.forget()
 		}

@@ -19,6 +19,8 @@ type Config struct {
 	// Load reads the state of the database in the snapshot that the connection's
 	// transaction has. It has the simple protocol only. It fails on a replica.
 	Load func(ctx context.Context, c *pgconn.PgConn) (State, error)
+	// Settle makes a synchronous commit on the primary, of whatever.
+	Settle func(ctx context.Context) error
 	// Waiting says in words whom a session of the primary waits for, "" if for
 	// nobody.
 	Waiting func(ctx context.Context, pid uint32) string

@@ -14,7 +14,7 @@ import (
 // Log is the log of the store's database.
 func (s *Store) Log() *wal.Log {
 	return wal.New(wal.Config{
-		Primary: s.logPrimary, Load: loadState, Waiting: s.waitingFor,
+		Primary: s.logPrimary, Load: loadState, Waiting: s.waitingFor, Settle: s.Registry().settle,
 		Tables: wal.Tables{
 			Collections: "_pando_collections", Meta: "_pando_meta", Settings: "_pando_settings",
 			Params: "_pando_params", ParamTag: paramTag, CatalogTag: catalogTag, ID: "id",

@@ -265,7 +265,7 @@ func (s *Store) Tend(ctx context.Context) error {
 		return unavailable(err)
 	}
 	err = c.each(ctx, `WITH noted AS (INSERT INTO _pando_cluster VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING key)
-		SELECT pg_logical_emit_message(true, 'pando', 'all') FROM noted`, nil, now)
+		SELECT pg_logical_emit_message(true, 'pando', 'all') FROM noted`, func([][]byte) error { return nil }, now)
 	return unavailable(err)
 }
 

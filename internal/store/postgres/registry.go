@@ -27,7 +27,11 @@ func (s *Store) Registry() Registry { return Registry{s} }
 
 // run sends statements to the present primary: there is no waiting for one.
 func (r Registry) run(ctx context.Context, batch ...*query) error {
-	m := r.s.nodes.watcher.State().LastPrimary()
+	state := r.s.nodes.watcher.State()
+	m := state.Primary()
+	if m == nil && r.s.nodes.sole() { // it may only be busy
+		m = state.LastPrimary()
+	}
 	if m == nil {
 		return noPrimary(errNoPrimary)
 	}
@@ -77,6 +81,12 @@ func (r Registry) end() *query {
 func texts(values ...string) [][]byte { return textArgs(values) }
 
 func number[T ~uint64 | ~int](n T) string { return strconv.FormatUint(uint64(n), 10) }
+
+// settle makes a commit that changes nothing: when it is answered, all of before is
+// where it must be.
+func (r Registry) settle(ctx context.Context) error {
+	return r.commit(ctx, &query{sql: "SELECT pg_logical_emit_message(true, 'pando.settle', '')"})
+}
 
 // Join implements registry.Registry.
 func (r Registry) Join(ctx context.Context, m registry.Member) error {

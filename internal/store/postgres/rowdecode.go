@@ -59,7 +59,7 @@ func (f form) ofText(raw []byte) any {
 		v, _ := strconv.ParseFloat(string(raw), 64)
 		return finite(v)
 	case formBool:
-		return string(raw) == "t"
+		return string(raw) == "t" || string(raw) == "true" // a cast to text
 	case formDate:
 		return dateOfText(string(raw))
 	case formList:
