@@ -191,7 +191,7 @@ func TestVisible(t *testing.T) {
 // A database of before there were clusters gets their tables, and stays one of its format.
 func TestUpgrade(t *testing.T) {
 	pg, url := localclustertest.Database(t)
-	s := open(t, Options{URL: url})
+	s := open(t, Options{URL: url, OneShot: true})
 	name := s.database()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestUpgrade(t *testing.T) {
 	if _, err := pg.ExecIn(t.Context(), name, "DROP TABLE _pando_members, _pando_tailer, _pando_cluster"); err != nil {
 		t.Fatal(err)
 	}
-	s = open(t, Options{URL: url})
+	s = open(t, Options{URL: url, OneShot: true})
 	if err := s.Registry().Join(t.Context(), registry.Member{ID: "a"}); err != nil {
 		t.Error(err)
 	}
