@@ -15,7 +15,7 @@ import (
 )
 
 func TestMembers(t *testing.T) {
-	s, _ := fresh(t, Options{})
+	s, _ := fresh(t, Options{OneShot: true})
 	r, ctx := s.Registry(), t.Context()
 	a := registry.Member{ID: "a", Boot: "1", Address: "10.0.0.1:7000", Version: "0.4.0", Format: 1}
 	b := registry.Member{ID: "b", Boot: "1", Address: "10.0.0.2:7000", Version: "0.4.0", Format: 1}
