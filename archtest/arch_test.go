@@ -43,6 +43,7 @@ var layers = map[string]int{
 	"internal/store/sqlite":   3,
 	"internal/store/postgres": 3,
 	"internal/cache/memory":   3,
+	"internal/cache/redis":    3,
 	"internal/changes/local":  3,
 	"internal/changes/wal":    3,
 	"internal/blob/disk":      3,
@@ -86,6 +87,7 @@ var drivers = map[string][]string{
 	"github.com/jackc/pgx/v5":      {"internal/store/postgres", "internal/changes/wal"},
 	"github.com/jackc/pglogrepl":   {"internal/changes/wal"},
 	"github.com/maypok86/otter/v2": {"internal/cache/memory"},
+	"github.com/redis/rueidis":     {"internal/cache/redis"},
 }
 
 // outside are not part of the product: tests, benchmarks, examples.

@@ -47,7 +47,9 @@ func (w *world) watchOver() (stop func()) {
 func (w *world) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.checks++
+	if w.checks++; w.t.Failed() {
+		return // once is enough
+	}
 	if w.safeOf != w.epoch {
 		w.safest, w.safeOf = 0, w.epoch
 	}

@@ -57,9 +57,9 @@ func (w *world) grow() {
 func (w *world) failover(lost int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	lost = min(lost, len(w.log))
 	w.leaveEpoch()
 	w.epoch.Timeline++
-	w.log = w.log[:len(w.log)-lost]
 	w.flush -= position.N(5 * lost)
 	w.log = nil
 	w.running = map[uint64]bool{}

@@ -144,7 +144,7 @@ func (r *reign) open() {
 			if !r.n.pause(r.ctx, wait) {
 				return
 			}
-			wait = min(2*wait, 2*time.Second)
+			wait = min(2*wait, 4*r.n.cfg.Renew)
 		}
 	})
 }

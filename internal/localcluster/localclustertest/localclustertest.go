@@ -129,3 +129,27 @@ func PgBouncer(t testing.TB, target string, opts localcluster.PgBouncerOptions) 
 	})
 	return b
 }
+
+// Redis is n cache servers of the test's own, with the same options.
+func Redis(t testing.TB, n int, opts localcluster.RedisOptions) []*localcluster.Redis {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Start)
+	defer cancel()
+	servers := make([]*localcluster.Redis, n)
+	for i := range servers {
+		r, err := localcluster.StartRedis(ctx, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("the log of %s ends with\n%s", r.Name(), r.Log())
+			}
+			if err := r.Destroy(); err != nil {
+				t.Error(err)
+			}
+		})
+		servers[i] = r
+	}
+	return servers
+}

@@ -47,7 +47,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if front == 0 {
 				front = x.Frontier()
 			}
-			r.stream = streamRead{x: x, front: front}
+			r.stream = streamRead{x: x, front: front, again: try > 1}
 		}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
 		if s.coming.Load() > 0 {
@@ -208,6 +208,10 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 	}
 	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.stream.x.Frontier() {
 		need = max(need, t.N)
+	}
+	if r.stream.again {
+		// Later questions may need more than the first: this snapshot shall do for all.
+		need = max(need, r.stream.front)
 	}
 	if err := r.connect(ctx, need, r.primary); err != nil || r.replica {
 		return err
