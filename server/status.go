@@ -30,6 +30,7 @@ func (s *Server) status() map[string]any {
 		cache, counts := p.cache.Stats(), p.cached.Counts()
 		facts["cacheBytes"], facts["cacheEntries"] = cache.Bytes, cache.Entries
 		facts["cacheHits"], facts["cacheMisses"] = counts.Hits, counts.Misses
+		facts["cache"] = p.cacheStatus()
 	}
 	if hosts := s.parts.store.hosts; hosts != nil {
 		facts["hosts"] = hosts()
@@ -78,6 +79,7 @@ func (p *parts) measure() {
 		gauge("pando_cache_bytes", "Bytes in the cache, by its own reckoning.", func() float64 { return float64(p.cache.Stats().Bytes) })
 		gauge("pando_cache_entries", "Facts in the cache.", func() float64 { return float64(p.cache.Stats().Entries) })
 	}
+	p.measureTier()
 	gauge("pando_changes_waiting", "Commits that followers of the changes have not seen yet.", func() float64 { return float64(p.stream.Stats().Batches) })
 	counter("pando_realtime_messages_total", "Events put into clients' queues.", nil, func() float64 { return float64(p.realtime.Stats().Sent) })
 	counter("pando_realtime_slow_clients_total", "Clients cut off because they did not keep up.", nil,
