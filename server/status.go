@@ -35,6 +35,12 @@ func (s *Server) status() map[string]any {
 	if hosts := s.parts.store.hosts; hosts != nil {
 		facts["hosts"] = hosts()
 	}
+	if m := s.parts.store.member; m != nil {
+		facts["cluster"] = factsOf(m.node.Status())
+		if m.self.Address != "" {
+			facts["mode"] = "cluster"
+		}
+	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
 	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
 	facts["changesWaiting"] = s.parts.stream.Stats().Batches
@@ -57,6 +63,9 @@ func (p *parts) measure() {
 	if p.store.hosts != nil {
 		counter("pando_db_retries_total", "Transactions run again, because others were in their way.", nil, func() float64 { return float64(p.store.counts().retries) })
 		p.registry.MustRegister(hostMetrics{p.store.hosts, p.store.served})
+	}
+	if m := p.store.member; m != nil {
+		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock})
 	}
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."
