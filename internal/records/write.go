@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/hook"
@@ -59,6 +60,8 @@ type writing struct {
 	put   []string        // keys of new files
 	done  bool            // committed
 	lost  bool            // failed in a way that does not tell whether it was committed
+
+	notedAt time.Time // when the first was noted, by the wall clock
 }
 
 // errRehearsed ends the transaction of a rehearsal.
@@ -229,7 +232,7 @@ func (w *writing) apply(ctx context.Context, tx store.Tx) error {
 	if len(missing) > 0 {
 		return &need{note: missing}
 	}
-	return nil
+	return w.inTime()
 }
 
 // failure is the error of the i-th operation: of a batch, it says which.
