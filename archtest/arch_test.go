@@ -45,6 +45,7 @@ var layers = map[string]int{
 	"internal/cache/memory":   3,
 	"internal/changes/local":  3,
 	"internal/blob/disk":      3,
+	"internal/blob/s3":        3,
 
 	"internal/records":     4,
 	"internal/collections": 4,
@@ -83,6 +84,7 @@ var drivers = map[string]string{
 	"modernc.org/sqlite":           "internal/store/sqlite",
 	"github.com/jackc/pgx/v5":      "internal/store/postgres",
 	"github.com/maypok86/otter/v2": "internal/cache/memory",
+	"github.com/minio/minio-go/v7": "internal/blob/s3",
 }
 
 // outside are not part of the product: tests, benchmarks, examples.

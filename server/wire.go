@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/auth"
-	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
@@ -65,7 +63,7 @@ type parts struct {
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
 	stream     *local.Stream
-	blobs      *disk.Store
+	blobs      *blobStore
 	passwords  *auth.Passwords
 	superusers *auth.Superusers
 
@@ -99,10 +97,13 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
 	p.closers = append(p.closers, p.passwords.Close)
 	p.connect(cfg, l)
-	// The directory is locked: nobody else writes files to it.
-	if err := errors.Join(p.blobs.RemoveTemps(), p.files.Recover(context.Background())); err != nil {
+	if err := p.blobs.removeTemps(); err != nil {
+		cfg.Log.Warn("what a crash left of uploads is not removed", "error", err)
+	}
+	if err := p.files.Recover(context.Background()); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
 	}
+	p.closers = append(p.closers, keepSettled(p.files, p.blobs.grace(cfg.Database), cfg.Log))
 	return p, nil
 }
 
@@ -127,10 +128,10 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
 	}
-	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
-		return unusableDir(filepath.Join(place.Dir, filesDir), err)
+	if p.blobs, err = openBlobs(context.Background(), place, false); err != nil {
+		return err
 	}
-	p.closers = append(p.closers, p.blobs.Close)
+	p.closers = append(p.closers, p.blobs.close)
 	return nil
 }
 
@@ -159,7 +160,8 @@ func (p *parts) connect(cfg Config, l limits) {
 	})
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
-		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP, Log: cfg.Log,
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP,
+		Grace: p.blobs.grace(cfg.Database), Log: cfg.Log,
 	})
 }
 

@@ -90,14 +90,20 @@ func (a *Address) setEndpoint(text string) error {
 	return nil
 }
 
-// String is the address as people may see it; there is no secret in it. Whether
-// paths have the bucket's name is of no interest to them.
+// String is the address in full; there is no secret in it.
 func (a Address) String() string {
 	text := Scheme + a.Bucket
 	if a.Prefix != "" {
 		text += "/" + a.Prefix
 	}
-	return text + "?endpoint=" + a.url()
+	text += "?endpoint=" + a.url()
+	if a.Region != defaultRegion {
+		text += "&region=" + url.QueryEscape(a.Region)
+	}
+	if a.PathStyle != "" {
+		text += "&path-style=" + a.PathStyle
+	}
+	return text
 }
 
 func (a Address) url() string {

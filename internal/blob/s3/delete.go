@@ -19,7 +19,7 @@ var errEnough = errors.New("enough")
 // list calls f with each object whose key begins with prefix. It ends without an
 // error when f returns errEnough.
 func (s *Store) list(ctx context.Context, prefix string, page int, f func(minio.ObjectInfo) error) error {
-	w := begin(ctx)
+	w := s.begin(ctx)
 	defer w.end()
 	// path.Join would take a slash at the end away.
 	if s.at.Prefix != "" {

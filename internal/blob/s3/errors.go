@@ -47,6 +47,9 @@ func code(err error) string {
 // explain says what is wrong with the configuration, or with what it points to, in
 // one line, and what to do.
 func (s *Store) explain(err error) error {
+	if pando.KindOf(err) == pando.KindInvalid {
+		return err // said already
+	}
 	e, _ := errors.AsType[minio.ErrorResponse](err)
 	where := s.at.url()
 	invalid := func(format string, args ...any) error { return pando.Invalid(format, args...) }

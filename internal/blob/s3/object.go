@@ -81,7 +81,7 @@ func (o *object) get() error {
 			return err
 		}
 	}
-	w := begin(o.ctx)
+	w := o.s.begin(o.ctx)
 	body, info, _, err := o.s.core.GetObject(w.ctx, o.s.at.Bucket, o.name, opts)
 	if err = w.cause(err); err != nil {
 		w.end()

@@ -62,7 +62,7 @@ func (s *Store) putObject(ctx context.Context, object string, data []byte, o min
 	o.DisableContentSha256 = true // no signature for each chunk, but one for all
 	digest := sum(data)
 	for try := 1; ; try++ {
-		w := begin(ctx)
+		w := s.begin(ctx)
 		body := &sending{watch: w, r: bytes.NewReader(data)}
 		_, err := s.core.PutObject(w.ctx, s.at.Bucket, object, body, int64(len(data)), "", digest, o)
 		w.end()
@@ -121,7 +121,7 @@ type sourceError struct{ error }
 
 func (s *Store) sendParts(ctx context.Context, object, id string, buf []byte, r io.Reader) (parts []minio.CompletePart, err error) {
 	for whole := false; len(buf) > 0; {
-		w := begin(ctx)
+		w := s.begin(ctx)
 		part, err := s.core.PutObjectPart(w.ctx, s.at.Bucket, object, id, len(parts)+1,
 			&sending{watch: w, r: bytes.NewReader(buf)}, int64(len(buf)),
 			minio.PutObjectPartOptions{Sha256Hex: sum(buf), DisableContentSha256: true})
@@ -142,7 +142,7 @@ func (s *Store) sendParts(ctx context.Context, object, id string, buf []byte, r 
 
 // do makes one request that is short both ways.
 func (s *Store) do(ctx context.Context, request func(context.Context) error) error {
-	w := begin(ctx)
+	w := s.begin(ctx)
 	defer w.end()
 	return w.cause(request(w.ctx))
 }

@@ -10,12 +10,13 @@
 // answered, so there is nothing to do for other servers to see a file.
 //
 // Every request is bounded: a server that does not answer, or with which nothing
-// moves any more, is given up after [patience], retries included, with a
+// moves any more, is given up after [Options.Patience], retries included, with a
 // KindUnavailable error. A download is not kept in memory but for its beginning, an
 // upload in parts of [partSize].
 package s3
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -33,11 +34,9 @@ import (
 )
 
 const (
-	// patience is how long a request may take in which nothing moves.
-	patience = 20 * time.Second
-	// answerTime is how long one try waits for the beginning of an answer.
-	answerTime = 9 * time.Second
-	dialTime   = 3 * time.Second
+	// defaultPatience is how long a request may take in which nothing moves.
+	defaultPatience = 20 * time.Second
+	dialTime        = 3 * time.Second
 	// attempts is how often a request is tried that found nobody, or a server that
 	// says it is busy.
 	attempts = 4
@@ -54,16 +53,31 @@ type Options struct {
 	// Server is the name of this server, another than any other's, and the same
 	// after a restart.
 	Server string
+	// Patience is how long a request may take in which nothing moves, all its tries
+	// together; 0 means 20 seconds.
+	Patience time.Duration
+}
+
+// Check finds what cannot be right.
+func (o Options) Check() error {
+	if err := blob.CheckKey(o.Server); err != nil || strings.Contains(o.Server, "/") {
+		return pando.Invalid("A server cannot be named %q.", o.Server)
+	}
+	if o.Key == "" || o.Secret == "" {
+		return pando.Invalid("There are no credentials for %s: set PANDO_BLOB_KEY and PANDO_BLOB_SECRET (or …_FILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).", o.Address)
+	}
+	return nil
 }
 
 // Store is a [blob.Store] in a bucket.
 type Store struct {
-	at     Address
-	server string
-	core   minio.Core
-	http   *http.Transport
-	clock  *clock
-	large  chan struct{} // room for uploads of several parts
+	at       Address
+	server   string
+	patience time.Duration
+	core     minio.Core
+	http     *http.Transport
+	clock    *clock
+	large    chan struct{} // room for uploads of several parts
 
 	mu   sync.Mutex // guards what follows; not held during requests
 	held map[string][]*note
@@ -86,18 +100,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // connect makes a store without asking the server anything.
 func connect(o Options) (*Store, error) {
-	if err := blob.CheckKey(o.Server); err != nil || strings.Contains(o.Server, "/") {
-		return nil, pando.Invalid("A server cannot be named %q.", o.Server)
+	if err := o.Check(); err != nil {
+		return nil, err
 	}
-	if o.Key == "" || o.Secret == "" {
-		return nil, pando.Invalid("There are no credentials for %s: set PANDO_BLOB_KEY and PANDO_BLOB_SECRET (or …_FILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).", o.Address)
-	}
-	s := &Store{at: o.Address, server: o.Server, large: make(chan struct{}, largeUploads), held: map[string][]*note{}}
+	s := &Store{at: o.Address, server: o.Server, patience: cmp.Or(o.Patience, defaultPatience), large: make(chan struct{}, largeUploads), held: map[string][]*note{}}
 	s.http = &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   dialTime,
-		ResponseHeaderTimeout: answerTime,
+		ResponseHeaderTimeout: s.patience * 9 / 20, // so that there is time for a second try
 		ExpectContinueTimeout: time.Second,
 		MaxIdleConnsPerHost:   idleConns,
 		IdleConnTimeout:       30 * time.Second,
@@ -161,6 +172,12 @@ func (s *Store) checkKey(ctx context.Context, key string) error {
 type clock struct {
 	next http.RoundTripper
 	skew atomic.Int64 // of the server's clock against ours, ns
+}
+
+// apart is how far the server's clock is ahead of ours, as far as its stamps, which
+// have whole seconds, tell.
+func (c *clock) apart() time.Duration {
+	return time.Duration(c.skew.Load()).Round(time.Second)
 }
 
 // RoundTrip sends a request.

@@ -8,23 +8,24 @@ import (
 	"time"
 )
 
-var errSlow = errors.New("nothing came for " + patience.String())
+var errSlow = errors.New("nothing has moved for too long")
 
-// watch bounds a request: it ends when nothing has moved for [patience].
+// watch bounds a request: it ends when nothing has moved for too long.
 type watch struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	patience time.Duration
+	timer    *time.Timer
 }
 
-func begin(ctx context.Context) *watch {
-	w := new(watch)
+func (s *Store) begin(ctx context.Context) *watch {
+	w := &watch{patience: s.patience}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(patience, func() { w.cancel(errSlow) })
+	w.timer = time.AfterFunc(w.patience, func() { w.cancel(errSlow) })
 	return w
 }
 
-func (w *watch) moved() { w.timer.Reset(patience) }
+func (w *watch) moved() { w.timer.Reset(w.patience) }
 
 // pause is for the time in which others are to move.
 func (w *watch) pause() { w.timer.Stop() }
