@@ -4,6 +4,7 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -11,7 +12,8 @@ import (
 // Store keeps files under slash-separated keys
 // (collectionID/recordID/filename). All methods may be called at once.
 type Store interface {
-	// Put writes a whole file, on disk before it returns, or leaves nothing.
+	// Put writes a whole file, on disk before it returns, or leaves nothing. It fails
+	// with ErrAstray if the file may come to be there yet.
 	Put(ctx context.Context, key string, r io.Reader) error
 	// Open opens a file; a KindNotFound error if there is none.
 	Open(ctx context.Context, key string) (Object, error)
@@ -50,6 +52,10 @@ const (
 	Stale        = time.Hour
 	DecideWithin = Stale / 2
 )
+
+// ErrAstray is of a store a network away that has not said what became of a file:
+// it may still be on its way there.
+var ErrAstray = errors.New("blob: the file may still be on its way")
 
 // Object is an open file.
 type Object interface {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -80,17 +81,25 @@ func (w *writing) putFile(ctx context.Context, o *op, u *upload) error {
 	defer r.Close()
 	key := blob.Key(o.p.coll.ID, o.id, u.name)
 	w.put = append(w.put, key)
-	return w.s.blobs.Put(ctx, key, r)
+	err = w.s.blobs.Put(ctx, key, r)
+	if errors.Is(err, blob.ErrAstray) {
+		w.astray = append(w.astray, key)
+	}
+	return err
 }
 
 // settle ends what hung on the write: files that no record names go, and the
 // notes with them. A file that cannot be removed now keeps its note, and is
-// removed when the notes are gone through the next time.
+// removed when the notes are gone through the next time; so does one that was on
+// its way when the store was given up, and may arrive yet.
 func (w *writing) settle(ctx context.Context) {
 	if len(w.noted) == 0 || w.lost {
 		return // the notes stay: the database is asked about them later
 	}
 	for key := range blob.RemoveEach(ctx, w.s.blobs, w.orphans()) {
+		delete(w.noted, key)
+	}
+	for _, key := range w.astray {
 		delete(w.noted, key)
 	}
 	var settled []string

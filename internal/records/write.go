@@ -52,14 +52,15 @@ type plainText struct {
 
 // writing is one write on its way.
 type writing struct {
-	s     *Records
-	ps    *plans
-	ops   []*op
-	batch bool
-	noted map[string]bool // keys whose fate hangs on this write
-	put   []string        // keys of new files
-	done  bool            // committed
-	lost  bool            // failed in a way that does not tell whether it was committed
+	s      *Records
+	ps     *plans
+	ops    []*op
+	batch  bool
+	noted  map[string]bool // keys whose fate hangs on this write
+	put    []string        // keys of new files
+	astray []string        // those of them of which the store has not said what became of them
+	done   bool            // committed
+	lost   bool            // failed in a way that does not tell whether it was committed
 
 	notedAt time.Time // when the first was noted, by the wall clock
 }

@@ -42,7 +42,7 @@ func Parse(text string) (a Address, err error) {
 		return a, pando.Invalid("--blob must not have a key or a secret in it: set PANDO_BLOB_KEY and PANDO_BLOB_SECRET.")
 	}
 	a.Bucket, a.Prefix = u.Host, strings.Trim(u.Path, "/")
-	if err := s3utils.CheckValidBucketName(a.Bucket); err != nil {
+	if err := s3utils.CheckValidBucketNameStrict(a.Bucket); err != nil {
 		return a, pando.Invalid("--blob: %q cannot be a bucket (%v): write it as %s.", a.Bucket, err, form)
 	}
 	if a.Prefix != "" && (blob.CheckKey(a.Prefix) != nil || len(a.Prefix) > maxPrefix) {

@@ -55,15 +55,13 @@ func (s *Store) explain(err error) error {
 	invalid := func(format string, args ...any) error { return pando.Invalid(format, args...) }
 	switch e.Code {
 	case minio.NoSuchBucket:
-		return invalid("There is no bucket %q at %s: make it, or correct --blob.", s.at.Bucket, where)
-	case "InvalidAccessKeyId":
+		return invalid("There is no bucket %q at %s: make it, or correct bucket and endpoint in --blob.", s.at.Bucket, where)
+	case "InvalidAccessKeyId", "XAdminUserNotFound": // versitygw's name for it
 		return invalid("%s does not know the key in PANDO_BLOB_KEY: correct it.", where)
 	case "SignatureDoesNotMatch":
 		return invalid("%s does not take the secret: correct PANDO_BLOB_SECRET.", where)
 	case "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
 		return invalid("%s does not take the session token (AWS_SESSION_TOKEN), or it has run out: get new credentials.", where)
-	case minio.AccessDenied, "AllAccessDisabled", "Forbidden", "403 Forbidden":
-		return invalid("%s does not let this key use bucket %q: check PANDO_BLOB_KEY and PANDO_BLOB_SECRET, and let it list, get, put and delete.", where, s.at.Bucket)
 	case "RequestTimeTooSkewed":
 		return invalid("This machine's clock and that of %s are too far apart: set both by NTP.", where)
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "IllegalLocationConstraintException":
@@ -81,6 +79,8 @@ func (s *Store) explain(err error) error {
 		return invalid("The certificate of %s cannot be trusted (%v): correct the host in --blob, or give its authority in SSL_CERT_FILE.", where, err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return invalid("%s does not speak TLS: write endpoint=http://%s into --blob.", where, s.at.Endpoint)
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		return invalid("%s does not let this key use bucket %q (%s): check PANDO_BLOB_KEY and PANDO_BLOB_SECRET, and let it list, get, put and delete.", where, s.at.Bucket, e.Code)
 	case e.StatusCode >= 400 && e.StatusCode < 500:
 		return invalid("%s does not answer as S3 does (%s): correct endpoint= in --blob.", where, e.Code)
 	}

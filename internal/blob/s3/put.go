@@ -6,10 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/pandobase/pando/internal/blob"
 )
 
 const (
@@ -45,7 +48,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
 	if !whole {
 		return s.putParts(ctx, key, first, r)
 	}
-	return failure(ctx, "put", key, s.putObject(ctx, s.object(key), first, minio.PutObjectOptions{}))
+	return astray(failure(ctx, "put", key, s.putObject(ctx, s.object(key), first, minio.PutObjectOptions{})))
 }
 
 // take reads until there are limit bytes in buf, and tells whether that was all.
@@ -113,7 +116,15 @@ func (s *Store) putParts(ctx context.Context, key string, buf []byte, r io.Reade
 	if broken, ok := errors.AsType[sourceError](err); ok {
 		return broken.error
 	}
-	return failure(ctx, "put", key, err)
+	return astray(failure(ctx, "put", key, err))
+}
+
+// astray marks the failure of a request that may have an effect later.
+func astray(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (%w)", err, blob.ErrAstray)
 }
 
 // sourceError is of who gave the file, not of the store.
