@@ -36,7 +36,9 @@ func (s *Store) takePlace(ctx context.Context, n *node, c *conn) (err error) {
 		}
 	}
 	if s.alone = s.opts.Shared == nil; s.alone {
-		s.lease, err = s.takeLease(ctx, c)
+		if s.lease, err = s.takeLease(ctx, c); err == nil {
+			s.term.Store(s.lease.term)
+		}
 		return err
 	}
 	return s.comeIn(ctx, c)
@@ -49,23 +51,16 @@ func (s *Store) Deaf() string { return s.deaf }
 // comeIn makes sure that the servers of the database are a cluster, and that this one
 // belongs to it.
 func (s *Store) comeIn(ctx context.Context, c *conn) error {
-	h, err := readHolder(ctx, c)
-	if err != nil {
-		return unavailable(err)
-	}
-	if h.there {
-		// It was the only one, and is gone or is to be: nothing of it may still be
-		// under way, as with any that comes after it.
-		l, err := s.takeLease(ctx, c)
-		if err != nil {
-			return err
-		}
-		if err := c.each(ctx, "DELETE FROM _pando_lease WHERE term = $1", nil, strconv.FormatUint(l.term, 10)); err != nil {
-			return unavailable(err)
-		}
+	if err := s.endLease(ctx, c); err != nil {
+		return err
 	}
 	var database string
-	err = c.each(ctx, "SELECT database FROM _pando_meta", func(v [][]byte) error { database = string(v[0]); return nil })
+	err := c.each(ctx, "SELECT database, term FROM _pando_meta", func(v [][]byte) error {
+		database = string(v[0])
+		term, err := strconv.ParseUint(string(v[1]), 10, 64)
+		s.term.Store(term)
+		return err
+	})
 	if err != nil {
 		return unavailable(err)
 	}
@@ -85,6 +80,30 @@ func (s *Store) comeIn(ctx context.Context, c *conn) error {
 		}
 	}
 	return nil
+}
+
+// endLease waits for an only server to be gone. Nothing of it may still be under way
+// then, as with any that comes after it. Several may do so at once, of which one takes
+// the lease for a moment.
+func (s *Store) endLease(ctx context.Context, c *conn) error {
+	for {
+		h, err := readHolder(ctx, c)
+		if err != nil || !h.there {
+			return unavailable(err)
+		}
+		if h.id != s.opts.Identity {
+			if err := s.outlive(ctx, c, h); err != nil {
+				return err
+			}
+		}
+		term, err := s.replaceHolder(ctx, c, h, nil)
+		if err != nil {
+			return unavailable(err)
+		}
+		if term > 0 {
+			return unavailable(c.each(ctx, "DELETE FROM _pando_lease WHERE term = $1", nil, number(term)))
+		}
+	}
 }
 
 // agree compares what this server has with what the cluster has noted. If there is
