@@ -101,32 +101,51 @@ func (s *Store) endLease(ctx context.Context, c *conn) error {
 			return unavailable(err)
 		}
 		if term > 0 {
-			return unavailable(c.each(ctx, "DELETE FROM _pando_lease WHERE term = $1", nil, number(term)))
+			return unavailable(simply(ctx, c, &query{sql: "DELETE FROM _pando_lease WHERE term = $1", args: texts(number(term))}))
 		}
 	}
 }
 
 // agree compares what this server has with what the cluster has noted. If there is
-// nobody left whom it concerned, it notes its own.
+// nobody left whom it concerned, it notes its own. Several may do so at once, of which
+// one is the first.
 func (s *Store) agree(ctx context.Context, c *conn, key, ours string, fits func(string) bool, otherwise string) error {
-	var noted string
-	there := false
-	err := c.each(ctx, "SELECT value FROM _pando_cluster WHERE key = $1", func(v [][]byte) error {
-		noted, there = string(v[0]), true
-		return nil
-	}, key)
-	if err != nil {
-		return unavailable(err)
-	}
-	if there && noted == ours {
-		return nil
-	}
-	if there && !fits(noted) {
-		if _, err := s.outliveMembers(ctx, c, otherwise); err != nil {
-			return err
+	for {
+		var noted string
+		there := false
+		err := c.each(ctx, "SELECT value FROM _pando_cluster WHERE key = $1", func(v [][]byte) error {
+			noted, there = string(v[0]), true
+			return nil
+		}, key)
+		if err != nil {
+			return unavailable(err)
+		}
+		if there && noted == ours {
+			return nil
+		}
+		if there && !fits(noted) {
+			if _, err := s.outliveMembers(ctx, c, otherwise); err != nil {
+				return err
+			}
+		}
+		note := &query{sql: "INSERT INTO _pando_cluster VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", args: texts(key, ours)}
+		if there {
+			note = &query{sql: "UPDATE _pando_cluster SET value = $2 WHERE key = $1 AND value = $3", args: texts(key, ours, noted)}
+		}
+		if err := simply(ctx, c, note); err != nil || note.rows() == 1 {
+			return unavailable(err)
 		}
 	}
-	return unavailable(c.each(ctx, "INSERT INTO _pando_cluster VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", nil, key, ours))
+}
+
+// simply runs a statement that cannot conflict with another, only come after it: the
+// connections for writes are serializable.
+func simply(ctx context.Context, c *conn, q *query) error {
+	err := c.run(ctx, &query{sql: "BEGIN ISOLATION LEVEL READ COMMITTED"}, q, commitQuery())
+	if err != nil && !c.broken() && c.pg.TxStatus() != 'I' {
+		_ = c.exec(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
 }
 
 // Restored notes that the database is an older copy of itself: positions that were
@@ -138,7 +157,7 @@ func (s *Store) Restored(ctx context.Context, e position.Epoch, seen, flush posi
 		return err
 	}
 	defer n.release(c)
-	return unavailable(c.each(ctx, "UPDATE _pando_meta SET incarnation = incarnation + 1 WHERE incarnation = $1", nil, number(e.Incarnation)))
+	return unavailable(simply(ctx, c, &query{sql: "UPDATE _pando_meta SET incarnation = incarnation + 1 WHERE incarnation = $1", args: texts(number(e.Incarnation))}))
 }
 
 const noSecret = "This database is used by a cluster of servers (%s). Stop them first, or give this one their PANDO_CLUSTER_SECRET to make it one of them."
