@@ -36,7 +36,7 @@ func (s *Store) streamPossible(ctx context.Context, n *node, c *conn) (why strin
 	if err != nil {
 		return "What the primary allows cannot be asked: " + err.Error(), false
 	}
-	if n.cluster.pooled() || n.reads.pooled() {
+	if c.unnamed || n.cluster.pooled() || n.reads.pooled() {
 		why = cmp.Or(why, "The database is reached through a pooler in transaction mode, which cannot hand on its log: name the servers themselves in the database URL.")
 	}
 	return why, why == ""
