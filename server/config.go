@@ -59,6 +59,17 @@ type Config struct {
 	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
 	WriteWait time.Duration
 
+	// ClusterSecret is shared by the servers of a cluster, which use one PostgreSQL
+	// database: at least 16 characters, or two such secrets with a line break between,
+	// of which the first is presented and both are accepted; "" means one server.
+	ClusterSecret string
+	// Advertise is the address, host:port, at which the other servers reach this one;
+	// "" means the host of HTTP and a free port.
+	Advertise string
+	// RefuseDegraded refuses reads while the database has no primary, instead of
+	// answering with what was known last and marking that with Age.
+	RefuseDegraded bool
+
 	// ReadWait is how long a read waits while a server of a cluster does not hear of
 	// the others' changes, before it fails with a KindUnavailable error; 0 means 2
 	// seconds.

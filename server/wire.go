@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,6 +75,7 @@ type parts struct {
 	auth        pando.Auth
 	files       *files.Files
 	realtime    *realtime.Realtime
+	live        atomic.Pointer[realtime.Realtime] // the same, for what runs before it is there
 	settings    pando.SettingsService
 
 	checkIP func(rec *pando.Record, ip string) error
@@ -113,14 +115,18 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	p.clock = position.NewClock(p.index, cfg.ReadWait)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream})
+	member, err := p.prepareMember(cfg, place)
 	if err != nil {
 		return err
+	}
+	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream}, member)
+	if err != nil {
+		return errors.Join(err, member.close())
 	}
 	p.store = db
 	p.closers = append(p.closers, db.Close)
 	p.facts = store.Direct{Store: db}
-	if l.cache > 0 {
+	if l.cache > 0 && p.mayCache() {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
@@ -133,6 +139,29 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	p.closers = append(p.closers, p.blobs.Close)
 	return nil
 }
+
+// prepareMember is nil with SQLite, where nobody else commits. With PostgreSQL the
+// clock begins with an index that has no lease: nothing was heard of yet.
+func (p *parts) prepareMember(cfg Config, place Place) (*memberConfig, error) {
+	if place.Database == "" {
+		if cfg.ClusterSecret != "" {
+			return nil, pando.Invalid("PANDO_CLUSTER_SECRET makes a cluster of servers that share a PostgreSQL database: name it with --database, or unset the secret.")
+		}
+		return nil, nil
+	}
+	id, err := identity(place.Dir)
+	if err != nil {
+		return nil, err
+	}
+	p.clock.Replace(position.NewStreamIndex(position.Epoch{}, 0, 1))
+	return newMemberConfig(cfg, id, p.clock, p.stream, func() bool {
+		live := p.live.Load()
+		return live != nil && live.Stats().Clients > 0
+	})
+}
+
+// mayCache tells whether anything says of a cached fact that it holds no longer.
+func (p *parts) mayCache() bool { return p.store.kind == "sqlite" || p.store.member != nil }
 
 // connect makes the services.
 func (p *parts) connect(cfg Config, l limits) {
@@ -147,6 +176,7 @@ func (p *parts) connect(cfg Config, l limits) {
 		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log,
 	})
 	p.realtime = live
+	p.live.Store(live)
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
 	p.collections = collections.New(collections.Config{
@@ -174,7 +204,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
-		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
+		Status: s.status, Ready: p.ready, Age: p.clock.Age, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
 	dir, err := s.cfg.pagesDir()
 	if err != nil {
@@ -197,6 +227,14 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 	p.measure()
 	handler, err = web.New(cfg)
 	return handler, err
+}
+
+// ready says why no requests should come here; nil if they should.
+func (p *parts) ready() error {
+	if p.store.member == nil {
+		return nil
+	}
+	return p.store.member.ready()
 }
 
 // close closes in the reverse order of opening.

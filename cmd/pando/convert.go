@@ -18,6 +18,7 @@ func (s *settings) config() (server.Config, error) {
 	cfg := server.Config{
 		Dir: s.String("dir"), Database: s.String("database"), HTTP: s.String("http"), Admin: s.String("admin"),
 		PublicDir: s.String("public-dir"), PagesDir: s.String("pages-dir"), Version: version(),
+		ClusterSecret: s.cluster, Advertise: s.String("advertise"),
 	}
 	if s.origin["admin"] == "default" {
 		cfg.Admin = "" // then any free port will do
@@ -39,6 +40,16 @@ func (s *settings) config() (server.Config, error) {
 	}
 	if cfg.WriteWait, err = seconds(s.String("write-wait")); err != nil || cfg.WriteWait <= 0 {
 		return cfg, s.wrong("write-wait", fmt.Errorf("%q is no time above 0: write for example 5s", s.String("write-wait")))
+	}
+	if cfg.ReadWait, err = seconds(s.String("read-wait")); err != nil || cfg.ReadWait <= 0 {
+		return cfg, s.wrong("read-wait", fmt.Errorf("%q is no time above 0: write for example 2s", s.String("read-wait")))
+	}
+	switch s.String("degraded") {
+	case "stale":
+	case "fail":
+		cfg.RefuseDegraded = true
+	default:
+		return cfg, s.wrong("degraded", fmt.Errorf("%q is neither stale nor fail", s.String("degraded")))
 	}
 	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
 		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))

@@ -39,6 +39,9 @@ var options = []option{
 	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
 	{"query-timeout", "30s", "time that one query of the database may take"},
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
+	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
+	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},
+	{"advertise", "", "in a cluster, host:port at which the other servers reach this one; without it, the address of --http and a free port"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
@@ -76,12 +79,15 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 }
 
 // Variables that make the first superuser of a new server, for machines that
-// nobody watches. They are no options: a password belongs neither into flags
-// nor into a file of settings.
+// nobody watches, and the secret that the servers of a cluster share. They are no
+// options: a password belongs neither into flags nor into a file of settings.
 const (
 	superuserEmail    = "superuser-email"
 	superuserPassword = "superuser-password"
+	clusterSecret     = "cluster-secret"
 )
+
+var secretNames = []string{superuserEmail, superuserPassword, clusterSecret}
 
 // settings are the values in force, and where each comes from.
 type settings struct {
@@ -90,6 +96,7 @@ type settings struct {
 	warnings []string
 
 	email, password string // of the first superuser; "" if not given
+	cluster         string // secret; "": there is none
 }
 
 func (s *settings) String(name string) string { return s.values.String(name) }
@@ -135,7 +142,8 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
 	if (s.email == "") != (s.password == "") {
 		return nil, usageError{errors.New("PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD go together: set both or none")}
 	}
-	for _, name := range []string{"config", superuserEmail, superuserPassword} {
+	s.cluster = env[clusterSecret]
+	for _, name := range append(secretNames, "config") {
 		delete(env, name)
 	}
 	if path != "" {
@@ -172,7 +180,7 @@ func (s *settings) merge(values map[string]string, origin func(name string) stri
 // nothing is only a warning: Kubernetes makes some for every service of this
 // name.
 func (s *settings) readEnv(environ []string) (map[string]string, error) {
-	names := append(optionNames(), "config", superuserEmail, superuserPassword)
+	names := append(append(optionNames(), secretNames...), "config")
 	out := map[string]string{}
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")

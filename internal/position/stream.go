@@ -46,11 +46,12 @@ type waiter struct {
 var ErrRetired = errors.New("position: another index has taken the place of this one")
 
 // NewStreamIndex is an index that a stream tells of every commit of an epoch beyond
-// base. slots is a power of two: each takes eight bytes. It has no lease yet.
+// base. slots is a power of two: each takes eight bytes. It has no lease yet, and its
+// S is 0 until it is told of one: that this server begins at base says nothing of what
+// the others know, or of what the primary shows.
 func NewStreamIndex(e Epoch, base N, slots int) *Index {
 	x := newIndex(base, slots)
 	x.epoch = e
-	x.safe.Store(uint64(base))
 	x.retired = make(chan struct{})
 	x.wants = make(chan struct{}, 1)
 	x.writers = make(map[uint64]*waiter)

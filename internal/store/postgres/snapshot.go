@@ -26,7 +26,10 @@ const (
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
-	one := store.IsOne(ctx)
+	// Where servers do not hear of each other's commits, all read what the primary
+	// shows, and look each time whether they know the newest catalog.
+	deafened := !s.alone && s.clock == nil && !s.opts.OneShot
+	one := store.IsOne(ctx) && !deafened
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -35,7 +38,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	began, moved, lost := time.Now(), 0, 0
 	var front position.N
 	for try := 1; ; try++ {
-		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.present().Safe()}
+		r := &snapshot{one: one, primary: primary || deafened || try == readTries-1, floor: s.present().Safe()}
 		if s.clock != nil {
 			x, err := s.clock.Ready(ctx)
 			if err != nil {
@@ -44,7 +47,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if front == 0 {
 				front = x.Frontier()
 			}
-			r.stream = streamRead{x: x, front: front}
+			r.stream = streamRead{x: x, front: front, again: try > 1}
 		}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
 		if s.coming.Load() > 0 {
@@ -205,6 +208,10 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 	}
 	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.stream.x.Frontier() {
 		need = max(need, t.N)
+	}
+	if r.stream.again {
+		// Later questions may need more than the first: this snapshot shall do for all.
+		need = max(need, r.stream.front)
 	}
 	if err := r.connect(ctx, need, r.primary); err != nil || r.replica {
 		return err

@@ -18,6 +18,8 @@ type Store struct {
 	log   *slog.Logger
 	index *position.Index // of the commits made here; unused where there is a stream
 	clock *position.Clock // nil: no stream tells of commits
+	deaf  string          // why it does not; "" if it does, or was not asked to
+	alone bool            // nobody else writes; false in a cluster
 	hosts []address
 	nodes *nodes
 	lease *lease // nil: none is held
@@ -80,10 +82,8 @@ func (s *Store) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.opts.OneShot && s.clock == nil {
-		if s.lease, err = s.takeLease(ctx, c); err != nil {
-			return err
-		}
+	if err := s.takePlace(ctx, n, c); err != nil {
+		return err
 	}
 	now, at, err := s.load(ctx, n, c)
 	if err != nil {

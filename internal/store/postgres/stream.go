@@ -176,6 +176,7 @@ func (m *mark) query(sql string, alone bool) *query {
 type streamRead struct {
 	x     *position.Index
 	front position.N // F when the read began, before any try: what was answered by then
+	again bool       // a try of it has failed
 	tags  []position.Tag
 	upper position.N // nothing that was read lies beyond
 }

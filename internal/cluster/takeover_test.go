@@ -1,0 +1,195 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+)
+
+// keptBase fails if anybody has begun anew.
+func keptBase(t *testing.T, ms []*machine, joins uint64) {
+	t.Helper()
+	for _, m := range ms {
+		if got := m.node.Status().Counts; got.Joins != joins {
+			t.Errorf("%s has begun anew: %+v", m.id, got)
+		}
+	}
+}
+
+func TestAKilledTailerIsReplacedWithoutAGap(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		w.follower() // somebody is ready
+		ready := w.ready()
+		old := w.reigning()
+		rest := w.but(old)
+		before := w.commit(1, 0)
+		old.kill()
+		n := w.commit(1, 0)
+		without, begun := time.Duration(0), time.Now()
+		for range 1500 {
+			time.Sleep(time.Millisecond)
+			if !leased(rest...)() {
+				without += time.Millisecond
+			}
+			if safe(n, rest...)() {
+				break
+			}
+		}
+		t.Logf("without a lease for %v, the next commit is safe after %v", without, time.Since(begun))
+		if without > 50*time.Millisecond || !safe(n, rest...)() || !safe(before, rest...)() {
+			t.Errorf("without a lease for %v", without)
+			w.dump()
+		}
+		if w.reigning() != ready {
+			t.Error("another one than who was ready is the tailer")
+		}
+		keptBase(t, rest, 1)
+		again := w.start(old.id)
+		w.until("the killed one is back", time.Second, leased(again))
+		if again.clock.Index().Base() != rest[0].clock.Index().Base() {
+			t.Error("it did not take over what the others know")
+		}
+	})
+}
+
+func TestAFrozenTailerIsReplacedWithoutAGap(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		w.follower()
+		old := w.reigning()
+		rest := w.but(old)
+		begun := time.Now()
+		old.freeze()
+		n := w.commit(1, 0)
+		w.until("the leases end", time.Second, func() bool { return !leased(rest...)() })
+		w.until("there are leases again", time.Second, leased(rest...))
+		t.Logf("leases are back after %v", time.Since(begun))
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("leases are back after %v", took)
+		}
+		w.until("the commit is safe", time.Second, safe(n, rest...))
+		t.Logf("safe after %v", time.Since(begun))
+		keptBase(t, rest, 1)
+		old.thaw()
+		w.until("the thawed one follows", time.Second, leased(old))
+		n = w.commit(1, 0)
+		w.until("the next commit is safe", 10*time.Millisecond, safe(n, w.machines...))
+		keptBase(t, w.machines, 1)
+	})
+}
+
+// While it was frozen the others went on; what it had made up before arrives late.
+func TestAThawedTailerDoesNoHarm(t *testing.T) {
+	for _, frozen := range []time.Duration{50, 200, 390, 410, 500, 700, 900, 1100, 1500, 3000} {
+		scene(t, 4, func(t *testing.T, w *world) {
+			w.follower()
+			old := w.reigning()
+			for i := range 20 {
+				w.commit(1, 0)
+				if i == 10 {
+					old.freeze()
+				}
+				time.Sleep(time.Millisecond)
+			}
+			end := time.Now().Add(frozen * time.Millisecond)
+			for time.Now().Before(end) {
+				w.commit(1, time.Millisecond)
+				time.Sleep(7 * time.Millisecond)
+			}
+			old.thaw()
+			for range 100 {
+				w.commit(1, time.Millisecond)
+				time.Sleep(3 * time.Millisecond)
+			}
+			time.Sleep(time.Second)
+			n := w.commit(1, 0)
+			w.until("all is well", time.Second, safe(n, w.machines...))
+		})
+	}
+}
+
+func TestATailerThatStopsHandsOver(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		w.follower()
+		old := w.reigning()
+		rest := w.but(old)
+		old.halt()
+		begun := time.Now()
+		n := w.commit(1, 0)
+		w.until("the commit is safe", time.Second, safe(n, rest...))
+		took := time.Since(begun)
+		t.Logf("safe after %v", took)
+		if took > 60*time.Millisecond || !leased(rest...)() {
+			t.Errorf("it took %v; leases: %v", took, leased(rest...)())
+		}
+		keptBase(t, rest, 1)
+	})
+}
+
+// The tailer does not reach the database any more, but its members.
+func TestATailerWithoutADatabaseIsReplaced(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		w.follower()
+		old := w.reigning()
+		rest := w.but(old)
+		old.lives.offline.Store(true)
+		n := w.commit(1, 0)
+		w.until("there is another", 2*time.Second, func() bool { r := w.reigning(); return r != nil && r != old })
+		w.until("the commit is safe", time.Second, safe(n, rest...))
+		w.until("there are leases", time.Second, leased(rest...))
+		keptBase(t, rest, 1)
+		old.lives.offline.Store(false)
+		w.until("the old one follows", time.Second, leased(old))
+	})
+}
+
+// One that is cut off from the tailer only has no lease, and disturbs nobody.
+func TestAMemberThatIsCutOff(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		c := w.follower()
+		w.cut(c, w.reigning(), true)
+		time.Sleep(3 * time.Second)
+		if len(w.took) != 1 {
+			t.Errorf("tailers: %v", w.took)
+		}
+		if c.clock.Index().Leased() || !leased(w.but(c)...)() {
+			t.Error("leases are not as they should be")
+		}
+		if d, ok := c.node.Unleased(); !ok || d < 2*time.Second {
+			t.Errorf("without a lease for %v, %v", d, ok)
+		}
+		w.cut(c, w.reigning(), false)
+		w.until("it is back", 2*time.Second, leased(c))
+	})
+}
+
+func TestAllStartAgain(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		for range 3 {
+			for _, m := range w.machines {
+				m.kill()
+			}
+			time.Sleep(100 * time.Millisecond)
+			w.commit(1, 0)
+			for _, m := range w.machines {
+				w.start(m.id)
+			}
+			took := w.until("all have leases", 3*time.Second, leased(w.machines...))
+			t.Logf("after %v", took)
+			n := w.commit(1, 0)
+			w.until("the commit is safe", time.Second, safe(n, w.machines...))
+		}
+	})
+}
+
+func TestOneServerAlone(t *testing.T) {
+	scene(t, 1, func(t *testing.T, w *world) {
+		n := w.commit(1, 0)
+		w.until("the commit is safe", 5*time.Millisecond, safe(n, w.machines...))
+		w.machines[0].kill()
+		w.start("a")
+		took := w.until("it has a lease", time.Second, leased(w.machines...))
+		t.Logf("after %v", took)
+		if took > 100*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
