@@ -82,7 +82,7 @@ func (k *checker) read(c *session, p *process, q query, a answer, least, own, ga
 		} else if least.beyond(a.line, i, v) {
 			k.violation("old", "row %d is %s after somebody was answered up to %d of line %d: %s", i, name(v), least.n, least.line.id, a.how)
 		}
-		if c.keeps && own.beyond(a.line, i, v) {
+		if c.keeps && own.beyond(a.line, i, v) && !restored(own.line, a.line) {
 			k.violation("session", "row %d is %s after the same client was answered up to %d of line %d: %s", i, name(v), own.n, own.line.id, a.how)
 		}
 		if w.sync && !a.marked && v != nil && !v.shown && v.at.primary && !w.replicated(v.at, v) && v.line == v.at.line {
@@ -101,7 +101,7 @@ func (k *checker) read(c *session, p *process, q query, a answer, least, own, ga
 }
 
 // restored tells whether one of two lines is what was restored of the other.
-func restored(a, b *line) bool { return a != b && a.timeline == b.timeline }
+func restored(a, b *line) bool { return a != nil && a != b && a.timeline == b.timeline }
 
 // later is the later of two.
 func (m mark) later(o mark) mark {

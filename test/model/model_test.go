@@ -16,7 +16,7 @@ func TestProtocol(t *testing.T) {
 	for _, s := range []Setup{{Sync: true, Calm: true}, {Sync: false}, {Sync: true}} {
 		counts := map[string]int{}
 		bad := 0
-		for i := range seeds(2000, 20000) {
+		for i := range seeds(3000, 20000) {
 			s.Seed, s.Steps = int64(i), 20000
 			r := Run(s)
 			if len(r.Violations) > 0 {
@@ -36,7 +36,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range Mutants {
 		bad, first := 0, -1
 		kinds := map[string]int{}
-		n := seeds(600, 5000)
+		n := seeds(1500, 5000)
 		for i := range n {
 			r := Run(Setup{Seed: int64(i), Steps: 20000, Sync: i%3 > 0, Mutant: m})
 			if len(r.Violations) > 0 {

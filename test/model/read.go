@@ -80,7 +80,7 @@ func (r *reading) begin() step {
 		r.w.count["hits"]++
 		return r.hit(slot, f)
 	}
-	return r.ask
+	return r.join
 }
 
 // ready waits for an index with a lease, and goes on without when there is no primary.
@@ -156,16 +156,6 @@ func (r *reading) hit(slot **fact, f *fact) step {
 	return r.answer(f, "a hit")
 }
 
-// ask looks into the tier.
-func (r *reading) ask() step {
-	if f := r.w.get(r.x.epoch, r.q); f != nil && r.w.holds(r.x, f) && r.fresh(f) {
-		r.w.count["tier hits"]++
-		r.keep(f)
-		return r.answer(f, "the tier")
-	}
-	return r.join
-}
-
 // join fills, or waits for who does.
 func (r *reading) join() step {
 	k := r.w.key(r.q)
@@ -173,11 +163,28 @@ func (r *reading) join() step {
 	if f == nil {
 		r.mine = &flight{}
 		r.s.flights[k] = r.mine
-		return r.fill
+		return r.fetch
 	}
 	later := r.later
 	r.later = true
 	return func() step { return r.wait(f, later) }
+}
+
+// fetch looks into the tier, by an index that has a lease now: whoever waits for it
+// takes what it finds.
+func (r *reading) fetch() step {
+	if next := r.ready(r.fetch); next != nil || r.x == nil {
+		return next
+	}
+	f := r.w.get(r.x.epoch, r.q)
+	if f == nil || !r.w.holds(r.x, f) || !r.fresh(f) {
+		return r.fill
+	}
+	r.w.count["tier hits"]++
+	r.keep(f)
+	r.upper = 0
+	r.land(f)
+	return r.answer(f, "the tier")
 }
 
 // wait is for somebody else's fill: it is taken if the index confirms it, or if it began

@@ -9,7 +9,7 @@ const (
 	margin   = 20.0
 	renewal  = 160.0 // D: for so long after its last renewal a tailer may be one
 	drift    = 0.04
-	failover = 260.0 // nobody is promoted sooner after a primary was lost (longer than D)
+	failover = 165.0 // nobody is promoted sooner after a primary was lost: longer than D
 	lonely   = 150.0 // without a primary for so long, reads go on without a lease
 	readWait = 500.0
 	unit     = 0.5 // of one step, at most
