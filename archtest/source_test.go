@@ -156,8 +156,13 @@ func TestNoInit(t *testing.T) {
 
 // sleeps are the files that may, and for what.
 var sleeps = map[string]string{
-	"bench/internal/server/limit.go":  "the kernel, which tells nobody when it lets go of a group",
-	"internal/topology/world_test.go": "a bubble's time: all of its tests run inside synctest.Test",
+	"bench/internal/server/limit.go":    "the kernel, which tells nobody when it lets go of a group",
+	"internal/topology/world_test.go":   "a bubble's time: all of its tests run inside synctest.Test",
+	"internal/cluster/chaos_test.go":    "a bubble's time: see world_test.go",
+	"internal/cluster/check_test.go":    "a bubble's time: see world_test.go",
+	"internal/cluster/gap_test.go":      "a bubble's time: see world_test.go",
+	"internal/cluster/node_test.go":     "a bubble's time: see world_test.go",
+	"internal/cluster/takeover_test.go": "a bubble's time: see world_test.go",
 }
 
 // TestNoSleep: a test waits for what it waits for. A sleep is allowed where
