@@ -126,6 +126,14 @@ func (m *memberConfig) shared(files string) *postgres.Shared {
 	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: files}
 }
 
+// sharedSecret is that of the cluster, nil if there are no others.
+func (m *memberConfig) sharedSecret() *cluster.Secret {
+	if m == nil {
+		return nil
+	}
+	return m.secret
+}
+
 // close is for a member that has not come to join.
 func (m *memberConfig) close() error {
 	if m == nil || m.listener == nil {

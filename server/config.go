@@ -23,6 +23,8 @@ const (
 	DefaultStop      = 10 * time.Second
 	DefaultWriteWait = 5 * time.Second
 	DefaultReadWait  = 2 * time.Second
+	DefaultCacheTTL  = 24 * time.Hour
+	DefaultShadow    = 1000
 )
 
 // maxReaders is far beyond what any machine has use for: each reader keeps some
@@ -48,6 +50,15 @@ type Config struct {
 	// reckoning; 0 follows the machine or the container's limit, below 0 there
 	// is no cache.
 	CacheSize int64
+	// Cache names the cache servers of a cluster, redis://user:password@host,host or
+	// rediss://… over TLS; "" means none.
+	Cache string
+	// CacheTTL is how long a cache server keeps an answer, a tenth more or less; 0
+	// means a day. Answers do not become false with time: it is for tidiness.
+	CacheTTL time.Duration
+	// ShadowReads has one in so many answers from a cache read again and compared; 0
+	// means 1,000, below 0 none.
+	ShadowReads int
 	// Readers is how many reads of the database may run at once; 0 follows the
 	// machine.
 	Readers int
@@ -119,6 +130,12 @@ func (c Config) withDefaults() Config {
 	if c.ReadWait == 0 {
 		c.ReadWait = DefaultReadWait
 	}
+	if c.CacheTTL == 0 {
+		c.CacheTTL = DefaultCacheTTL
+	}
+	if c.ShadowReads == 0 {
+		c.ShadowReads = DefaultShadow
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -143,7 +160,7 @@ func (c Config) Check() error {
 	if c.Readers < 0 || c.Readers > maxReaders {
 		return pando.Invalid("--readers: %d is not between 1 and %d: leave it out, or give how many reads may run at once.", c.Readers, maxReaders)
 	}
-	return nil
+	return c.checkTier()
 }
 
 // pagesDir is the directory of pages, "" if there is none.

@@ -16,6 +16,7 @@ import (
 	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/cache/memory"
+	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
 	"github.com/pandobase/pando/internal/collections"
@@ -65,6 +66,7 @@ type parts struct {
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
+	tier       *redis.Tier   // nil: none
 	stream     *local.Stream
 	blobs      *disk.Store
 	passwords  *auth.Passwords
@@ -132,6 +134,9 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
+		if err := p.useTier(cfg, member.sharedSecret()); err != nil {
+			return err
+		}
 	}
 	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
 		return unusableDir(filepath.Join(place.Dir, filesDir), err)
@@ -204,7 +209,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
-		Status: s.status, Ready: p.ready, Age: p.clock.Age, Registry: p.registry, Log: s.log, Extra: s.routes,
+		Status: s.status, Ready: p.ready, Age: p.clock.Age, System: s.system, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
 	dir, err := s.cfg.pagesDir()
 	if err != nil {

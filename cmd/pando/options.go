@@ -36,6 +36,9 @@ var options = []option{
 	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
 	{"pages-dir", "./" + server.DefaultPagesDir, "page templates, or off"},
 	{"cache-size", "auto", "memory for the cache (64MB, 1GiB), off, or auto: an eighth of the memory, 256 MB at most"},
+	{"cache", "", "in a cluster, the cache servers that all share, redis://user:password@host1,host2 or rediss://… for TLS; without it, each server has its own cache alone"},
+	{"cache-ttl", "24h", "time that a cache server keeps an answer, a tenth more or less"},
+	{"shadow-reads", "1000", "read one in so many answers from the cache again and compare, or off"},
 	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
 	{"query-timeout", "30s", "time that one query of the database may take"},
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
@@ -103,8 +106,11 @@ func (s *settings) String(name string) string { return s.values.String(name) }
 
 // shown is a value as people may see it: without passwords.
 func (s *settings) shown(name string) string {
-	if name == "database" {
+	switch name {
+	case "database":
 		return server.MaskDatabase(s.String(name))
+	case "cache":
+		return server.MaskCache(s.String(name))
 	}
 	return s.String(name)
 }

@@ -103,7 +103,7 @@ func (s *session) believe(x *position.Index, h batchHead) {
 	if best == 0 || !n.registered(now) {
 		return
 	}
-	n.grantUntil(x, best)
+	n.cfg.grant(x, best)
 	n.f.late.Store(now)
 }
 

@@ -46,10 +46,14 @@ func chaos(t *testing.T, seed uint64) *world {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t)
 	stop := w.watchOver()
+	rate := 0.0 // by how much clocks run apart
+	if rnd.IntN(3) == 0 {
+		rate = 0.08
+	}
 	n := 2 + rnd.IntN(4)
 	for i := range n {
 		m := w.start(string(rune('a' + i)))
-		_ = m
+		m.rate = 1 + (rnd.Float64()-0.5)*rate
 	}
 	between := time.Duration(1+rnd.IntN(30)) * time.Millisecond
 	hidden := rnd.IntN(3) == 0
@@ -78,6 +82,9 @@ func chaos(t *testing.T, seed uint64) *world {
 	w.setDown(false)
 	for _, m := range w.machines {
 		m.lives.offline.Store(false)
+		m.lives.refuses.Store(false)
+		m.lives.lag.Store(0)
+		m.lives.slow.Store(0)
 		if m.lives.dead.Load() {
 			w.start(m.id)
 		} else if m.lives.frozen.Load() {
@@ -105,9 +112,11 @@ func (w *world) fault(rnd *rand.Rand) {
 	}
 	dead, frozen := m.lives.dead.Load(), m.lives.frozen.Load()
 	if w.verbose {
-		defer func(k int) { fmt.Fprintln(os.Stderr, time.Since(w.born), "fault", k, m.id, "dead", dead, "frozen", frozen) }(0)
+		defer func(k int) {
+			fmt.Fprintln(os.Stderr, time.Since(w.born), "fault", k, m.id, "dead", dead, "frozen", frozen)
+		}(0)
 	}
-	switch what := rnd.IntN(24); {
+	switch what := rnd.IntN(30); {
 	case dead:
 		w.start(m.id)
 	case frozen:
@@ -141,6 +150,15 @@ func (w *world) fault(rnd *rand.Rand) {
 		down := w.down
 		w.mu.Unlock()
 		w.setDown(!down)
+	case what < 24:
+		m.lives.lag.Store(rnd.Int64N(2) * rnd.Int64N(int64(time.Second)))
+	case what < 28:
+		m.lives.slow.Store(rnd.Int64N(2) * rnd.Int64N(int64(500*time.Millisecond)))
+	case what < 30:
+		m.lives.refuses.Store(!m.lives.refuses.Load())
+		if m.lives.refuses.Load() && rnd.IntN(2) == 0 {
+			w.tear(m)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"sort"
 	"testing/synctest"
 	"time"
 
@@ -54,6 +55,9 @@ func (w *world) check() {
 		w.safest, w.safeOf = 0, w.epoch
 	}
 	for _, m := range w.machines {
+		if x := m.clock.Index(); x.Epoch() != w.epoch && w.hidden[x.Epoch()] > 0 && x.Safe() >= w.hidden[x.Epoch()] {
+			w.t.Errorf("%v: S is %d at %s, of %+v that ended; %d was never visible", time.Since(w.born), x.Safe(), m.id, x.Epoch(), w.hidden[x.Epoch()])
+		}
 		if x := m.clock.Index(); !m.lives.dead.Load() && x.Epoch() == w.epoch && !w.restored {
 			w.safest = max(w.safest, x.Safe())
 			if x.Safe() > x.Frontier() {
@@ -63,7 +67,8 @@ func (w *world) check() {
 	}
 	now := time.Since(w.born).Nanoseconds()
 	answered := w.safest // or by time
-	for _, e := range w.log {
+	recent := w.log[max(0, len(w.log)-600):]
+	for _, e := range recent {
 		shown, ok := w.shown[e.N]
 		if !ok {
 			if e.N <= w.safest {
@@ -76,7 +81,7 @@ func (w *world) check() {
 		}
 	}
 	var last position.N // commit that was answered
-	for _, e := range w.log {
+	for _, e := range recent {
 		if e.N <= answered {
 			last = e.N
 		}
@@ -115,10 +120,8 @@ func (w *world) delivered(m *machine, e changes.Entry) {
 		log = w.log
 	}
 	before := position.N(0)
-	for _, o := range log {
-		if o.N < e.N {
-			before = o.N
-		}
+	if i := sort.Search(len(log), func(i int) bool { return log[i].N >= e.N }); i > 0 {
+		before = log[i-1].N
 	}
 	if len(m.got) < 2 {
 		w.t.Errorf("%s: %d was delivered before it was said where that begins", m.id, e.N)

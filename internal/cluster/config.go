@@ -48,6 +48,7 @@ type Config struct {
 
 	// BootTime is [position.BootTime], but in tests.
 	BootTime func() int64
+	grant    func(x *position.Index, until int64)
 }
 
 func (c *Config) complete() {
@@ -62,6 +63,9 @@ func (c *Config) complete() {
 	}
 	if c.BootTime == nil {
 		c.BootTime = position.BootTime
+	}
+	if c.grant == nil {
+		c.grant = c.Clock.Grant
 	}
 	if c.Slots == 0 {
 		c.Slots = 1 << 21

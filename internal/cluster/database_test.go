@@ -48,7 +48,27 @@ func (w *world) noise() {
 	w.flush += 5
 }
 
+// flushed is how far the log was, when.
+type flushed struct {
+	n  position.N
+	at time.Time
+}
+
+// flushedBefore is how far the log was some time ago.
+func (w *world) flushedBefore(lag time.Duration) (n position.N) {
+	for _, f := range w.flushes {
+		if time.Since(f.at) >= lag {
+			n = f.n
+		}
+	}
+	return n
+}
+
 func (w *world) grow() {
+	if len(w.flushes) > 2000 {
+		w.flushes = append(w.flushes[:0:0], w.flushes[1000:]...)
+	}
+	w.flushes = append(w.flushes, flushed{w.flush, time.Now()})
 	close(w.grown)
 	w.grown = make(chan struct{})
 }
@@ -60,6 +80,7 @@ func (w *world) failover(lost int) {
 	lost = min(lost, len(w.log))
 	w.leaveEpoch()
 	w.epoch.Timeline++
+	w.xid -= uint64(lost) // they are given out again
 	w.flush -= position.N(5 * lost)
 	w.log = nil
 	w.running = map[uint64]bool{}
@@ -89,6 +110,13 @@ func (w *world) reincarnate(_ context.Context, e position.Epoch, _, _ position.N
 }
 
 func (w *world) leaveEpoch() {
+	for _, e := range w.log {
+		if _, ok := w.shown[e.N]; !ok {
+			w.hidden[w.epoch] = e.N
+			break
+		}
+	}
+	w.flushes = nil
 	w.past[w.epoch] = w.log
 	w.shown = map[position.N]int64{}
 }
@@ -158,7 +186,11 @@ func (r *reader) Next(ctx context.Context) (Chunk, error) {
 		r.w.mu.Lock()
 		grown := r.w.grown
 		if r.w.down || r.w.epoch != r.epoch || r.w.opens != r.opens {
+			promoted := r.w.epoch.Timeline != r.epoch.Timeline
 			r.w.mu.Unlock()
+			if promoted { // it takes a while to be noticed
+				time.Sleep(30 * time.Millisecond)
+			}
 			return Chunk{}, errDown
 		}
 		at := len(r.w.log)
@@ -166,6 +198,13 @@ func (r *reader) Next(ctx context.Context) (Chunk, error) {
 			at--
 		}
 		entries, flush := slices.Clone(r.w.log[at:]), r.w.flush
+		lag := time.Duration(r.l.lag.Load())
+		if lag > 0 {
+			flush = max(r.to, r.w.flushedBefore(lag))
+			for len(entries) > 0 && entries[len(entries)-1].N > flush {
+				entries = entries[:len(entries)-1]
+			}
+		}
 		r.w.mu.Unlock()
 		if len(entries) > 0 || over {
 			r.to = flush
@@ -198,11 +237,12 @@ func (r *registry) do(ctx context.Context, f func(w *world)) error {
 		return ctx.Err()
 	}
 	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
 	if r.w.down {
+		r.w.mu.Unlock()
 		return errDown
 	}
 	f(r.w)
+	r.w.mu.Unlock()
 	return nil
 }
 
@@ -256,6 +296,13 @@ func (r *registry) RenewTailer(ctx context.Context, t Tailer) (ok bool, err erro
 			w.tailer.Beat++
 		}
 	})
+	if slow := r.l.slow.Load(); slow > 0 && err == nil {
+		select {
+		case <-time.After(time.Duration(slow)):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
 	return ok, err
 }
 

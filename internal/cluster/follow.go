@@ -118,11 +118,5 @@ func (n *Node) note(problem string) {
 	n.problem = problem
 }
 
-// grantUntil extends the lease of an index until a time of this node's clock.
-func (n *Node) grantUntil(x *position.Index, until int64) {
-	// The index asks position.BootTime, which in tests is another clock.
-	n.cfg.Clock.Grant(x, position.BootTime()+until-n.now())
-}
-
 // shortly is a time for a look at what is there already.
 func (n *Node) shortly() time.Duration { return n.cfg.Renew / 2 }

@@ -193,3 +193,47 @@ func TestOneServerAlone(t *testing.T) {
 		}
 	})
 }
+
+// One that cannot reach the tailer, whose machine says that nobody listens there, tries
+// at once to take its place. The tailer lives, and goes on without it until its last
+// renewal has run out: so the new one grants no lease before.
+func TestATailerThatLivesIsReplacedAtOnce(t *testing.T) {
+	for phase := range time.Duration(10) {
+		for _, lag := range []time.Duration{5, 20} {
+			scene(t, 4, func(t *testing.T, w *world) {
+				replaceLiving(t, w, phase*5*time.Millisecond, lag*time.Millisecond)
+			})
+		}
+	}
+}
+
+// replaceLiving has one take over that does not count at the tailer any more, which
+// hears of it late, and whose log then is late.
+func replaceLiving(t *testing.T, w *world, phase, lag time.Duration) {
+	busy := func(d time.Duration) {
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+			w.commit(1, 0)
+		}
+	}
+	w.follower()
+	next, old := w.ready(), w.reigning()
+	busy(100 * time.Millisecond)
+	w.cut(next, old, true)
+	busy(700*time.Millisecond + phase)
+	next.lives.lag.Store(int64(lag))
+	old.lives.slow.Store(int64(350 * time.Millisecond))
+	old.lives.refuses.Store(true)
+	w.mu.Lock()
+	for _, e := range next.ends() {
+		e.c.tear()
+	}
+	w.mu.Unlock()
+	busy(600 * time.Millisecond)
+	if w.reigning() != next {
+		t.Errorf("tailers: %v", w.took)
+	}
+	w.mend()
+	next.lives.lag.Store(0)
+	n := w.commit(1, 0)
+	w.until("the commit is safe", 2*time.Second, safe(n, w.machines...))
+}

@@ -34,7 +34,9 @@ type world struct {
 	down    bool // no primary
 	rows    map[string]Member
 	tailer  Tailer
-	grown   chan struct{} // closed when the log grows or ends
+	flushes []flushed                     // the last ones
+	hidden  map[position.Epoch]position.N // the first commit of an epoch that was never shown
+	grown   chan struct{}                 // closed when the log grows or ends
 	opens   int
 	took    []string // who became the tailer
 
@@ -64,7 +66,10 @@ type machine struct {
 
 // life is what a server needs of the world while it lives.
 type life struct {
-	frozen, dead, offline atomic.Bool // offline: the database cannot be reached
+	frozen, dead, offline atomic.Bool  // offline: the database cannot be reached
+	refuses               atomic.Bool  // it lets nobody in, though it lives
+	lag                   atomic.Int64 // of its log, nanoseconds
+	slow                  atomic.Int64 // how late it hears whether it still is the tailer, nanoseconds
 	wake                  chan struct{}
 	mu                    sync.Mutex
 }
@@ -73,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, epoch: position.Epoch{Database: 7, Timeline: 1}, flush: 1000,
 		running: map[uint64]bool{}, shown: map[position.N]int64{}, xid: 100,
-		rows: map[string]Member{}, grown: make(chan struct{}),
+		rows: map[string]Member{}, hidden: map[position.Epoch]position.N{}, grown: make(chan struct{}),
 		born: time.Now(), past: map[position.Epoch][]changes.Entry{},
 	}
 	w.verbose = os.Getenv("PANDO_TRACE") != ""
@@ -125,6 +130,10 @@ func (m *machine) boot() {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("on", m.id)
 	}
 	cfg.Restored = w.reincarnate
+	cfg.grant = func(x *position.Index, until int64) {
+		left := float64(until-cfg.BootTime()) / m.rate // by the world's clock
+		clock.Grant(x, position.BootTime()+int64(left))
+	}
 	m.node = New(cfg)
 	node, done := m.node, m.done
 	go func() {
@@ -253,7 +262,7 @@ func (t *wires) Dial(ctx context.Context, to Member) (net.Conn, error) {
 			other = m
 		}
 	}
-	if other == nil || other.lives.dead.Load() {
+	if other == nil || other.lives.dead.Load() || other.lives.refuses.Load() {
 		w.mu.Unlock()
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}

@@ -46,6 +46,26 @@ func ParseURL(text string) (Config, error) {
 	return c, nil
 }
 
+// Mask is an address as people may see it: without the password.
+func Mask(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return "(no address)" // it may be anything, a password among it
+	}
+	hosts, query, _ := strings.Cut(rest, "?")
+	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
+		user, password, _ := strings.Cut(hosts[:at], ":")
+		if password != "" {
+			user += ":xxxxx"
+		}
+		hosts = user + hosts[at:]
+	}
+	if query != "" {
+		hosts += "?" + query // names and files
+	}
+	return scheme + "://" + hosts
+}
+
 func parseURL(text string) (Config, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok || scheme != "redis" && scheme != "rediss" {

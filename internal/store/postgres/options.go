@@ -22,6 +22,9 @@ type Options struct {
 	// (stream.go): its index is then used in place of Index, Sinks are told by
 	// whoever follows the stream, and no lease is taken.
 	Clock *position.Clock
+	// RefuseDegraded has reads fail while there is no primary, rather than go on with
+	// what was known last.
+	RefuseDegraded bool
 	// CommitWait is how long the answer to a commit waits for the stream at most:
 	// after that every server knows of it, or has lost its lease. 0 means 600 ms.
 	CommitWait time.Duration

@@ -132,6 +132,7 @@ func TestPublication(t *testing.T) {
 	if err := s.Tend(t.Context()); err == nil || !strings.Contains(err.Error(), "no primary key") {
 		t.Errorf("a collection without a key: %v", err)
 	}
+	f.all("a collection without a key", true)
 }
 
 // Without a superuser, whom the database itself tells of DDL, it is noticed.

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMembers(t *testing.T) {
-	s, _ := fresh(t, Options{})
+	s, _ := fresh(t, Options{OneShot: true})
 	r, ctx := s.Registry(), t.Context()
 	a := registry.Member{ID: "a", Boot: "1", Address: "10.0.0.1:7000", Version: "0.4.0", Format: 1}
 	b := registry.Member{ID: "b", Boot: "1", Address: "10.0.0.2:7000", Version: "0.4.0", Format: 1}
@@ -191,7 +191,7 @@ func TestVisible(t *testing.T) {
 // A database of before there were clusters gets their tables, and stays one of its format.
 func TestUpgrade(t *testing.T) {
 	pg, url := localclustertest.Database(t)
-	s := open(t, Options{URL: url})
+	s := open(t, Options{URL: url, OneShot: true})
 	name := s.database()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestUpgrade(t *testing.T) {
 	if _, err := pg.ExecIn(t.Context(), name, "DROP TABLE _pando_members, _pando_tailer, _pando_cluster"); err != nil {
 		t.Fatal(err)
 	}
-	s = open(t, Options{URL: url})
+	s = open(t, Options{URL: url, OneShot: true})
 	if err := s.Registry().Join(t.Context(), registry.Member{ID: "a"}); err != nil {
 		t.Error(err)
 	}

@@ -100,7 +100,7 @@ func (s *Store) start(ctx context.Context) error {
 		s.lease.start()
 	}
 	s.watching.Go(s.watchCatalog)
-	if s.clock != nil && !s.opts.OneShot {
+	if s.clock != nil && !s.opts.OneShot && !s.opts.RefuseDegraded {
 		s.watching.Go(s.watchDegraded)
 	}
 	return nil
