@@ -63,6 +63,11 @@ func (c *call) run() error {
 	if c.r.ContentLength > defaultBodyLimit && c.r.ContentLength > c.route.limit(c) {
 		return &pando.Error{Kind: pando.KindTooLarge}
 	}
+	if c.h.cfg.Await != nil && c.route.waits {
+		if err := c.h.cfg.Await(c.r.Context()); err != nil {
+			return err
+		}
+	}
 	settings := c.h.cfg.Settings.Current()
 	if err := c.identify(settings); err != nil {
 		return err
