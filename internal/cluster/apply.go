@@ -95,6 +95,9 @@ func (s *session) believe(x *position.Index, h batchHead) {
 	if h.Echo != 0 && h.Boot == n.boot && h.Echo >= n.f.since && h.Echo <= now {
 		s.grants = append(s.grants, grant{h.Probe, h.Echo + int64(n.cfg.Lease)})
 	}
+	if n.f.unseen != 0 {
+		return
+	}
 	best := int64(0)
 	rest := s.grants[:0]
 	for _, g := range s.grants {
@@ -107,7 +110,7 @@ func (s *session) believe(x *position.Index, h batchHead) {
 		}
 	}
 	s.grants = rest
-	if best == 0 || !n.registered(now) || n.f.unseen != 0 {
+	if best == 0 || !n.registered(now) {
 		return
 	}
 	n.cfg.grant(x, best)
