@@ -38,15 +38,15 @@ type blobStore struct {
 	close       func() error
 }
 
-// commitGrace is how long a transaction may still be on its way to a database of
-// several servers when the process that sent it is gone. Where there is one server,
-// the database ends it before another process may begin.
-const commitGrace = 15 * time.Second
+// lateness is how long what a process has sent may still be on its way when the
+// process is gone: a file to a bucket, a transaction to a database of several
+// servers.
+const lateness = 15 * time.Second
 
-// grace is that of files whose records are in database.
-func (b *blobStore) grace(database string) time.Duration {
-	if b.shared && database != "" {
-		return commitGrace
+// grace is how old a note must be to be settled by the next process.
+func (b *blobStore) grace() time.Duration {
+	if b.shared {
+		return lateness
 	}
 	return 0
 }

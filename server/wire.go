@@ -107,7 +107,7 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 	if err := p.files.Recover(context.Background()); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
 	}
-	p.closers = append(p.closers, keepSettled(p.files, p.blobs.grace(cfg.Database), cfg.Log))
+	p.closers = append(p.closers, keepSettled(p.files, p.blobs.grace(), cfg.Log))
 	return p, nil
 }
 
@@ -204,7 +204,7 @@ func (p *parts) connect(cfg Config, l limits) {
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP,
-		Grace: p.blobs.grace(cfg.Database), Log: cfg.Log,
+		Grace: p.blobs.grace(), Log: cfg.Log,
 	})
 }
 

@@ -43,8 +43,8 @@ type Config struct {
 	// MaxPixels bounds the images that thumbs are made of; of larger ones the
 	// original is served. 0 means 40 million, which take about 160 MB.
 	MaxPixels int
-	// Grace is how long a transaction may still be on its way when the process that
-	// sent it is gone; 0 if the database ends with the process.
+	// Grace is how long a file or a transaction may still be on its way when the
+	// process that sent it is gone; 0 if it goes with the process.
 	Grace time.Duration
 	Log   *slog.Logger // thumbs that could not be made; nil: nowhere
 }

@@ -64,6 +64,16 @@ func (x *Index) Streamed() bool { return x.retired != nil }
 // Epoch is what the positions are of.
 func (x *Index) Epoch() Epoch { return x.epoch }
 
+// SetOrigin gives the index its origin, before it is put into a clock.
+func (x *Index) SetOrigin(origin uint64) { x.origin = origin }
+
+// Origin is the same for all indexes that were handed on from one, on every server,
+// and different for any two that began with nothing. What was kept outside of the
+// process by judgement of another origin is of no use: it is older than the base. And
+// were the database an older copy of itself, put back while no server ran who could
+// have noticed, it would be of another past, and its positions would tell nobody so.
+func (x *Index) Origin() uint64 { return x.origin }
+
 // Base is where the index's knowledge begins.
 func (x *Index) Base() N { return N(x.base.Load()) }
 

@@ -248,6 +248,31 @@ func TestIdentitiesStay(t *testing.T) {
 	}
 }
 
+// TestAnotherOrigin: a cluster that was started anew on a copy of the database, put
+// back while no server ran, has positions that were given out before, for something
+// else. It takes nothing of what the tier has of those.
+func TestAnotherOrigin(t *testing.T) {
+	shared := new(cachetest.Shared)
+	f := open(t)
+	f.insert(t, "a", 1)
+	var fills atomic.Int64
+	for origin := range uint64(3) {
+		g := *f
+		g.index = position.NewIndex(f.index.Frontier())
+		g.index.SetOrigin(origin)
+		web := g.server(t, cached.Options{Tier: shared})
+		second := g.server(t, cached.Options{Tier: shared})
+		for _, s := range []*fixture{web, second} {
+			if got, err := s.view(t.Context(), "a", &fills); err != nil || got != 1 {
+				t.Fatalf("a is %v, %v", got, err)
+			}
+		}
+		if n := uint64(fills.Load()); n != origin+1 || second.Counts().Tiered != 1 {
+			t.Errorf("origin %d: %d fills in all, the second server took %d from the tier", origin, n, second.Counts().Tiered)
+		}
+	}
+}
+
 // TestUnkeptIsNotAskedFor: a value that may not be kept asks the tier once.
 func TestUnkeptIsNotAskedFor(t *testing.T) {
 	shared := new(cachetest.Shared)
@@ -271,7 +296,7 @@ func TestUnkeptIsNotAskedFor(t *testing.T) {
 	if !errors.Is(err, failing) {
 		t.Error(err)
 	}
-	if _, mine := shared.Claim(t.Context(), position.Epoch{}, []byte("view\x00bad")); !mine {
+	if _, mine := shared.Claim(t.Context(), position.Epoch{}, []byte("\x00\x00\x00\x00\x00\x00\x00\x00view\x00bad")); !mine {
 		t.Error("a fill that failed keeps its claim")
 	}
 }

@@ -51,9 +51,7 @@ const factsSQL = `SELECT current_setting('server_version_num'), pg_is_in_recover
 	(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
 	r.rolsuper, r.rolreplication, pg_has_role(r.oid, 'pg_monitor', 'MEMBER'),
 	coalesce(has_schema_privilege(r.oid, current_schema(), 'CREATE'), false),
-	current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots WHERE NOT (slot_name ^@ 'pando_' AND temporary)),
-	current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication s WHERE NOT EXISTS (
-		SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_name ^@ 'pando_' AND l.temporary)),
+	` + leftSQL + `,
 	has_database_privilege(current_database(), 'CREATE') OR EXISTS (SELECT FROM pg_publication WHERE pubname = (` + publicationSQL + `))
 	FROM pg_roles r WHERE r.rolname = current_user`
 

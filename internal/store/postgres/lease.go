@@ -139,8 +139,10 @@ func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder, dead []reg
 	if err != nil || now != h {
 		return 0, err
 	}
-	if gone, err := s.bury(ctx, c, dead); err != nil || !gone {
-		return 0, err
+	if s.alone {
+		if gone, err := s.bury(ctx, c, dead); err != nil || !gone {
+			return 0, err
+		}
 	}
 	m, err := readMeta(ctx, c)
 	if err != nil {
@@ -241,7 +243,7 @@ func (l *lease) end() {
 
 // holdsLease tells whether this server may still write, as of a row just read.
 func (s *Store) holdsLease(ctx context.Context, c *conn, m meta) error {
-	if s.lease == nil || m.term == s.lease.term {
+	if s.opts.OneShot || m.term == s.term.Load() {
 		return nil
 	}
 	h, err := readHolder(ctx, c)

@@ -36,7 +36,9 @@ func (s *Store) takePlace(ctx context.Context, n *node, c *conn) (err error) {
 		}
 	}
 	if s.alone = s.opts.Shared == nil; s.alone {
-		s.lease, err = s.takeLease(ctx, c)
+		if s.lease, err = s.takeLease(ctx, c); err == nil {
+			s.term.Store(s.lease.term)
+		}
 		return err
 	}
 	return s.comeIn(ctx, c)
@@ -49,23 +51,16 @@ func (s *Store) Deaf() string { return s.deaf }
 // comeIn makes sure that the servers of the database are a cluster, and that this one
 // belongs to it.
 func (s *Store) comeIn(ctx context.Context, c *conn) error {
-	h, err := readHolder(ctx, c)
-	if err != nil {
-		return unavailable(err)
-	}
-	if h.there {
-		// It was the only one, and is gone or is to be: nothing of it may still be
-		// under way, as with any that comes after it.
-		l, err := s.takeLease(ctx, c)
-		if err != nil {
-			return err
-		}
-		if err := c.each(ctx, "DELETE FROM _pando_lease WHERE term = $1", nil, strconv.FormatUint(l.term, 10)); err != nil {
-			return unavailable(err)
-		}
+	if err := s.endLease(ctx, c); err != nil {
+		return err
 	}
 	var database string
-	err = c.each(ctx, "SELECT database FROM _pando_meta", func(v [][]byte) error { database = string(v[0]); return nil })
+	err := c.each(ctx, "SELECT database, term FROM _pando_meta", func(v [][]byte) error {
+		database = string(v[0])
+		term, err := strconv.ParseUint(string(v[1]), 10, 64)
+		s.term.Store(term)
+		return err
+	})
 	if err != nil {
 		return unavailable(err)
 	}
@@ -87,27 +82,70 @@ func (s *Store) comeIn(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// agree compares what this server has with what the cluster has noted. If there is
-// nobody left whom it concerned, it notes its own.
-func (s *Store) agree(ctx context.Context, c *conn, key, ours string, fits func(string) bool, otherwise string) error {
-	var noted string
-	there := false
-	err := c.each(ctx, "SELECT value FROM _pando_cluster WHERE key = $1", func(v [][]byte) error {
-		noted, there = string(v[0]), true
-		return nil
-	}, key)
-	if err != nil {
-		return unavailable(err)
-	}
-	if there && noted == ours {
-		return nil
-	}
-	if there && !fits(noted) {
-		if _, err := s.outliveMembers(ctx, c, otherwise); err != nil {
-			return err
+// endLease waits for an only server to be gone. Nothing of it may still be under way
+// then, as with any that comes after it. Several may do so at once, of which one takes
+// the lease for a moment.
+func (s *Store) endLease(ctx context.Context, c *conn) error {
+	for {
+		h, err := readHolder(ctx, c)
+		if err != nil || !h.there {
+			return unavailable(err)
+		}
+		if h.id != s.opts.Identity {
+			if err := s.outlive(ctx, c, h); err != nil {
+				return err
+			}
+		}
+		term, err := s.replaceHolder(ctx, c, h, nil)
+		if err != nil {
+			return unavailable(err)
+		}
+		if term > 0 {
+			return unavailable(simply(ctx, c, &query{sql: "DELETE FROM _pando_lease WHERE term = $1", args: texts(number(term))}))
 		}
 	}
-	return unavailable(c.each(ctx, "INSERT INTO _pando_cluster VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", nil, key, ours))
+}
+
+// agree compares what this server has with what the cluster has noted. If there is
+// nobody left whom it concerned, it notes its own. Several may do so at once, of which
+// one is the first.
+func (s *Store) agree(ctx context.Context, c *conn, key, ours string, fits func(string) bool, otherwise string) error {
+	for {
+		var noted string
+		there := false
+		err := c.each(ctx, "SELECT value FROM _pando_cluster WHERE key = $1", func(v [][]byte) error {
+			noted, there = string(v[0]), true
+			return nil
+		}, key)
+		if err != nil {
+			return unavailable(err)
+		}
+		if there && noted == ours {
+			return nil
+		}
+		if there && !fits(noted) {
+			if _, err := s.outliveMembers(ctx, c, otherwise); err != nil {
+				return err
+			}
+		}
+		note := &query{sql: "INSERT INTO _pando_cluster VALUES ($1, $2) ON CONFLICT (key) DO NOTHING", args: texts(key, ours)}
+		if there {
+			note = &query{sql: "UPDATE _pando_cluster SET value = $2 WHERE key = $1 AND value = $3", args: texts(key, ours, noted)}
+		}
+		if err := simply(ctx, c, note); err != nil || note.rows() == 1 {
+			return unavailable(err)
+		}
+	}
+}
+
+// simply runs a statement that cannot conflict with another, only come after it: the
+// connections for writes are serializable.
+func simply(ctx context.Context, c *conn, q *query) error {
+	err := c.run(ctx, &query{sql: "BEGIN ISOLATION LEVEL READ COMMITTED"}, q, commitQuery())
+	if err != nil && !c.broken() && c.pg.TxStatus() != 'I' {
+		_ = c.exec(context.WithoutCancel(ctx), "ROLLBACK")
+	}
+	return err
 }
 
 // Restored notes that the database is an older copy of itself: positions that were
@@ -119,7 +157,7 @@ func (s *Store) Restored(ctx context.Context, e position.Epoch, seen, flush posi
 		return err
 	}
 	defer n.release(c)
-	return unavailable(c.each(ctx, "UPDATE _pando_meta SET incarnation = incarnation + 1 WHERE incarnation = $1", nil, number(e.Incarnation)))
+	return unavailable(simply(ctx, c, &query{sql: "UPDATE _pando_meta SET incarnation = incarnation + 1 WHERE incarnation = $1", args: texts(number(e.Incarnation))}))
 }
 
 const noSecret = "This database is used by a cluster of servers (%s). Stop them first, or give this one their PANDO_CLUSTER_SECRET to make it one of them."

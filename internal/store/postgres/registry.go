@@ -98,10 +98,18 @@ func (r Registry) Join(ctx context.Context, m registry.Member) error {
 			format = excluded.format, beat = excluded.beat`,
 		args: texts(m.ID, m.Boot, m.Address, m.Version, number(m.Format), number(m.Beat)),
 	}
+	var term uint64
+	now := &query{sql: "SELECT term FROM _pando_meta", row: func(_ *query, v [][]byte) error {
+		term = uint64(int64Of(v[0]))
+		return nil
+	}}
 	err := r.run(ctx, &query{sql: "BEGIN ISOLATION LEVEL READ COMMITTED"}, &query{sql: "SET LOCAL synchronous_commit = on"},
-		&query{sql: "LOCK TABLE _pando_lease IN ROW SHARE MODE"}, q, r.end())
+		&query{sql: "LOCK TABLE _pando_lease IN ROW SHARE MODE"}, q, now, r.end())
 	if err == nil && q.rows() == 0 {
 		err = errNotShared
+	}
+	if err == nil { // an only server that was there in between has kept this one out
+		r.s.term.Store(term)
 	}
 	return err
 }

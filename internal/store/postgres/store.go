@@ -25,6 +25,7 @@ type Store struct {
 	lease *lease // nil: none is held
 
 	now      atomic.Pointer[current]
+	term     atomic.Uint64 // of _pando_meta, under which this server may write
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
 	catalogs store.Versions

@@ -6,6 +6,12 @@ import (
 	"fmt"
 )
 
+// leftSQL counts the slots and connections that are left to us. Most servers of a
+// cluster need none: those that others of it have are not taken from this one.
+const leftSQL = `current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots WHERE NOT (slot_name ^@ 'pando_' AND temporary)),
+	current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication s WHERE NOT EXISTS (
+		SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_name ^@ 'pando_' AND l.temporary))`
+
 // StreamPossible tells whether the log of the present primary can be read; why says
 // what is missing, and what to do.
 func (s *Store) StreamPossible(ctx context.Context) (why string, ok bool) {
@@ -20,8 +26,7 @@ func (s *Store) StreamPossible(ctx context.Context) (why string, ok bool) {
 func (s *Store) streamPossible(ctx context.Context, n *node, c *conn) (why string, ok bool) {
 	err := c.each(ctx, `SELECT current_setting('wal_level'),
 		(SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),
-		current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots),
-		current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_get_wal_senders()),
+		`+leftSQL+`,
 		EXISTS (SELECT FROM pg_publication WHERE pubname = (`+publicationSQL+`)) OR has_database_privilege(current_database(), 'CREATE'),
 		pg_is_in_recovery()`,
 		func(v [][]byte) error {
