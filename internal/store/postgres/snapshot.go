@@ -61,6 +61,11 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if held := r.releaseRead(ctx); held != nil && r.again == nil {
 				return held
 			}
+			if r.again == nil && r.asked && s.Catalog() != r.cat {
+				// What was read may show a change of the rules that had not come here
+				// when they were looked at. By now it has.
+				r.again = errChanged
+			}
 		}
 		if r.again == nil {
 			return err
