@@ -47,6 +47,7 @@ var layers = map[string]int{
 	"internal/changes/local":  3,
 	"internal/changes/wal":    3,
 	"internal/blob/disk":      3,
+	"internal/blob/s3":        3,
 
 	"internal/records":     4,
 	"internal/collections": 4,
@@ -88,6 +89,7 @@ var drivers = map[string][]string{
 	"github.com/jackc/pglogrepl":   {"internal/changes/wal"},
 	"github.com/maypok86/otter/v2": {"internal/cache/memory"},
 	"github.com/redis/rueidis":     {"internal/cache/redis"},
+	"github.com/minio/minio-go/v7": {"internal/blob/s3"},
 }
 
 // outside are not part of the product: tests, benchmarks, examples.

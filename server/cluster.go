@@ -55,6 +55,7 @@ type memberConfig struct {
 	self     cluster.Member
 	stream   *local.Stream
 	live     func() bool // somebody wants to know records
+	files    string      // where these are
 	log      *slog.Logger
 }
 
@@ -119,11 +120,11 @@ func privateHost() (string, error) {
 }
 
 // shared is what the store compares with the other servers.
-func (m *memberConfig) shared(files string) *postgres.Shared {
+func (m *memberConfig) shared() *postgres.Shared {
 	if m.secret == nil {
 		return nil
 	}
-	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: files}
+	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: m.files}
 }
 
 // sharedSecret is that of the cluster, nil if there are no others.

@@ -46,6 +46,10 @@ type Config struct {
 	// file in Dir.
 	Database string
 
+	// Blob is where files lie, as [Place] has it; "" means Dir. BlobKey, BlobSecret
+	// and BlobToken are the credentials of a bucket.
+	Blob, BlobKey, BlobSecret, BlobToken string
+
 	// CacheSize is how many bytes the cache in memory may take, by its own
 	// reckoning; 0 follows the machine or the container's limit, below 0 there
 	// is no cache.
@@ -102,6 +106,7 @@ type Info struct {
 	AdminURL   string // "" if it is off
 	Dir        string // absolute
 	Database   string // the address of its PostgreSQL database, without passwords; "" is SQLite
+	Files      string // the address of its files, without secrets; "" is Dir
 	CacheSize  int64  // bytes; 0 means no cache
 	Readers    int
 	Took       time.Duration // from New to the first request it could answer
@@ -156,6 +161,9 @@ func (c Config) Check() error {
 		if err != nil || port == "" {
 			return pando.Invalid("--%s: %q is no address to listen on: write HOST:PORT with a port up to 65535, for example %s, or :8090 for all interfaces.", name, addr, DefaultHTTP)
 		}
+	}
+	if err := checkBlob(c.place()); err != nil {
+		return err
 	}
 	if c.Readers < 0 || c.Readers > maxReaders {
 		return pando.Invalid("--readers: %d is not between 1 and %d: leave it out, or give how many reads may run at once.", c.Readers, maxReaders)

@@ -35,7 +35,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 		o.Logger = quiet
 	} else {
 		o.Identity, o.Clock = m.self.ID, m.clock
-		o.Shared, o.RefuseDegraded = m.shared(""), cfg.RefuseDegraded
+		o.Shared, o.RefuseDegraded = m.shared(), cfg.RefuseDegraded
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openingBound)
 	defer cancel()

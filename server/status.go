@@ -12,6 +12,7 @@ import (
 func (s *Server) status() map[string]any {
 	facts := map[string]any{
 		"version": s.cfg.Version, "mode": "single", "database": s.parts.store.kind,
+		"files":           s.parts.blobs.kind,
 		"uptimeSeconds":   int64(time.Since(s.began).Seconds()),
 		"cpus":            runtime.GOMAXPROCS(0),
 		"memoryBytes":     s.limits.memory,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/auth"
-	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/changes"
@@ -68,7 +66,7 @@ type parts struct {
 	cached     *cached.Facts // nil: none
 	tier       *redis.Tier   // nil: none
 	stream     *local.Stream
-	blobs      *disk.Store
+	blobs      *blobStore
 	passwords  *auth.Passwords
 	superusers *auth.Superusers
 
@@ -103,10 +101,13 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
 	p.closers = append(p.closers, p.passwords.Close)
 	p.connect(cfg, l)
-	// The directory is locked: nobody else writes files to it.
-	if err := errors.Join(p.blobs.RemoveTemps(), p.files.Recover(context.Background())); err != nil {
+	if err := p.blobs.removeTemps(); err != nil {
+		cfg.Log.Warn("what a crash left of uploads is not removed", "error", err)
+	}
+	if err := p.files.Recover(context.Background()); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
 	}
+	p.closers = append(p.closers, keepSettled(p.files, p.blobs.grace(), cfg.Log))
 	return p, nil
 }
 
@@ -117,6 +118,11 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	p.clock = position.NewClock(p.index, cfg.ReadWait)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
+	var err error
+	if p.blobs, err = openBlobs(context.Background(), place, false); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.blobs.close)
 	member, err := p.prepareMember(cfg, place)
 	if err != nil {
 		return err
@@ -134,15 +140,8 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
-		if err := p.useTier(cfg, member.sharedSecret()); err != nil {
-			return err
-		}
 	}
-	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
-		return unusableDir(filepath.Join(place.Dir, filesDir), err)
-	}
-	p.closers = append(p.closers, p.blobs.Close)
-	return nil
+	return p.useTier(cfg, member.sharedSecret())
 }
 
 // prepareMember is nil with SQLite, where nobody else commits. With PostgreSQL the
@@ -159,10 +158,17 @@ func (p *parts) prepareMember(cfg Config, place Place) (*memberConfig, error) {
 		return nil, err
 	}
 	p.clock.Replace(position.NewStreamIndex(position.Epoch{}, 0, 1))
-	return newMemberConfig(cfg, id, p.clock, p.stream, func() bool {
+	m, err := newMemberConfig(cfg, id, p.clock, p.stream, func() bool {
 		live := p.live.Load()
 		return live != nil && live.Stats().Clients > 0
 	})
+	if err != nil || m.secret == nil {
+		return m, err
+	}
+	if m.files, err = p.blobs.fingerprint(context.Background()); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
 }
 
 // mayCache tells whether anything says of a cached fact that it holds no longer.
@@ -194,7 +200,8 @@ func (p *parts) connect(cfg Config, l limits) {
 	})
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
-		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP, Log: cfg.Log,
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP,
+		Grace: p.blobs.grace(), Log: cfg.Log,
 	})
 }
 

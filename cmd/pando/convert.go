@@ -17,6 +17,7 @@ import (
 func (s *settings) config() (server.Config, error) {
 	cfg := server.Config{
 		Dir: s.String("dir"), Database: s.String("database"), HTTP: s.String("http"), Admin: s.String("admin"),
+		Blob: s.String("blob"), BlobKey: s.blob.key, BlobSecret: s.blob.secret, BlobToken: s.blob.token,
 		PublicDir: s.String("public-dir"), PagesDir: s.String("pages-dir"), Version: version(),
 		ClusterSecret: s.cluster, Advertise: s.String("advertise"), Cache: s.String("cache"),
 	}

@@ -31,6 +31,7 @@ type option struct {
 var options = []option{
 	{"dir", "./" + server.DefaultDir, "data directory, made if it is not there"},
 	{"database", "", "PostgreSQL to keep records in, postgres://user:password@host1,host2/name; without it, SQLite in the data directory"},
+	{"blob", "", "bucket or shared directory to keep files in, s3://bucket/prefix?endpoint=https://host&region=… or file:///shared/dir; without it, the data directory"},
 	{"http", server.DefaultHTTP, "address to serve on"},
 	{"admin", server.DefaultAdmin, "address for metrics, profiles and readiness, or off; another port if taken"},
 	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
@@ -82,15 +83,18 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 }
 
 // Variables that make the first superuser of a new server, for machines that
-// nobody watches, and the secret that the servers of a cluster share. They are no
-// options: a password belongs neither into flags nor into a file of settings.
+// nobody watches, the secret that the servers of a cluster share, and the
+// credentials of a bucket. They are no options: a password belongs neither into flags
+// nor into a file of settings.
 const (
 	superuserEmail    = "superuser-email"
 	superuserPassword = "superuser-password"
 	clusterSecret     = "cluster-secret"
+	blobKey           = "blob-key"
+	blobSecret        = "blob-secret"
 )
 
-var secretNames = []string{superuserEmail, superuserPassword, clusterSecret}
+var secretNames = []string{superuserEmail, superuserPassword, clusterSecret, blobKey, blobSecret}
 
 // settings are the values in force, and where each comes from.
 type settings struct {
@@ -100,6 +104,7 @@ type settings struct {
 
 	email, password string // of the first superuser; "" if not given
 	cluster         string // secret; "": there is none
+	blob            credentials
 }
 
 func (s *settings) String(name string) string { return s.values.String(name) }
@@ -111,17 +116,22 @@ func (s *settings) shown(name string) string {
 		return server.MaskDatabase(s.String(name))
 	case "cache":
 		return server.MaskCache(s.String(name))
+	case "blob":
+		return server.MaskBlob(s.String(name))
 	}
 	return s.String(name)
 }
 
 // place is where the data is that a command works on.
 func (s *settings) place() server.Place {
-	return server.Place{Dir: s.String("dir"), Database: s.String("database")}
+	return server.Place{
+		Dir: s.String("dir"), Database: s.String("database"),
+		Blob: s.String("blob"), BlobKey: s.blob.key, BlobSecret: s.blob.secret, BlobToken: s.blob.token,
+	}
 }
 
 // placeFlags are the options of commands that work on data.
-var placeFlags = []string{"dir", "database"}
+var placeFlags = []string{"dir", "database", "blob"}
 
 // delim separates levels of keys; no key has one.
 const delim = "\x00"
@@ -149,7 +159,10 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
 		return nil, usageError{errors.New("PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD go together: set both or none")}
 	}
 	s.cluster = env[clusterSecret]
-	for _, name := range append(secretNames, "config") {
+	if s.blob, err = readCredentials(env, environ); err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{"config"}, secretNames...) {
 		delete(env, name)
 	}
 	if path != "" {
@@ -186,7 +199,7 @@ func (s *settings) merge(values map[string]string, origin func(name string) stri
 // nothing is only a warning: Kubernetes makes some for every service of this
 // name.
 func (s *settings) readEnv(environ []string) (map[string]string, error) {
-	names := append(append(optionNames(), secretNames...), "config")
+	names := slices.Concat(optionNames(), []string{"config"}, secretNames)
 	out := map[string]string{}
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")

@@ -152,13 +152,13 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 	c.err = errPanicked // what the others see if fill panics
 	defer f.flights.leave(key, c)
 	if f.tier != nil {
-		fact, err := f.tier.fetch(ctx, key)
+		fact, err := f.tier.fetch(ctx, key, old != nil)
 		if fact != nil || err != nil {
 			return f.fetched(ctx, c, fact, err, fill)
 		}
 	}
 	f.misses.Add(1)
-	began := time.Now()
+	x, began := f.clock.Index(), time.Now()
 	fact, keep, err := f.fill(ctx, key, old, fill)
 	mutant.Gap(mutant.JoinUnjudged)
 	c.fact, c.err = fact, err
@@ -166,18 +166,18 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 	switch {
 	case err != nil:
 		if f.tier != nil {
-			f.tier.giveNot(key, false)
+			f.tier.giveNot(x, key, false)
 		}
 		return nil, err
 	case keep:
 		f.cache.Put(fact)
 		if f.tier != nil {
-			f.tier.give(fact, took)
+			f.tier.give(x, fact, took)
 		}
 	default:
 		f.unkept.Add(1)
 		if f.tier != nil {
-			f.tier.giveNot(key, true)
+			f.tier.giveNot(x, key, true)
 		}
 	}
 	return fact.Value, nil

@@ -123,8 +123,8 @@ func (s *shadow) look(ctx context.Context, c check) {
 	if bytes.Equal(was, is) || s.foreign(ctx, c) {
 		return
 	}
-	s.violations.Add(1)
 	s.tell(c, was, is, again, tags)
+	s.violations.Add(1)
 }
 
 // foreign tells whether another program wrote to the file of the database: of such

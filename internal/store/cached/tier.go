@@ -2,6 +2,7 @@ package cached
 
 import (
 	"context"
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,9 @@ type tier struct {
 // maxFleeting is how many are remembered, before all are forgotten.
 const maxFleeting = 4096
 
-// fetch is a fact that holds, or nil: then the caller fills, and calls give.
-func (t *tier) fetch(ctx context.Context, key string) (*cache.Fact, error) {
+// fetch is a fact that holds, or nil: then the caller fills, and calls give or
+// giveNot. outdated tells that the memory has a fact that does not hold any more.
+func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fact, error) {
 	l := t.asks(key)
 	if l == nil {
 		return nil, nil
@@ -50,7 +52,15 @@ func (t *tier) fetch(ctx context.Context, key string) (*cache.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	fact, found := t.judge(x, t.Get(ctx, x.Epoch(), []byte(key)))
+	name := nameOf(x, key)
+	var e *cache.Entry
+	mine := false
+	if outdated { // so it probably is there, too: ask for both at once
+		e, mine = t.Claim(ctx, x.Epoch(), name)
+	} else {
+		e = t.Get(ctx, x.Epoch(), name)
+	}
+	fact, found := t.judge(x, key, e)
 	switch {
 	case fact != nil:
 		l.hits.Add(1)
@@ -60,13 +70,21 @@ func (t *tier) fetch(ctx context.Context, key string) (*cache.Fact, error) {
 		l.misses.Add(1)
 	}
 	t.labels.weigh(l)
-	if fact != nil {
-		return fact, nil
-	}
-	if fact = t.claim(ctx, x, key); fact != nil {
-		l.awaited.Add(1)
+	switch {
+	case fact != nil && mine:
+		t.Release(x.Epoch(), name)
+	case fact == nil && !mine:
+		if fact = t.claim(ctx, x, key, name); fact != nil {
+			l.awaited.Add(1)
+		}
 	}
 	return fact, ctx.Err()
+}
+
+// nameOf is the key as the tier has it. What was put by judgement of an index of
+// another origin is not even looked at.
+func nameOf(x *position.Index, key string) []byte {
+	return append(binary.LittleEndian.AppendUint64(make([]byte, 0, 8+len(key)), x.Origin()), key...)
 }
 
 // asks is the label of a key whose facts are in the tier, else nil.
@@ -88,14 +106,14 @@ func (t *tier) asks(key string) *label {
 }
 
 // claim waits while somebody else fills key; nil: it is for the caller to fill.
-func (t *tier) claim(ctx context.Context, x *position.Index, key string) *cache.Fact {
+func (t *tier) claim(ctx context.Context, x *position.Index, key string, name []byte) *cache.Fact {
 	// Not much longer than the database would take.
 	until := time.Now().Add(min(cache.FillLock, 5*time.Millisecond+4*time.Duration(t.cost.Load())))
 	for pause := time.Millisecond; ; pause = min(2*pause, 8*time.Millisecond) {
-		e, mine := t.Claim(ctx, x.Epoch(), []byte(key))
-		if fact, _ := t.judge(x, e); fact != nil {
+		e, mine := t.Claim(ctx, x.Epoch(), name)
+		if fact, _ := t.judge(x, key, e); fact != nil {
 			if mine {
-				t.Release(x.Epoch(), []byte(key))
+				t.Release(x.Epoch(), name)
 			}
 			return fact
 		}
@@ -113,11 +131,11 @@ func (t *tier) claim(ctx context.Context, x *position.Index, key string) *cache.
 }
 
 // judge makes a fact of e if it holds; found tells that there was one.
-func (t *tier) judge(x *position.Index, e *cache.Entry) (fact *cache.Fact, found bool) {
+func (t *tier) judge(x *position.Index, key string, e *cache.Entry) (fact *cache.Fact, found bool) {
 	if e == nil {
 		return nil, false
 	}
-	fact = &cache.Fact{Key: e.Key, S: e.S, Epoch: e.Epoch, Tags: e.Tags, Search: e.Search}
+	fact = &cache.Fact{Key: key, S: e.S, Epoch: e.Epoch, Tags: e.Tags, Search: e.Search}
 	if !holds(x, fact) {
 		return nil, true
 	}
@@ -128,28 +146,29 @@ func (t *tier) judge(x *position.Index, e *cache.Entry) (fact *cache.Fact, found
 	return fact, true
 }
 
-// give puts what was filled into the tier.
-func (t *tier) give(fact *cache.Fact, took time.Duration) {
+// give puts what was filled into the tier. x is the index that was in force when the
+// fill began: if it is not any more, nobody would believe the fact.
+func (t *tier) give(x *position.Index, fact *cache.Fact, took time.Duration) {
 	smooth(&t.cost, took)
-	if t.asks(fact.Key) == nil {
+	if t.asks(fact.Key) == nil || x != t.clock.Index() {
 		return
 	}
 	if value, ok := t.codec.Encode(fact.Value); ok {
 		t.Put(&cache.Entry{
-			Key: fact.Key, Epoch: fact.Epoch, S: fact.S, Tags: fact.Tags, Search: fact.Search, Value: value, Took: took,
+			Key: string(nameOf(x, fact.Key)), Epoch: fact.Epoch, S: fact.S, Tags: fact.Tags, Search: fact.Search, Value: value, Took: took,
 		})
 		return
 	}
-	t.giveNot(fact.Key, true)
+	t.giveNot(x, fact.Key, true)
 }
 
 // giveNot ends a claim: nothing could be filled, or what was may never be kept, so
 // that there is no use in asking.
-func (t *tier) giveNot(key string, never bool) {
+func (t *tier) giveNot(x *position.Index, key string, never bool) {
 	if t.asks(key) == nil {
 		return
 	}
-	t.Release(t.clock.Index().Epoch(), []byte(key))
+	t.Release(x.Epoch(), nameOf(x, key))
 	if !never {
 		return
 	}

@@ -52,6 +52,7 @@ func (f *fixture) server(t testing.TB, o cached.Options) *fixture {
 	}
 	t.Cleanup(mem.Close)
 	g := *f
+	g.cache = mem
 	g.Facts = cached.New(f.db, mem, position.NewClock(f.index, 0))
 	o.Codec, g.tier = numbers{}, o.Tier
 	g.Use(o)
@@ -248,6 +249,31 @@ func TestIdentitiesStay(t *testing.T) {
 	}
 }
 
+// TestAnotherOrigin: a cluster that was started anew on a copy of the database, put
+// back while no server ran, has positions that were given out before, for something
+// else. It takes nothing of what the tier has of those.
+func TestAnotherOrigin(t *testing.T) {
+	shared := new(cachetest.Shared)
+	f := open(t)
+	f.insert(t, "a", 1)
+	var fills atomic.Int64
+	for origin := range uint64(3) {
+		g := *f
+		g.index = position.NewIndex(f.index.Frontier())
+		g.index.SetOrigin(origin)
+		web := g.server(t, cached.Options{Tier: shared})
+		second := g.server(t, cached.Options{Tier: shared})
+		for _, s := range []*fixture{web, second} {
+			if got, err := s.view(t.Context(), "a", &fills); err != nil || got != 1 {
+				t.Fatalf("a is %v, %v", got, err)
+			}
+		}
+		if n := uint64(fills.Load()); n != origin+1 || second.Counts().Tiered != 1 {
+			t.Errorf("origin %d: %d fills in all, the second server took %d from the tier", origin, n, second.Counts().Tiered)
+		}
+	}
+}
+
 // TestUnkeptIsNotAskedFor: a value that may not be kept asks the tier once.
 func TestUnkeptIsNotAskedFor(t *testing.T) {
 	shared := new(cachetest.Shared)
@@ -271,7 +297,7 @@ func TestUnkeptIsNotAskedFor(t *testing.T) {
 	if !errors.Is(err, failing) {
 		t.Error(err)
 	}
-	if _, mine := shared.Claim(t.Context(), position.Epoch{}, []byte("view\x00bad")); !mine {
+	if _, mine := shared.Claim(t.Context(), position.Epoch{}, []byte("\x00\x00\x00\x00\x00\x00\x00\x00view\x00bad")); !mine {
 		t.Error("a fill that failed keeps its claim")
 	}
 }
@@ -396,3 +422,29 @@ func (f *fixture) tierStats() []redis.ServerStats {
 }
 
 var _ cache.Codec = numbers{}
+
+// BenchmarkTierHit is a read whose fact is never in memory and always in the tier.
+func BenchmarkTierHit(b *testing.B) {
+	r := localclustertest.Redis(b, 1, localcluster.RedisOptions{})[0]
+	f := open(b)
+	f.insert(b, "a", 1)
+	tier := redisTier(b, r)
+	web := f.server(b, cached.Options{Tier: tier})
+	var fills atomic.Int64
+	read := func() {
+		if got, err := web.view(b.Context(), "a", &fills); err != nil || got != 1 {
+			b.Fatal(got, err)
+		}
+	}
+	read()
+	soon(b, "the fact is in the tier", func() bool { web.cache.Clear(); read(); return web.Counts().Tiered > 0 })
+	before := fills.Load()
+	b.ReportAllocs()
+	for b.Loop() {
+		web.cache.Clear()
+		read()
+	}
+	if late := fills.Load() - before; late > int64(b.N)/100+1 {
+		b.Errorf("%d of %d were fills", late, b.N)
+	}
+}

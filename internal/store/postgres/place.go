@@ -72,7 +72,7 @@ func (s *Store) comeIn(ctx context.Context, c *conn) error {
 		{"secret", s.opts.Shared.Proof(database), func(v string) bool { return s.opts.Shared.Proves(v, database) },
 			"The servers of this database (%s) have another PANDO_CLUSTER_SECRET. Give this one the same; to change it, give every server the new one and the old one, with a comma between, first."},
 		{"files", s.opts.Shared.Files, func(v string) bool { return v == s.opts.Shared.Files },
-			"The servers of this database (%s) keep their files elsewhere. Give all of them the same --blob."},
+			"The servers of this database (%s) keep their files elsewhere. Give all of them the same --blob, a bucket or a directory that all can reach: what lies in the data directory of one server no other has."},
 	}
 	for _, a := range agreed {
 		if err := s.agree(ctx, c, a.key, a.ours, a.fits, a.otherwise); err != nil {
