@@ -283,6 +283,9 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		if err != nil {
 			return r.unsettled(ctx, err)
 		}
+		if t, ok := position.SessionOf(ctx).Require(); ok && t.Timeline == x.Epoch().Timeline && t.N <= r.stream.upper {
+			n = max(n, t.N) // what the client has asked for was there
+		}
 		r.s.given(ctx, x.Epoch().Timeline, n)
 	}
 	if r.s.clock.Index() != x {
