@@ -55,6 +55,7 @@ var layers = map[string]int{
 	"internal/takeover":    4,
 	"internal/backup":      4,
 	"internal/transfer":    4,
+	"internal/cluster":     4,
 
 	"internal/web":   5,
 	"internal/pages": 5,
