@@ -29,19 +29,19 @@ func Backup(ctx context.Context, place Place, archive, version string, progress 
 	if err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2}, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	blobs, err := disk.Open(filepath.Join(place.Dir, filesDir))
+	blobs, err := openBlobs(ctx, place, true)
 	if err != nil {
 		return nil, err
 	}
-	defer blobs.Close()
+	defer blobs.close()
 	c := backup.Creator{
 		Store: db, Database: backup.Database(db.kind), Version: version, Progress: progress,
-		Stage: func() (backup.Stage, error) { return blobs.Stage() },
+		Stage: func() (backup.Stage, error) { return blobs.stage(filepath.Dir(archive)) },
 	}
 	if place.Database == "" {
 		c.Open = openCopy
@@ -54,16 +54,26 @@ func Backup(ctx context.Context, place Place, archive, version string, progress 
 }
 
 // Restore unpacks an archive into a place: its directory must be empty or not
-// exist, its database be empty. A failed restore leaves nothing.
-func Restore(ctx context.Context, archive string, place Place) (*BackupInfo, error) {
-	place, err := place.absolute()
+// exist, its database and its bucket or shared directory be empty. A failed restore
+// leaves nothing.
+func Restore(ctx context.Context, archive string, place Place) (_ *BackupInfo, err error) {
+	place, err = place.absolute()
 	if err != nil {
 		return nil, err
+	}
+	files := func(dir string) (blob.Store, error) { return disk.Open(dir) }
+	if place.Blob != "" {
+		blobs, failed := openEmptyBlobs(ctx, place)
+		if failed != nil {
+			return nil, failed
+		}
+		files = func(string) (blob.Store, error) { return blobs, nil } // nobody else closes it
+		defer func() { err = errors.Join(err, blobs.leave(err)) }()
 	}
 	r := backup.Restorer{
 		Database: backup.SQLite,
 		Load:     checkCopy,
-		Blobs:    func(dir string) (blob.Store, error) { return disk.Open(dir) },
+		Blobs:    files,
 	}
 	if place.Database != "" {
 		r.Database = backup.PostgreSQL

@@ -22,6 +22,9 @@ const (
 	DefaultPagesDir  = "pages"
 	DefaultStop      = 10 * time.Second
 	DefaultWriteWait = 5 * time.Second
+	DefaultReadWait  = 2 * time.Second
+	DefaultCacheTTL  = 24 * time.Hour
+	DefaultShadow    = 1000
 )
 
 // maxReaders is far beyond what any machine has use for: each reader keeps some
@@ -43,10 +46,23 @@ type Config struct {
 	// file in Dir.
 	Database string
 
+	// Blob is where files lie, as [Place] has it; "" means Dir. BlobKey, BlobSecret
+	// and BlobToken are the credentials of a bucket.
+	Blob, BlobKey, BlobSecret, BlobToken string
+
 	// CacheSize is how many bytes the cache in memory may take, by its own
 	// reckoning; 0 follows the machine or the container's limit, below 0 there
 	// is no cache.
 	CacheSize int64
+	// Cache names the cache servers of a cluster, redis://user:password@host,host or
+	// rediss://… over TLS; "" means none.
+	Cache string
+	// CacheTTL is how long a cache server keeps an answer, a tenth more or less; 0
+	// means a day. Answers do not become false with time: it is for tidiness.
+	CacheTTL time.Duration
+	// ShadowReads has one in so many answers from a cache read again and compared; 0
+	// means 1,000, below 0 none.
+	ShadowReads int
 	// Readers is how many reads of the database may run at once; 0 follows the
 	// machine.
 	Readers int
@@ -57,6 +73,22 @@ type Config struct {
 	// WriteWait is how long a write waits for PostgreSQL's primary when there is
 	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
 	WriteWait time.Duration
+
+	// ClusterSecret is shared by the servers of a cluster, which use one PostgreSQL
+	// database: at least 16 characters, or two such secrets with a line break between,
+	// of which the first is presented and both are accepted; "" means one server.
+	ClusterSecret string
+	// Advertise is the address, host:port, at which the other servers reach this one;
+	// "" means the host of HTTP and a free port.
+	Advertise string
+	// RefuseDegraded refuses reads while the database has no primary, instead of
+	// answering with what was known last and marking that with Age.
+	RefuseDegraded bool
+
+	// ReadWait is how long a read waits while a server of a cluster does not hear of
+	// the others' changes, before it fails with a KindUnavailable error; 0 means 2
+	// seconds.
+	ReadWait time.Duration
 
 	Origins     []string      // allowed CORS origins; empty means all
 	Reload      bool          // read page templates again when they change
@@ -74,6 +106,7 @@ type Info struct {
 	AdminURL   string // "" if it is off
 	Dir        string // absolute
 	Database   string // the address of its PostgreSQL database, without passwords; "" is SQLite
+	Files      string // the address of its files, without secrets; "" is Dir
 	CacheSize  int64  // bytes; 0 means no cache
 	Readers    int
 	Took       time.Duration // from New to the first request it could answer
@@ -99,6 +132,15 @@ func (c Config) withDefaults() Config {
 	if c.WriteWait == 0 {
 		c.WriteWait = DefaultWriteWait
 	}
+	if c.ReadWait == 0 {
+		c.ReadWait = DefaultReadWait
+	}
+	if c.CacheTTL == 0 {
+		c.CacheTTL = DefaultCacheTTL
+	}
+	if c.ShadowReads == 0 {
+		c.ShadowReads = DefaultShadow
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -120,10 +162,13 @@ func (c Config) Check() error {
 			return pando.Invalid("--%s: %q is no address to listen on: write HOST:PORT with a port up to 65535, for example %s, or :8090 for all interfaces.", name, addr, DefaultHTTP)
 		}
 	}
+	if err := checkBlob(c.place()); err != nil {
+		return err
+	}
 	if c.Readers < 0 || c.Readers > maxReaders {
 		return pando.Invalid("--readers: %d is not between 1 and %d: leave it out, or give how many reads may run at once.", c.Readers, maxReaders)
 	}
-	return nil
+	return c.checkTier()
 }
 
 // pagesDir is the directory of pages, "" if there is none.

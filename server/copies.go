@@ -25,14 +25,14 @@ type (
 )
 
 // TakeOverPocketBase makes a place, whose directory must not exist or be empty
-// and whose database must be empty, of the PocketBase data directory source,
+// and whose database and bucket must be empty, of the PocketBase data directory source,
 // which is not changed. A failed takeover leaves no target.
 func TakeOverPocketBase(ctx context.Context, source string, place Place, o TakeOverOptions) (sum TakeOverSummary, err error) {
 	place, err = place.absolute()
 	if err != nil {
 		return sum, err
 	}
-	to, err := openTarget(place, false)
+	to, err := openTarget(ctx, place, false)
 	if err != nil {
 		return sum, err
 	}
@@ -54,6 +54,7 @@ func TakeOverPocketBase(ctx context.Context, source string, place Place, o TakeO
 
 // CopyData makes place of the data directory source, whose server must be
 // stopped. Records go into place's database, which must be empty; files into its
+// bucket or shared directory, which must be empty, or without one into its
 // directory, which must not exist or be empty, unless it is source itself: then
 // they stay where they are. A failed copy leaves no target.
 func CopyData(ctx context.Context, source string, place Place, o CopyOptions) (sum CopySummary, err error) {
@@ -79,12 +80,12 @@ func CopyData(ctx context.Context, source string, place Place, o CopyOptions) (s
 		return sum, openError(from.Dir, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	to, err := openTarget(place, same)
+	to, err := openTarget(ctx, place, same)
 	if err != nil {
 		return sum, err
 	}
 	job := transfer.Transfer{From: db, To: to.db, Options: o}
-	if !same {
+	if to.blobs != nil {
 		files, err := disk.Open(filepath.Join(from.Dir, filesDir))
 		if err != nil {
 			return sum, errors.Join(err, to.discard())

@@ -3,11 +3,9 @@ package server
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"runtime"
 
 	"github.com/pandobase/pando/internal/auth"
-	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/collections"
 	"github.com/pandobase/pando/internal/importer"
 	"github.com/pandobase/pando/internal/store"
@@ -17,7 +15,7 @@ import (
 // Data is a place opened for one task, beside a running server or without one.
 type Data struct {
 	db    store.Store
-	blobs *disk.Store
+	blobs *blobStore
 }
 
 // OpenData opens a place, making its directory if it is not there. The caller
@@ -27,11 +25,11 @@ func OpenData(place Place) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2, writer: importPages}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2, writer: importPages}, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	blobs, err := disk.Open(filepath.Join(place.Dir, filesDir))
+	blobs, err := openBlobs(context.Background(), place, true)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -39,7 +37,7 @@ func OpenData(place Place) (*Data, error) {
 }
 
 // Close closes what OpenData opened.
-func (d *Data) Close() error { return errors.Join(d.blobs.Close(), d.db.Close()) }
+func (d *Data) Close() error { return errors.Join(d.blobs.close(), d.db.Close()) }
 
 // The options and results of imports.
 type (

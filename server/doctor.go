@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/doctor"
 	"github.com/pandobase/pando/internal/store/postgres"
 )
@@ -16,7 +17,7 @@ type Check = doctor.Check
 
 // Doctor looks at everything a server with this configuration stands on, and
 // says of each thing what is so and, where it is wrong, what to do. It changes
-// nothing, and works beside a running server. An error is a configuration that
+// nothing (a small file is put and deleted again), and works beside a running server. An error is a configuration that
 // cannot be looked at.
 func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
 	if err := cfg.Check(); err != nil {
@@ -32,6 +33,11 @@ func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
 	m.DirError = writable(place.Dir)
 	m.FreeBytes, m.DiskBytes = diskSpace(place.Dir)
 	checks = doctor.CheckMachine(m)
+	files, err := examineFiles(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, doctor.CheckFiles(files)...)
 	if place.Database == "" {
 		return checks, nil
 	}
@@ -39,7 +45,15 @@ func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(checks, doctor.CheckDatabase(hosts)...), nil
+	checks = append(checks, doctor.CheckDatabase(hosts)...)
+	if cfg.Cache == "" {
+		return checks, nil
+	}
+	servers, err := redis.ParseURL(cfg.Cache)
+	if err != nil {
+		return nil, err
+	}
+	return append(checks, doctor.CheckCaches(redis.Examine(ctx, servers), cfg.CacheTTL)...), nil
 }
 
 // Worst is the worst level among checks.

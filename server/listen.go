@@ -111,7 +111,7 @@ func listenError(flag, addr string, err error) error {
 // announce tells the world that the server answers.
 func (s *Server) announce(ctx context.Context, l listeners) {
 	info := Info{
-		URL: hostURL(l.public.Addr()), Dir: s.dir, Database: MaskDatabase(s.cfg.Database),
+		URL: hostURL(l.public.Addr()), Dir: s.dir, Database: MaskDatabase(s.cfg.Database), Files: s.parts.blobs.address,
 		CacheSize: s.limits.cache, Readers: s.limits.readers, Took: time.Since(s.began),
 	}
 	if l.admin != nil {

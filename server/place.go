@@ -6,14 +6,18 @@ import (
 	"github.com/pandobase/pando/internal/store/postgres"
 )
 
-// Place is where data lies: files in a directory, and records in the directory's
-// SQLite file or in a PostgreSQL database. The zero value is what `pando serve`
+// Place is where data lies: files in a directory or a bucket, and records in the
+// directory's SQLite file or in a PostgreSQL database. The zero value is what `pando serve`
 // uses without any configuration.
 type Place struct {
 	Dir string // data directory; "" means pando_data
 	// Database is a PostgreSQL database, postgres://user:password@host1,host2/name,
 	// all hosts of it in any order; "" means the SQLite file in Dir.
 	Database string
+	// Blob is where files lie, for several servers: s3://bucket/prefix?endpoint=… or
+	// file:///shared/dir; "" means Dir. BlobKey and BlobSecret are the credentials of
+	// a bucket, BlobToken the third part of temporary ones.
+	Blob, BlobKey, BlobSecret, BlobToken string
 }
 
 // absolute is the place with its directory's whole path.
@@ -29,7 +33,12 @@ func (p Place) absolute() (Place, error) {
 	return p, nil
 }
 
-func (c Config) place() Place { return Place{Dir: c.Dir, Database: c.Database} }
+func (c Config) place() Place {
+	return Place{
+		Dir: c.Dir, Database: c.Database,
+		Blob: c.Blob, BlobKey: c.BlobKey, BlobSecret: c.BlobSecret, BlobToken: c.BlobToken,
+	}
+}
 
 // MaskDatabase is a database's address as people may see it: without passwords.
 func MaskDatabase(database string) string {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/pandobase/pando"
-	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/store/postgres"
 	"github.com/pandobase/pando/internal/store/sqlite"
@@ -18,25 +17,31 @@ import (
 // whole or gone.
 type target struct {
 	db    store.Store
-	blobs *disk.Store // nil: files stay where they are
+	blobs *blobStore // nil: files stay where they are
 
-	dir, temp string // files are made in temp, which becomes dir; both "" if files stay
+	dir, temp string // what is made in temp becomes dir; both "" if nothing goes there
 	// finish and drop are what the database takes besides closing, for a copy
 	// that is whole and for one that failed; nil: nothing.
 	finish, drop func() error
 }
 
-// openTarget readies a place for a copy. keepFiles says that its directory is
-// that of the source, and is left alone.
-func openTarget(place Place, keepFiles bool) (_ *target, err error) {
+// openTarget readies a place for a copy. same says that its directory is that of
+// the source, and is left alone.
+func openTarget(ctx context.Context, place Place, same bool) (_ *target, err error) {
 	t := new(target)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.discard())
 		}
 	}()
-	if !keepFiles {
-		if err := t.openDir(place.Dir); err != nil {
+	// With a database and files elsewhere nothing goes into the directory.
+	if !same && (place.Database == "" || place.Blob == "") {
+		if err := t.openDir(place); err != nil {
+			return t, err
+		}
+	}
+	if place.Blob != "" {
+		if t.blobs, err = openEmptyBlobs(ctx, place); err != nil {
 			return t, err
 		}
 	}
@@ -44,7 +49,7 @@ func openTarget(place Place, keepFiles bool) (_ *target, err error) {
 		t.db, err = sqlite.Open(sqlite.Options{Dir: t.temp, Readers: 1})
 		return t, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), openingBound)
+	ctx, cancel := context.WithTimeout(ctx, openingBound)
 	defer cancel()
 	db, err := postgres.OpenTarget(ctx, postgres.Options{URL: place.Database, Logger: quiet})
 	if err != nil {
@@ -57,7 +62,8 @@ func openTarget(place Place, keepFiles bool) (_ *target, err error) {
 }
 
 // openDir makes the directory beside its place.
-func (t *target) openDir(dir string) error {
+func (t *target) openDir(place Place) error {
+	dir := place.Dir
 	if err := mustBeNew(dir); err != nil {
 		return err
 	}
@@ -70,7 +76,9 @@ func (t *target) openDir(dir string) error {
 		return unusableDir(parent, err)
 	}
 	t.dir, t.temp = dir, temp
-	t.blobs, err = disk.Open(filepath.Join(temp, filesDir))
+	if place.Blob == "" {
+		t.blobs, err = openBlobs(context.Background(), Place{Dir: temp}, true)
+	}
 	return err
 }
 
@@ -94,10 +102,8 @@ func (t *target) keepFiles() error {
 	if t.temp == "" {
 		return nil
 	}
-	if t.finish == nil {
-		if err := t.close(); err != nil {
-			return err
-		}
+	if err := t.closeDir(); err != nil {
+		return err
 	}
 	if err := os.Remove(t.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unusableDir(t.dir, err)
@@ -115,9 +121,25 @@ func (t *target) discard() error {
 	if t.drop != nil {
 		err = t.drop()
 	}
+	if t.blobs != nil && t.blobs.shared {
+		err = errors.Join(err, t.blobs.clear(context.Background()))
+	}
 	err = errors.Join(err, t.close())
 	if t.temp != "" {
 		err = errors.Join(err, os.RemoveAll(t.temp))
+	}
+	return err
+}
+
+// closeDir closes what lies in the directory.
+func (t *target) closeDir() (err error) {
+	if t.finish == nil {
+		err = t.db.Close()
+		t.db = nil
+	}
+	if t.blobs != nil && !t.blobs.shared {
+		err = errors.Join(err, t.blobs.close())
+		t.blobs = nil
 	}
 	return err
 }
@@ -127,7 +149,7 @@ func (t *target) close() (err error) {
 		err = t.db.Close()
 	}
 	if t.blobs != nil {
-		err = errors.Join(err, t.blobs.Close())
+		err = errors.Join(err, t.blobs.close())
 	}
 	t.db, t.blobs = nil, nil
 	return err

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/auth"
-	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/cache/memory"
+	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
 	"github.com/pandobase/pando/internal/collections"
@@ -59,12 +59,14 @@ func (l dirLock) tell(url string, began time.Time) error {
 type parts struct {
 	registry   *prometheus.Registry
 	index      *position.Index
+	clock      *position.Clock
 	store      *database
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
+	tier       *redis.Tier   // nil: none
 	stream     *local.Stream
-	blobs      *disk.Store
+	blobs      *blobStore
 	passwords  *auth.Passwords
 	superusers *auth.Superusers
 
@@ -73,6 +75,7 @@ type parts struct {
 	auth        pando.Auth
 	files       *files.Files
 	realtime    *realtime.Realtime
+	live        atomic.Pointer[realtime.Realtime] // the same, for what runs before it is there
 	settings    pando.SettingsService
 
 	checkIP func(rec *pando.Record, ip string) error
@@ -98,10 +101,13 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 	p.passwords = auth.NewPasswords(auth.PasswordsConfig{})
 	p.closers = append(p.closers, p.passwords.Close)
 	p.connect(cfg, l)
-	// The directory is locked: nobody else writes files to it.
-	if err := errors.Join(p.blobs.RemoveTemps(), p.files.Recover(context.Background())); err != nil {
+	if err := p.blobs.removeTemps(); err != nil {
+		cfg.Log.Warn("what a crash left of uploads is not removed", "error", err)
+	}
+	if err := p.files.Recover(context.Background()); err != nil {
 		return nil, fmt.Errorf("settle files after a crash: %w", err)
 	}
+	p.closers = append(p.closers, keepSettled(p.files, p.blobs.grace(), cfg.Log))
 	return p, nil
 }
 
@@ -109,28 +115,67 @@ func wire(cfg Config, place Place, l limits) (_ *parts, err error) {
 // directory, and the one who commits as the stream of changes.
 func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	p.index = position.NewIndex(0)
+	p.clock = position.NewClock(p.index, cfg.ReadWait)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream})
+	var err error
+	if p.blobs, err = openBlobs(context.Background(), place, false); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.blobs.close)
+	member, err := p.prepareMember(cfg, place)
 	if err != nil {
 		return err
+	}
+	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream}, member)
+	if err != nil {
+		return errors.Join(err, member.close())
 	}
 	p.store = db
 	p.closers = append(p.closers, db.Close)
 	p.facts = store.Direct{Store: db}
-	if l.cache > 0 {
+	if l.cache > 0 && p.mayCache() {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
-		p.cached = cached.New(db, p.cache, p.index)
+		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
+		if err := p.useTier(cfg, member.sharedSecret()); err != nil {
+			return err
+		}
 	}
-	if p.blobs, err = disk.Open(filepath.Join(place.Dir, filesDir)); err != nil {
-		return unusableDir(filepath.Join(place.Dir, filesDir), err)
-	}
-	p.closers = append(p.closers, p.blobs.Close)
 	return nil
 }
+
+// prepareMember is nil with SQLite, where nobody else commits. With PostgreSQL the
+// clock begins with an index that has no lease: nothing was heard of yet.
+func (p *parts) prepareMember(cfg Config, place Place) (*memberConfig, error) {
+	if place.Database == "" {
+		if cfg.ClusterSecret != "" {
+			return nil, pando.Invalid("PANDO_CLUSTER_SECRET makes a cluster of servers that share a PostgreSQL database: name it with --database, or unset the secret.")
+		}
+		return nil, nil
+	}
+	id, err := identity(place.Dir)
+	if err != nil {
+		return nil, err
+	}
+	p.clock.Replace(position.NewStreamIndex(position.Epoch{}, 0, 1))
+	m, err := newMemberConfig(cfg, id, p.clock, p.stream, func() bool {
+		live := p.live.Load()
+		return live != nil && live.Stats().Clients > 0
+	})
+	if err != nil || m.secret == nil {
+		return m, err
+	}
+	if m.files, err = p.blobs.fingerprint(context.Background()); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+// mayCache tells whether anything says of a cached fact that it holds no longer.
+func (p *parts) mayCache() bool { return p.store.kind == "sqlite" || p.store.member != nil }
 
 // connect makes the services.
 func (p *parts) connect(cfg Config, l limits) {
@@ -145,6 +190,7 @@ func (p *parts) connect(cfg Config, l limits) {
 		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log,
 	})
 	p.realtime = live
+	p.live.Store(live)
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
 	p.collections = collections.New(collections.Config{
@@ -157,7 +203,8 @@ func (p *parts) connect(cfg Config, l limits) {
 	})
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
-		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP, Log: cfg.Log,
+		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP,
+		Grace: p.blobs.grace(), Log: cfg.Log,
 	})
 }
 
@@ -172,7 +219,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
-		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
+		Status: s.status, Ready: p.ready, Age: p.clock.Age, System: s.system, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
 	dir, err := s.cfg.pagesDir()
 	if err != nil {
@@ -195,6 +242,14 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 	p.measure()
 	handler, err = web.New(cfg)
 	return handler, err
+}
+
+// ready says why no requests should come here; nil if they should.
+func (p *parts) ready() error {
+	if p.store.member == nil {
+		return nil
+	}
+	return p.store.member.ready()
 }
 
 // close closes in the reverse order of opening.

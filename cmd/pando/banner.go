@@ -33,7 +33,7 @@ func (b *banner) print() {
 		b.log.Warn("cannot write the install link", "file", filepath.Join(b.info.Dir, installLinkFile), "error", err)
 	}
 	if !b.tty {
-		b.log.Info("ready", "version", version(), "url", b.info.URL, "admin", b.info.AdminURL, "dir", b.info.Dir, "database", cmp.Or(b.info.Database, "sqlite"),
+		b.log.Info("ready", "version", version(), "url", b.info.URL, "admin", b.info.AdminURL, "dir", b.info.Dir, "database", cmp.Or(b.info.Database, "sqlite"), "files", cmp.Or(b.info.Files, "dir"),
 			"cache_bytes", b.info.CacheSize, "readers", b.info.Readers, "took_ms", b.info.Took.Milliseconds(),
 			"first_superuser_needed", b.info.InstallURL != "")
 		return
@@ -56,6 +56,9 @@ func (b *banner) text() string {
 	mode, data := "single node: SQLite + "+cache, "SQLite, WAL"
 	if b.info.Database != "" {
 		mode, data = "one web server: PostgreSQL, "+cache, "files"
+		if b.info.Files != "" {
+			data = "nothing but its identity"
+		}
 	}
 	fmt.Fprintf(&t, "pando %s ready in %s   (%s)\n", version(), b.info.Took.Round(time.Millisecond), mode)
 	fmt.Fprintf(&t, "├─ REST API:  %s/api/\n", b.info.URL)
@@ -65,6 +68,9 @@ func (b *banner) text() string {
 	}
 	if b.info.Database != "" {
 		fmt.Fprintf(&t, "├─ Database:  %s\n", b.info.Database)
+	}
+	if b.info.Files != "" {
+		fmt.Fprintf(&t, "├─ Files:     %s\n", b.info.Files)
 	}
 	fmt.Fprintf(&t, "└─ Data:      %s (%s)   Config: %s\n", b.info.Dir, data, config)
 	if b.info.InstallURL != "" {
@@ -81,6 +87,9 @@ func (b *banner) placeFlags() (flags string) {
 	}
 	if b.info.Database != "" {
 		flags += " --database " + b.info.Database
+	}
+	if b.info.Files != "" {
+		flags += " --blob '" + b.info.Files + "'"
 	}
 	return flags
 }

@@ -31,14 +31,21 @@ type option struct {
 var options = []option{
 	{"dir", "./" + server.DefaultDir, "data directory, made if it is not there"},
 	{"database", "", "PostgreSQL to keep records in, postgres://user:password@host1,host2/name; without it, SQLite in the data directory"},
+	{"blob", "", "bucket or shared directory to keep files in, s3://bucket/prefix?endpoint=https://host&region=… or file:///shared/dir; without it, the data directory"},
 	{"http", server.DefaultHTTP, "address to serve on"},
 	{"admin", server.DefaultAdmin, "address for metrics, profiles and readiness, or off; another port if taken"},
 	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
 	{"pages-dir", "./" + server.DefaultPagesDir, "page templates, or off"},
 	{"cache-size", "auto", "memory for the cache (64MB, 1GiB), off, or auto: an eighth of the memory, 256 MB at most"},
+	{"cache", "", "in a cluster, the cache servers that all share, redis://user:password@host1,host2 or rediss://… for TLS; without it, each server has its own cache alone"},
+	{"cache-ttl", "24h", "time that a cache server keeps an answer, a tenth more or less"},
+	{"shadow-reads", "1000", "read one in so many answers from the cache again and compare, or off"},
 	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
 	{"query-timeout", "30s", "time that one query of the database may take"},
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
+	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
+	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},
+	{"advertise", "", "in a cluster, host:port at which the other servers reach this one; without it, the address of --http and a free port"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
@@ -76,12 +83,18 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 }
 
 // Variables that make the first superuser of a new server, for machines that
-// nobody watches. They are no options: a password belongs neither into flags
+// nobody watches, the secret that the servers of a cluster share, and the
+// credentials of a bucket. They are no options: a password belongs neither into flags
 // nor into a file of settings.
 const (
 	superuserEmail    = "superuser-email"
 	superuserPassword = "superuser-password"
+	clusterSecret     = "cluster-secret"
+	blobKey           = "blob-key"
+	blobSecret        = "blob-secret"
 )
+
+var secretNames = []string{superuserEmail, superuserPassword, clusterSecret, blobKey, blobSecret}
 
 // settings are the values in force, and where each comes from.
 type settings struct {
@@ -90,25 +103,35 @@ type settings struct {
 	warnings []string
 
 	email, password string // of the first superuser; "" if not given
+	cluster         string // secret; "": there is none
+	blob            credentials
 }
 
 func (s *settings) String(name string) string { return s.values.String(name) }
 
 // shown is a value as people may see it: without passwords.
 func (s *settings) shown(name string) string {
-	if name == "database" {
+	switch name {
+	case "database":
 		return server.MaskDatabase(s.String(name))
+	case "cache":
+		return server.MaskCache(s.String(name))
+	case "blob":
+		return server.MaskBlob(s.String(name))
 	}
 	return s.String(name)
 }
 
 // place is where the data is that a command works on.
 func (s *settings) place() server.Place {
-	return server.Place{Dir: s.String("dir"), Database: s.String("database")}
+	return server.Place{
+		Dir: s.String("dir"), Database: s.String("database"),
+		Blob: s.String("blob"), BlobKey: s.blob.key, BlobSecret: s.blob.secret, BlobToken: s.blob.token,
+	}
 }
 
 // placeFlags are the options of commands that work on data.
-var placeFlags = []string{"dir", "database"}
+var placeFlags = []string{"dir", "database", "blob"}
 
 // delim separates levels of keys; no key has one.
 const delim = "\x00"
@@ -135,7 +158,11 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
 	if (s.email == "") != (s.password == "") {
 		return nil, usageError{errors.New("PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD go together: set both or none")}
 	}
-	for _, name := range []string{"config", superuserEmail, superuserPassword} {
+	s.cluster = env[clusterSecret]
+	if s.blob, err = readCredentials(env, environ); err != nil {
+		return nil, err
+	}
+	for _, name := range append([]string{"config"}, secretNames...) {
 		delete(env, name)
 	}
 	if path != "" {
@@ -172,7 +199,7 @@ func (s *settings) merge(values map[string]string, origin func(name string) stri
 // nothing is only a warning: Kubernetes makes some for every service of this
 // name.
 func (s *settings) readEnv(environ []string) (map[string]string, error) {
-	names := append(optionNames(), "config", superuserEmail, superuserPassword)
+	names := slices.Concat(optionNames(), []string{"config"}, secretNames)
 	out := map[string]string{}
 	for _, entry := range environ {
 		key, value, _ := strings.Cut(entry, "=")

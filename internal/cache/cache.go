@@ -12,6 +12,7 @@ type Fact struct {
 	Value any    // shared, never changed
 	Size  int    // bytes, roughly, of Value
 	S     position.N
+	Epoch position.Epoch // that S is of
 	Tags  []position.Tag
 	// Search is the one among Tags of a table that the value was made from by a
 	// single search, the first thing read; 0: there is none. Such a table may

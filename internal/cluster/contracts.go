@@ -1,121 +1,20 @@
 package cluster
 
 import (
-	"context"
-
 	"github.com/pandobase/pando/internal/changes"
-	"github.com/pandobase/pando/internal/position"
+	rows "github.com/pandobase/pando/internal/registry"
 )
 
-// Registry is the cluster's rows in the database: who is a member, and who the
-// tailer is. store/postgres keeps them. All methods ask the primary and fail if
-// there is none. A context bounds each call; callers give them short ones.
-type Registry interface {
-	// Join writes the member's row, in place of one of the same id.
-	Join(ctx context.Context, m Member) error
-	// Beat raises the beat of the member's row; false if there is no such row
-	// with m's boot any more.
-	Beat(ctx context.Context, m Member) (bool, error)
-	// Leave removes the member's row, if it is still that of its boot and, where
-	// m.Beat is not 0, of that beat: somebody else takes it for dead.
-	Leave(ctx context.Context, m Member) error
-	// Members are all rows. Whether one is alive is for the caller to find out by
-	// watching its beat with a clock of his own.
-	Members(ctx context.Context) ([]Member, error)
+// What the cluster is made of lies in contracts below it, so that adapters can
+// keep them: store/postgres the registry, changes/wal the log.
+type (
+	Registry = rows.Registry
+	Member   = rows.Member
+	Tailer   = rows.Tailer
+	Probe    = rows.Probe
+	Visible  = rows.Visible
 
-	// Tailer is the row of the tailer; the zero value before the first.
-	Tailer(ctx context.Context) (Tailer, error)
-	// TakeTailer makes holder the tailer, with the next term, if the row's term
-	// and beat still are those of from. It is a synchronous commit.
-	TakeTailer(ctx context.Context, from Tailer, holder string) (now Tailer, ok bool, err error)
-	// RenewTailer raises the beat if the term is still t's. It is a synchronous
-	// commit (synchronous_commit = on, not remote_apply).
-	RenewTailer(ctx context.Context, t Tailer) (ok bool, err error)
-
-	// Probe says what the primary is and how far its log is on disk.
-	Probe(ctx context.Context) (Probe, error)
-	// Visible is the primary's present view of transactions.
-	Visible(ctx context.Context) (Visible, error)
-}
-
-// Member is one web server of the cluster.
-type Member struct {
-	ID      string // of the data directory: stays the same over restarts
-	Boot    string // of the process: another one each time
-	Address string // host:port at which the others reach it
-	Version string // of Pando
-	Format  int    // the highest version of the members' protocol that it speaks
-	Beat    uint64
-}
-
-// Tailer is the row of the one who reads the log for all.
-type Tailer struct {
-	Term   uint64
-	Beat   uint64
-	Holder string // Member.ID
-}
-
-// Probe is a look at the primary.
-type Probe struct {
-	Epoch position.Epoch
-	Flush position.N // pg_current_wal_flush_lsn()
-}
-
-// Visible is pg_current_snapshot(): transactions below Max that are not in Running
-// have ended, and what they committed can be seen; so have all below Min. Epoch is
-// that of the primary that said so, in the same statement: after a failover the same
-// numbers are of other transactions.
-type Visible struct {
-	Epoch    position.Epoch
-	Min, Max uint64
-	Running  []uint64 // sorted
-}
-
-// Sees tells whether a transaction's commit can be seen.
-func (v Visible) Sees(xid uint64) bool {
-	if xid < v.Min {
-		return true
-	}
-	if xid >= v.Max {
-		return false
-	}
-	for _, r := range v.Running {
-		if r == xid {
-			return false
-		}
-	}
-	return true
-}
-
-// Log opens the database's log of commits. changes/wal is one.
-type Log interface {
-	// Open begins to read at the present primary, from its position of now on.
-	// It waits for the write transactions that are open there.
-	Open(ctx context.Context) (LogReader, error)
-}
-
-// LogReader reads the log of one primary, on one connection: when that is lost, or
-// the primary is one no more, its methods fail for ever. Next is for one goroutine;
-// the other methods may be called beside it.
-type LogReader interface {
-	// Epoch and Start are of the log and of the position behind which it begins:
-	// all commits beyond Start will be read.
-	Epoch() position.Epoch
-	Start() position.N
-	// Next waits for more of the log. Entries are in the order of their positions;
-	// all commits up to To have been read with them. Without commits it returns at
-	// least every 20 ms, with the position that the log has reached, which then is
-	// asked for.
-	Next(ctx context.Context) (Chunk, error)
-	// Ask has Next return as soon as the log's present position is known.
-	Ask()
-	// Confirm says that nobody needs what lies up to n any more.
-	Confirm(n position.N)
-	Close() error
-}
-
-// Chunk is a piece of the log.
-type Chunk struct {
-	Entries []changes.Entry
-	To      position.N
-}
+	Log       = changes.Log
+	LogReader = changes.LogReader
+	Chunk     = changes.Chunk
+)

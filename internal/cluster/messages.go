@@ -52,6 +52,7 @@ type snapshot struct {
 	Slots  uint32     // of the index; positions for all of them follow if Full
 	Resume bool       // the member keeps its index
 	Full   bool
+	Origin uint64 // of the index: see position.Index.Origin
 }
 
 func (snapshot) kind() kind { return kindSnapshot }
@@ -64,7 +65,8 @@ func (s snapshot) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.At))
 	b = binary.AppendUvarint(b, uint64(s.Slots))
 	b = appendBool(b, s.Resume)
-	return appendBool(b, s.Full)
+	b = appendBool(b, s.Full)
+	return binary.LittleEndian.AppendUint64(b, s.Origin)
 }
 
 // maxSlots is more than any index has.
@@ -82,6 +84,7 @@ func decodeSnapshot(d *decoder) snapshot {
 	}
 	s.Slots = uint32(slots)
 	s.Resume, s.Full = d.bool(), d.bool()
+	s.Origin = d.fixed()
 	return s
 }
 

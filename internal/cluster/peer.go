@@ -148,12 +148,12 @@ func (r *reign) begin(p *peer) {
 	p.mark, p.marked = r.sent, r.n.now()
 	s := snapshot{
 		Term: r.row.Term, Number: r.number, Epoch: r.log.epoch,
-		Base: r.sent, At: r.sent, Slots: uint32(r.n.cfg.Slots),
+		Base: r.sent, At: r.sent, Slots: uint32(r.n.cfg.Slots), Origin: r.origin,
 	}
 	// F before X: the index goes on meanwhile.
 	x := r.n.cfg.Clock.Index()
 	if at := x.Frontier(); p.id != r.n.cfg.Self.ID && x.Epoch() == r.log.epoch && at > 0 && r.log.covers(at) {
-		s.Base, s.At, s.Slots, s.Full = x.Base(), at, uint32(x.Slots()), true
+		s.Base, s.At, s.Slots, s.Full, s.Origin = x.Base(), at, uint32(x.Slots()), true, x.Origin()
 		p.out.put(letter{head: appendFrame(nil, p.format, s), index: x, format: p.format})
 	} else {
 		p.out.send(p.format, s)

@@ -191,6 +191,7 @@ func (s *session) begin(ctx context.Context, m snapshot) error {
 		return errors.New("a snapshot of no slots")
 	}
 	x := position.NewStreamIndex(m.Epoch, m.Base, int(m.Slots))
+	x.SetOrigin(m.Origin)
 	x.Advance(m.At)
 	s.loading, s.loaded = x, 0
 	if !m.Full {

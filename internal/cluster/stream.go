@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
@@ -12,6 +13,7 @@ import (
 type stream struct {
 	log    *tail // nil: there is none at the moment
 	number uint64
+	origin uint64     // of indexes that begin here
 	sent   position.N // up to here the members were sent
 	to     position.N // up to here the log was read
 	want   position.N // somebody waits for it to get here
@@ -42,7 +44,7 @@ type commit struct {
 // take begins with a log. x is this server's own index: what was safe by it is
 // visible, as far as it is of the same log.
 func (s *stream) take(t *tail, x *position.Index) {
-	*s = stream{log: t, number: s.number + 1, came: map[uint64]bool{}}
+	*s = stream{log: t, number: s.number + 1, came: map[uint64]bool{}, origin: rand.Uint64()}
 	from := t.start
 	if x.Epoch() == t.epoch && x.Safe() >= t.start && t.covers(x.Safe()) {
 		from = x.Safe()

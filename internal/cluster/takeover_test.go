@@ -15,6 +15,18 @@ func keptBase(t *testing.T, ms []*machine, joins uint64) {
 	}
 }
 
+// oneOrigin is the origin that all have in common.
+func oneOrigin(t *testing.T, ms []*machine) uint64 {
+	t.Helper()
+	origin := ms[0].clock.Index().Origin()
+	for _, m := range ms {
+		if got := m.clock.Index().Origin(); got != origin || got == 0 {
+			t.Errorf("%s has the origin %x, %s %x", m.id, got, ms[0].id, origin)
+		}
+	}
+	return origin
+}
+
 func TestAKilledTailerIsReplacedWithoutAGap(t *testing.T) {
 	scene(t, 3, func(t *testing.T, w *world) {
 		w.follower() // somebody is ready
@@ -48,6 +60,7 @@ func TestAKilledTailerIsReplacedWithoutAGap(t *testing.T) {
 		if again.clock.Index().Base() != rest[0].clock.Index().Base() {
 			t.Error("it did not take over what the others know")
 		}
+		oneOrigin(t, w.machines)
 	})
 }
 
@@ -169,10 +182,14 @@ func TestAllStartAgain(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 			w.commit(1, 0)
+			before := w.machines[0].clock.Index().Origin()
 			for _, m := range w.machines {
 				w.start(m.id)
 			}
 			took := w.until("all have leases", 3*time.Second, leased(w.machines...))
+			if origin := oneOrigin(t, w.machines); origin == before {
+				t.Error("those who know nothing of before go on with its origin")
+			}
 			t.Logf("after %v", took)
 			n := w.commit(1, 0)
 			w.until("the commit is safe", time.Second, safe(n, w.machines...))

@@ -3,7 +3,6 @@ package collections
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/blob"
@@ -73,31 +72,19 @@ func (s *Service) note(ctx context.Context, noted map[string]bool, keys []string
 }
 
 // settle removes what is gone and takes the notes back. What cannot be removed
-// now keeps its note, and goes when the server starts the next time.
+// now keeps its note, and goes when the notes are gone through the next time.
 func (s *Service) settle(ctx context.Context, noted map[string]bool, gone []string) {
 	if s.blobs == nil || len(noted) == 0 {
 		return
 	}
-	for _, key := range gone {
-		if s.remove(ctx, key) != nil {
-			delete(noted, key)
-		}
+	for key := range blob.RemoveEach(ctx, s.blobs, gone) {
+		delete(noted, key)
 	}
 	var settled []string
 	for key := range noted {
 		settled = append(settled, key)
 	}
-	_ = s.blobs.Decided(ctx, settled) // a note too many costs a question at the next start
-}
-
-func (s *Service) remove(ctx context.Context, key string) error {
-	if !strings.Contains(key, "/") {
-		return s.blobs.DeleteAll(ctx, key)
-	}
-	if err := s.blobs.Delete(ctx, key); err != nil {
-		return err
-	}
-	return s.blobs.DeleteAll(ctx, blob.Thumbs(key))
+	_ = s.blobs.Decided(ctx, settled) // a note too many costs a question later
 }
 
 // storage is the keys of all files of these collections.

@@ -25,6 +25,7 @@ type Files struct {
 	identify func(ctx context.Context, token string) (*pando.Record, error)
 	checkIP  func(rec *pando.Record, ip string) error
 	thumbs   *thumbs
+	grace    time.Duration
 	log      *slog.Logger
 }
 
@@ -42,7 +43,10 @@ type Config struct {
 	// MaxPixels bounds the images that thumbs are made of; of larger ones the
 	// original is served. 0 means 40 million, which take about 160 MB.
 	MaxPixels int
-	Log       *slog.Logger // thumbs that could not be made; nil: nowhere
+	// Grace is how long a file or a transaction may still be on its way when the
+	// process that sent it is gone; 0 if it goes with the process.
+	Grace time.Duration
+	Log   *slog.Logger // thumbs that could not be made; nil: nowhere
 }
 
 // New makes a Files. It starts nothing of its own.
@@ -52,7 +56,7 @@ func New(c Config) *Files {
 	}
 	return &Files{
 		store: c.Store, facts: c.Facts, blobs: c.Blobs, identify: c.Identify, checkIP: c.CheckIP,
-		thumbs: newThumbs(c.Blobs, c.MaxPixels), log: c.Log,
+		thumbs: newThumbs(c.Blobs, c.MaxPixels), grace: c.Grace, log: c.Log,
 	}
 }
 
@@ -79,8 +83,8 @@ func (f *Files) Open(
 		}
 	}
 	if size, ok := at.thumb(q.Thumb); ok {
-		if file := f.openThumb(ctx, at, size); file != nil {
-			return file, nil
+		if file, err := f.openThumb(ctx, at, size); file != nil || err != nil {
+			return file, err
 		}
 	}
 	o, err := f.blobs.Open(ctx, at.key)
@@ -91,11 +95,16 @@ func (f *Files) Open(
 }
 
 // openThumb opens a thumb, making it if need be; nil if there can be none: then
-// the original has to do.
-func (f *Files) openThumb(ctx context.Context, at *location, size thumbSize) *pando.File {
+// the original has to do. It fails if the store does not answer, for then the
+// original cannot be had either. Thumbs lie in the store: one that another server
+// has made is there, and if two make the same at once the later takes its place.
+func (f *Files) openThumb(ctx context.Context, at *location, size thumbSize) (*pando.File, error) {
 	name := size.text + "_" + at.name
 	key := blob.Thumbs(at.key) + "/" + name
 	o, err := f.blobs.Open(ctx, key)
+	if err != nil && pando.KindOf(err) == pando.KindUnavailable {
+		return nil, err
+	}
 	if err != nil && pando.KindOf(err) == pando.KindNotFound {
 		if err = f.thumbs.make(ctx, at.key, key, size); err == nil {
 			o, err = f.blobs.Open(ctx, key)
@@ -104,13 +113,13 @@ func (f *Files) openThumb(ctx context.Context, at *location, size thumbSize) *pa
 	if err == nil {
 		var file *pando.File
 		if file, err = describe(o, name); err == nil {
-			return file
+			return file, nil
 		}
 	}
 	if ctx.Err() == nil {
 		f.log.Debug("no thumb, the original is served", "key", key, "error", err)
 	}
-	return nil
+	return nil, nil
 }
 
 // allow fails with KindNotFound unless the user of the file token may view rec.

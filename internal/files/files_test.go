@@ -17,12 +17,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/blob"
+	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/files"
 	"github.com/pandobase/pando/internal/servicetest"
 )
@@ -326,7 +328,7 @@ func TestThumbs(t *testing.T) {
 		t.Error(err)
 	}
 	if left, err := f.Blobs.Pending(t.Context()); err != nil || len(left) != 0 {
-		t.Errorf("notes are left: %q, %v", left, err)
+		t.Errorf("notes are left: %v, %v", left, err)
 	}
 }
 
@@ -411,11 +413,16 @@ func TestRecover(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Blobs.Undecided(ctx, []string{"pbc_docs", "pbc_dropped"}); err != nil {
+	before, err := disk.Open(filepath.Join(f.Dir, "storage")) // by the process that crashed
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	if err := before.Undecided(ctx, []string{"pbc_docs", "pbc_dropped"}); err != nil {
 		t.Fatal(err)
 	}
 	lose = append(lose, dropped)
-	if err := f.Blobs.Undecided(ctx, append(append(slices.Clone(keep), lose[:len(lose)-1]...), missing)); err != nil {
+	if err := before.Undecided(ctx, append(append(slices.Clone(keep), lose[:len(lose)-1]...), missing)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -441,6 +448,77 @@ func TestRecover(t *testing.T) {
 		}
 	}
 	if left, err := f.Blobs.Pending(ctx); err != nil || len(left) != 0 {
-		t.Errorf("notes are left: %q, %v", left, err)
+		t.Errorf("notes are left: %v, %v", left, err)
+	}
+}
+
+// Of several servers that share a store, each settles what a crash of its own has
+// left, and what nobody can be about any more.
+func TestRecoverLeavesOthersAlone(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "shared")
+	open := func(server string) *disk.Store {
+		s, err := disk.OpenShared(dir, server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	old := func(server, key string, age time.Duration) {
+		then := time.Now().Add(-age)
+		if err := os.Chtimes(filepath.Join(dir, ".pending", "@"+server, key), then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const grace = 10 * time.Second
+	crashed, other := open("me"), open("other")
+	if err := crashed.Undecided(ctx, []string{"own-old", "own-new"}); err != nil {
+		t.Fatal(err)
+	}
+	old("me", "own-old", grace+time.Second)
+	if err := other.Undecided(ctx, []string{"other-new", "other-old", "other-stale"}); err != nil {
+		t.Fatal(err)
+	}
+	old("other", "other-old", blob.Stale-time.Minute)
+	old("other", "other-stale", blob.Stale+time.Second)
+	me := open("me")
+	if err := me.Undecided(ctx, []string{"held", "held-stale"}); err != nil {
+		t.Fatal(err)
+	}
+	old("me", "held", grace+time.Second)
+	old("me", "held-stale", blob.Stale+time.Second)
+	all := []string{"held", "held-stale", "other-new", "other-old", "other-stale", "own-new", "own-old"}
+	for _, c := range all { // none of these is a collection
+		if err := me.Put(ctx, c+"/r/a", strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs := files.New(files.Config{Store: f.Store, Facts: f.Facts, Blobs: me, Grace: grace})
+	if err := fs.Recover(ctx); err != nil {
+		t.Fatal(err)
+	}
+	stay := []string{"held", "other-new", "other-old", "own-new"}
+	var noted, there []string
+	notes, err := me.Pending(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range notes {
+		noted = append(noted, n.Key)
+	}
+	for _, c := range all {
+		if o, err := me.Open(ctx, c+"/r/a"); err == nil {
+			o.Close()
+			there = append(there, c)
+		}
+	}
+	slices.Sort(noted)
+	if diff := cmp.Diff(stay, noted); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(stay, there); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }

@@ -2,7 +2,9 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,25 +13,29 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// Recover settles what a crash left undecided: a file that its record names
-// stays, any other goes, with its thumbs. A note that is only a collection's id
-// stands for all its files, which go if there is no such collection. Call it
-// before the server serves.
+// Recover settles what writers that are gone left undecided: a file that its
+// record names stays, any other goes, with its thumbs. A note that is only a
+// collection's id stands for all its files, which go if there is no such
+// collection. Call it before the server serves, and now and then.
 func (f *Files) Recover(ctx context.Context) error {
-	keys, err := f.blobs.Pending(ctx)
-	if err != nil || len(keys) == 0 {
-		return err
+	notes, err := f.blobs.Pending(ctx)
+	if err != nil {
+		return fmt.Errorf("files: recover: %w", err)
 	}
-	var unwanted []string
+	notes = slices.DeleteFunc(notes, func(n blob.Note) bool { return !f.abandoned(n) })
+	if len(notes) == 0 {
+		return nil
+	}
+	unwanted := map[string]bool{}
 	err = f.store.Read(ctx, func(r store.Reader) error {
-		unwanted = unwanted[:0]
-		for _, key := range keys {
-			named, err := isNamed(ctx, r, key)
+		clear(unwanted)
+		for _, n := range notes {
+			named, err := isNamed(ctx, r, n.Key)
 			if err != nil {
 				return err
 			}
 			if !named {
-				unwanted = append(unwanted, key)
+				unwanted[n.Key] = true
 			}
 		}
 		return nil
@@ -37,24 +43,22 @@ func (f *Files) Recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("files: recover: %w", err)
 	}
-	for _, key := range unwanted {
-		if err := f.remove(ctx, key); err != nil {
-			return fmt.Errorf("files: recover: %w", err)
-		}
+	failed := blob.RemoveEach(ctx, f.blobs, slices.Collect(maps.Keys(unwanted)))
+	notes = slices.DeleteFunc(notes, func(n blob.Note) bool { return failed[n.Key] != nil })
+	err = errors.Join(slices.Collect(maps.Values(failed))...)
+	f.log.Info("settled files left undecided by a crash", "notes", len(notes), "removed", len(unwanted)-len(failed))
+	if err = errors.Join(err, f.blobs.Settled(ctx, notes)); err != nil {
+		return fmt.Errorf("files: recover: %w", err)
 	}
-	f.log.Info("settled files left undecided by a crash", "kept", len(keys)-len(unwanted), "removed", len(unwanted))
-	return f.blobs.Decided(ctx, keys)
+	return nil
 }
 
-// remove removes one file with its thumbs, or all files of a collection.
-func (f *Files) remove(ctx context.Context, key string) error {
-	if !strings.Contains(key, "/") {
-		return f.blobs.DeleteAll(ctx, key)
-	}
-	if err := f.blobs.Delete(ctx, key); err != nil {
-		return err
-	}
-	return f.blobs.DeleteAll(ctx, blob.Thumbs(key))
+// abandoned tells whether the transaction of a note has ended for certain without
+// anybody having settled its files. What an earlier process of this server sent
+// may still be on its way to the database for a moment. Of other servers one
+// cannot tell whether they live, only that nobody takes so long.
+func (f *Files) abandoned(n blob.Note) bool {
+	return n.Own && !n.Held && n.Age >= f.grace || n.Age >= blob.Stale
 }
 
 // isNamed tells whether a record names the file at key, or the file that it is a

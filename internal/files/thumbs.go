@@ -86,6 +86,9 @@ func (t *thumbs) keep(ctx context.Context, original, key string, data io.Reader)
 		return err
 	}
 	err := t.blobs.Put(ctx, key, data)
+	if errors.Is(err, blob.ErrAstray) {
+		return err // it may arrive yet; the note stays
+	}
 	if err == nil {
 		var o blob.Object
 		if o, err = t.blobs.Open(ctx, original); err == nil {

@@ -16,6 +16,10 @@ type Clock struct {
 	index atomic.Pointer[Index]
 	wait  time.Duration // how long a read waits for a lease
 
+	// degraded is since when there is no primary, and reads go on with what was
+	// known last: a BootTime; 0: there is one.
+	degraded atomic.Int64
+
 	mu      sync.Mutex
 	changed chan struct{} // closed when an index or a lease is there that was not
 }
@@ -58,10 +62,69 @@ func (c *Clock) tell() {
 // Ready is the present index, with a lease: it is waited for, but not for ever.
 // The error is of KindUnavailable.
 func (c *Clock) Ready(ctx context.Context) (*Index, error) {
-	if x := c.index.Load(); x.Leased() {
+	if x := c.index.Load(); x.Leased() || c.degraded.Load() != 0 {
 		return x, nil
 	}
 	return c.awaitLease(ctx)
+}
+
+// AwaitChange waits until there is another index, or a lease where there was none;
+// false if ctx ends before.
+func (c *Clock) AwaitChange(ctx context.Context) bool {
+	c.mu.Lock()
+	changed := c.changed
+	c.mu.Unlock()
+	if c.index.Load().Leased() {
+		return true
+	}
+	select {
+	case <-changed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Await waits until x is not the present index any more; false if ctx ends before.
+func (c *Clock) Await(ctx context.Context, x *Index) bool {
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if c.index.Load() != x {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Degrade says that there is no primary for now. Nobody can be answered a write,
+// so reads go on without a lease, with what was known last, and say how old that
+// may be.
+func (c *Clock) Degrade(on bool) {
+	switch {
+	case !on:
+		c.degraded.Store(0)
+	case c.degraded.CompareAndSwap(0, BootTime()):
+		c.tell()
+	}
+}
+
+// Age is for how long answers may lack what others know: 0 unless there is no
+// primary.
+func (c *Clock) Age() time.Duration {
+	since := c.degraded.Load()
+	if since == 0 {
+		return 0
+	}
+	if lease := c.index.Load().Lease(); lease != 0 {
+		since = min(since, lease)
+	}
+	return time.Duration(max(BootTime()-since, 1))
 }
 
 func (c *Clock) awaitLease(ctx context.Context) (*Index, error) {
@@ -71,7 +134,7 @@ func (c *Clock) awaitLease(ctx context.Context) (*Index, error) {
 		c.mu.Lock()
 		changed := c.changed
 		c.mu.Unlock()
-		if x := c.index.Load(); x.Leased() {
+		if x := c.index.Load(); x.Leased() || c.degraded.Load() != 0 {
 			return x, nil
 		}
 		select {

@@ -26,9 +26,11 @@ type stream struct {
 	safe atomic.Uint64
 
 	mu      sync.Mutex
-	waiters []*waiter // by n
+	waiters []*waiter // for S, by n
+	ahead   []*waiter // for F, by n
 	commits recent
 	writers map[uint64]*waiter // by xid
+	wants   chan struct{}      // somebody waits for what is not known yet
 	retired chan struct{}      // closed when another index has taken its place; nil where there is no stream
 }
 
@@ -51,6 +53,7 @@ func NewStreamIndex(e Epoch, base N, slots int) *Index {
 	x := newIndex(base, slots)
 	x.epoch = e
 	x.retired = make(chan struct{})
+	x.wants = make(chan struct{}, 1)
 	x.writers = make(map[uint64]*waiter)
 	return x
 }
@@ -60,6 +63,16 @@ func (x *Index) Streamed() bool { return x.retired != nil }
 
 // Epoch is what the positions are of.
 func (x *Index) Epoch() Epoch { return x.epoch }
+
+// SetOrigin gives the index its origin, before it is put into a clock.
+func (x *Index) SetOrigin(origin uint64) { x.origin = origin }
+
+// Origin is the same for all indexes that were handed on from one, on every server,
+// and different for any two that began with nothing. What was kept outside of the
+// process by judgement of another origin is of no use: it is older than the base. And
+// were the database an older copy of itself, put back while no server ran who could
+// have noticed, it would be of another past, and its positions would tell nobody so.
+func (x *Index) Origin() uint64 { return x.origin }
 
 // Base is where the index's knowledge begins.
 func (x *Index) Base() N { return N(x.base.Load()) }
@@ -92,22 +105,32 @@ func (x *Index) Apply(n N, xid uint64, tags []Tag, all bool) {
 }
 
 // Advance says that every commit up to n has been applied.
-func (x *Index) Advance(n N) { raise(&x.frontier, n) }
+func (x *Index) Advance(n N) {
+	raise(&x.frontier, n)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ahead = reached(x.ahead, n)
+}
 
 // Settle raises S.
 func (x *Index) Settle(s N) {
 	raise(&x.safe, s)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	reached := 0
-	for _, w := range x.waiters {
-		if w.n > s {
+	x.waiters = reached(x.waiters, s)
+}
+
+// reached ends the waiting of those who wait for up to n, and lists the others.
+func reached(list []*waiter, n N) []*waiter {
+	over := 0
+	for _, w := range list {
+		if w.n > n {
 			break
 		}
 		w.end()
-		reached++
+		over++
 	}
-	x.waiters = slices.Delete(x.waiters, 0, reached)
+	return slices.Delete(list, 0, over)
 }
 
 // Covers is the last change of any of tags.
@@ -130,6 +153,55 @@ func (x *Index) Release(u N, tags []Tag) N {
 	return u
 }
 
+// AwaitRelease waits until what was made from tags, and does not go beyond u, may be
+// answered.
+func (x *Index) AwaitRelease(ctx context.Context, u N, tags []Tag) (released N, err error) {
+	if x.Frontier() < u && x.Safe() < u {
+		// Most often the log has gone on by what has nothing to do with it.
+		w := &waiter{n: u, done: make(chan struct{})}
+		x.mu.Lock()
+		if x.Frontier() < u {
+			x.ahead = insert(x.ahead, w)
+		} else {
+			w.end()
+		}
+		x.mu.Unlock()
+		x.want()
+		if err := x.await(ctx, w); err != nil {
+			return 0, err
+		}
+	}
+	o := x.Release(u, tags)
+	return o, x.AwaitSafe(ctx, o)
+}
+
+// Want is the furthest position that is waited for and not known yet, 0 if none
+// is. [Index.Wants] says that there may be one.
+func (x *Index) Want() N {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var n N
+	for _, list := range [][]*waiter{x.ahead, x.waiters} {
+		if len(list) > 0 {
+			n = max(n, list[len(list)-1].n)
+		}
+	}
+	if n <= x.Frontier() {
+		return 0
+	}
+	return n
+}
+
+// Wants is sent to when somebody begins to wait for what is not known yet.
+func (x *Index) Wants() <-chan struct{} { return x.wants }
+
+func (x *Index) want() {
+	select {
+	case x.wants <- struct{}{}:
+	default:
+	}
+}
+
 // AwaitSafe waits until S has reached n.
 func (x *Index) AwaitSafe(ctx context.Context, n N) error {
 	if x.Safe() >= n {
@@ -139,6 +211,9 @@ func (x *Index) AwaitSafe(ctx context.Context, n N) error {
 	x.mu.Lock()
 	x.place(w)
 	x.mu.Unlock()
+	if n > x.Frontier() {
+		x.want()
+	}
 	return x.await(ctx, w)
 }
 
@@ -157,6 +232,9 @@ func (x *Index) AwaitCommit(ctx context.Context, xid uint64, flushed N) (N, erro
 		x.writers[xid] = w
 	}
 	x.mu.Unlock()
+	if !known {
+		x.want()
+	}
 	err := x.await(ctx, w)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -170,18 +248,27 @@ func (x *Index) place(w *waiter) {
 	if w.over {
 		return
 	}
-	if i := slices.Index(x.waiters, w); i >= 0 {
-		x.waiters = slices.Delete(x.waiters, i, i+1)
-	}
+	x.waiters = without(x.waiters, w)
 	if x.Safe() >= w.n {
 		w.end()
 		return
 	}
-	at := len(x.waiters)
-	for at > 0 && x.waiters[at-1].n > w.n {
+	x.waiters = insert(x.waiters, w)
+}
+
+func insert(list []*waiter, w *waiter) []*waiter {
+	at := len(list)
+	for at > 0 && list[at-1].n > w.n {
 		at--
 	}
-	x.waiters = slices.Insert(x.waiters, at, w)
+	return slices.Insert(list, at, w)
+}
+
+func without(list []*waiter, w *waiter) []*waiter {
+	if i := slices.Index(list, w); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
 }
 
 func (w *waiter) end() {
@@ -199,9 +286,7 @@ func (x *Index) await(ctx context.Context, w *waiter) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if i := slices.Index(x.waiters, w); i >= 0 {
-		x.waiters = slices.Delete(x.waiters, i, i+1)
-	}
+	x.waiters, x.ahead = without(x.waiters, w), without(x.ahead, w)
 	return ctx.Err()
 }
 
@@ -209,7 +294,7 @@ func (x *Index) await(ctx context.Context, w *waiter) error {
 func (x *Index) Waiting() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.waiters)
+	return len(x.waiters) + len(x.ahead)
 }
 
 // Positions are the last changes by slot, for an index of another server.

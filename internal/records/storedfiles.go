@@ -2,7 +2,9 @@ package records
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/blob"
@@ -14,6 +16,9 @@ func (w *writing) note(ctx context.Context, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
+	if w.notedAt.IsZero() {
+		w.notedAt = time.Now().Round(0) // of the wall: the other clock stands still while a machine sleeps
+	}
 	if err := w.s.blobs.Undecided(ctx, keys); err != nil {
 		return err
 	}
@@ -21,6 +26,15 @@ func (w *writing) note(ctx context.Context, keys []string) error {
 		w.noted[key] = true
 	}
 	return nil
+}
+
+// inTime fails if so much time has passed since the files were noted that others
+// may take them for abandoned. It is asked inside the transaction.
+func (w *writing) inTime() error {
+	if w.notedAt.IsZero() || time.Now().Round(0).Sub(w.notedAt) < blob.DecideWithin {
+		return nil
+	}
+	return &pando.Error{Kind: pando.KindUnavailable, Message: "The files took too long to store, please try again."}
 }
 
 // putFiles stores the new files of all operations.
@@ -67,20 +81,26 @@ func (w *writing) putFile(ctx context.Context, o *op, u *upload) error {
 	defer r.Close()
 	key := blob.Key(o.p.coll.ID, o.id, u.name)
 	w.put = append(w.put, key)
-	return w.s.blobs.Put(ctx, key, r)
+	err = w.s.blobs.Put(ctx, key, r)
+	if errors.Is(err, blob.ErrAstray) {
+		w.astray = append(w.astray, key)
+	}
+	return err
 }
 
 // settle ends what hung on the write: files that no record names go, and the
 // notes with them. A file that cannot be removed now keeps its note, and is
-// removed when the server starts the next time.
+// removed when the notes are gone through the next time; so does one that was on
+// its way when the store was given up, and may arrive yet.
 func (w *writing) settle(ctx context.Context) {
 	if len(w.noted) == 0 || w.lost {
-		return // the notes stay: the next start asks the database
+		return // the notes stay: the database is asked about them later
 	}
-	for _, key := range w.orphans() {
-		if w.s.blobs.Delete(ctx, key) != nil || w.s.blobs.DeleteAll(ctx, blob.Thumbs(key)) != nil {
-			delete(w.noted, key)
-		}
+	for key := range blob.RemoveEach(ctx, w.s.blobs, w.orphans()) {
+		delete(w.noted, key)
+	}
+	for _, key := range w.astray {
+		delete(w.noted, key)
 	}
 	var settled []string
 	for key := range w.noted {

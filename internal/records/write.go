@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/hook"
@@ -51,14 +52,17 @@ type plainText struct {
 
 // writing is one write on its way.
 type writing struct {
-	s     *Records
-	ps    *plans
-	ops   []*op
-	batch bool
-	noted map[string]bool // keys whose fate hangs on this write
-	put   []string        // keys of new files
-	done  bool            // committed
-	lost  bool            // failed in a way that does not tell whether it was committed
+	s      *Records
+	ps     *plans
+	ops    []*op
+	batch  bool
+	noted  map[string]bool // keys whose fate hangs on this write
+	put    []string        // keys of new files
+	astray []string        // those of them of which the store has not said what became of them
+	done   bool            // committed
+	lost   bool            // failed in a way that does not tell whether it was committed
+
+	notedAt time.Time // when the first was noted, by the wall clock
 }
 
 // errRehearsed ends the transaction of a rehearsal.
@@ -229,7 +233,7 @@ func (w *writing) apply(ctx context.Context, tx store.Tx) error {
 	if len(missing) > 0 {
 		return &need{note: missing}
 	}
-	return nil
+	return w.inTime()
 }
 
 // failure is the error of the i-th operation: of a batch, it says which.

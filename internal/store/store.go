@@ -59,6 +59,9 @@ type Store interface {
 type Reader interface {
 	// Stamp is a position such that the snapshot holds every commit up to it.
 	Stamp() position.N
+	// Epoch is that of the stamp. It is the zero value where only one server ever
+	// writes, and no position outlives it.
+	Epoch() position.Epoch
 	// Catalog is the catalog as of this snapshot.
 	Catalog() *Catalog
 	// Record finds one record; a KindNotFound error if there is none.

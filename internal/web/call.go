@@ -180,6 +180,7 @@ const countedByServer = 2048
 func (c *call) json(status int, body []byte) {
 	header := c.w.Header()
 	header["Content-Type"] = headerJSON
+	c.h.markAge(header)
 	c.status, c.wrote = status, true
 	if c.r.Method == http.MethodHead && status >= 400 {
 		c.w.WriteHeader(status)

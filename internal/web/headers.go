@@ -1,8 +1,10 @@
 package web
 
 import (
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 // The values of headers are shared by all responses: a header map only refers
@@ -25,8 +27,23 @@ func (h *Handler) setCommonHeaders(w http.ResponseWriter, r *http.Request) {
 	header["X-Content-Type-Options"] = headerNosniff
 	header["X-Frame-Options"] = headerFrame
 	header["X-Xss-Protection"] = headerXSS
+	h.markAge(header) // json does so again: it may have come to that while the request waited
 	if origin := r.Header["Origin"]; len(origin) > 0 && origin[0] != "" {
 		h.allowOrigin(header, origin)
+	}
+}
+
+// markAge says that an answer may lack what others know by now, and since when: who
+// asks again later may be shown it.
+func (h *Handler) markAge(header http.Header) {
+	if h.cfg.Age == nil {
+		return
+	}
+	if age := h.cfg.Age(); age > 0 {
+		if header["Age"] == nil {
+			h.metrics.aged.Inc()
+		}
+		header["Age"] = []string{strconv.FormatInt(int64(math.Ceil(age.Seconds())), 10)}
 	}
 }
 

@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inflight prometheus.Gauge
+	aged     prometheus.Counter
 	streams  prometheus.Gauge
 
 	positions map[string]prometheus.Counter // presented by clients, by what they were worth
@@ -33,6 +34,10 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 			Help:    "Time from the read header to the written answer, by method and route pattern.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route"}),
+		aged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pando_aged_answers_total",
+			Help: "Answers marked with their age, because the database had no primary.",
+		}),
 		inflight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pando_http_inflight_requests",
 			Help: "Requests being answered now, event streams included.",
@@ -56,7 +61,7 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	reg.MustRegister(m.requests, m.duration, m.inflight, m.streams, positions, build,
+	reg.MustRegister(m.requests, m.duration, m.inflight, m.aged, m.streams, positions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

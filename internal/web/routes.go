@@ -46,6 +46,8 @@ func (h *Handler) routes() []*route {
 		{Pattern: "GET /api/settings", access: superuser, handle: viewSettings},
 		{Pattern: "PATCH /api/settings", access: superuser, handle: updateSettings},
 
+		{Pattern: "GET /api/system", access: superuser, handle: system},
+
 		{Pattern: "GET /api/collections", access: superuser, handle: listCollections},
 		{Pattern: "POST /api/collections", access: superuser, handle: createCollection},
 		{Pattern: "GET " + coll, access: superuser, handle: viewCollection},

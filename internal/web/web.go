@@ -9,11 +9,13 @@
 package web
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -49,8 +51,13 @@ type Config struct {
 	Pages     Pages     // server-rendered pages; nil: none
 	Origins   []string  // allowed CORS origins; empty means all
 
-	Version  string
-	Ready    func() error          // nil error: the parts below can serve
+	Version string
+	Ready   func() error // nil error: the parts below can serve
+	// Age is how old answers may be, since the database has no primary at the
+	// moment: 0 when they are what they should be; nil: they always are.
+	Age func() time.Duration
+	// System is what GET /api/system shows: the whole of it.
+	System   func(ctx context.Context) (any, error)
 	Status   func() map[string]any // facts for /readyz?verbose
 	Registry *prometheus.Registry  // nil: one of its own
 	Log      *slog.Logger          // nil: none

@@ -209,7 +209,12 @@ func form(t *testing.T, values map[string]string, files ...[3]string) (contentTy
 // keeps for itself: half-written files and notes.
 func storedFiles(t *testing.T, dir string) (files, own []string) {
 	t.Helper()
-	root := filepath.Join(dir, "storage")
+	return storedIn(t, filepath.Join(dir, "storage"))
+}
+
+// storedIn lists what lies below the root of a store.
+func storedIn(t *testing.T, root string) (files, own []string) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -144,6 +144,41 @@ func (c *clerk) is(t *testing.T, id string, want row) bool {
 	return true
 }
 
+// newClerks are six clients.
+func newClerks(a *api, answered *atomic.Int64) (clerks []*clerk) {
+	for i := range 6 {
+		clerks = append(clerks, &clerk{
+			api: a, name: fmt.Sprint("c", i), random: rand.New(rand.NewPCG(uint64(i), 7)),
+			books: map[string]row{}, doubt: map[string]row{}, answers: answered,
+		})
+	}
+	return clerks
+}
+
+// killAfter lets the clerks write, and kills the server after so many writes more.
+func killAfter(t *testing.T, a *api, clerks []*clerk, answered *atomic.Int64, writes int64) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, c := range clerks {
+		c.api = a
+		wg.Go(func() { c.run(t) })
+	}
+	enough := answered.Load() + writes
+	a.until(t, "they write", func() bool { return answered.Load() >= enough || t.Failed() })
+	a.Kill()
+	wg.Wait()
+}
+
+// auditAll audits all clerks, and returns the files that there should be.
+func auditAll(t *testing.T, a *api, clerks []*clerk) (want []string) {
+	t.Helper()
+	for _, c := range clerks {
+		c.api = a
+		want = append(want, c.audit(t)...)
+	}
+	return want
+}
+
 // TestKill ends the server without warning, again and again, while clients
 // create, change and delete records with files.
 func TestKill(t *testing.T) {
@@ -153,24 +188,9 @@ func TestKill(t *testing.T) {
 	}
 	s := newShelf(t, start(t))
 	var answered atomic.Int64
-	var clerks []*clerk
-	for i := range 6 {
-		clerks = append(clerks, &clerk{
-			api: s.api, name: fmt.Sprint("c", i), random: rand.New(rand.NewPCG(uint64(i), 7)),
-			books: map[string]row{}, doubt: map[string]row{}, answers: &answered,
-		})
-	}
+	clerks := newClerks(s.api, &answered)
 	for round := range rounds {
-		var wg sync.WaitGroup
-		for _, c := range clerks {
-			c.api = s.api
-			wg.Go(func() { c.run(t) })
-		}
-		// Not always at the same point of a write.
-		enough := answered.Load() + writes + int64(37*round)
-		s.until(t, "they write", func() bool { return answered.Load() >= enough || t.Failed() })
-		s.Kill()
-		wg.Wait()
+		killAfter(t, s.api, clerks, &answered, writes+int64(37*round)) // not always at the same point of a write
 		if t.Failed() {
 			return
 		}
@@ -180,14 +200,8 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.api = startIn(t, s.Dir, nil)
-		doubts := 0
-		var want []string
-		for _, c := range clerks {
-			doubts += len(c.doubt)
-			c.api = s.api
-			want = append(want, c.audit(t)...)
-		}
-		t.Logf("round %d: %d writes answered so far, %d in doubt, %d files", round, answered.Load(), doubts, len(want))
+		want := auditAll(t, s.api, clerks)
+		t.Logf("round %d: %d writes answered so far, %d files", round, answered.Load(), len(want))
 		s.onlyFiles(t, want)
 		s.checkFile(t)
 		s.healthy(t)
@@ -212,6 +226,14 @@ func (s *shelf) onlyFiles(t *testing.T, want []string) {
 	if len(own) > 0 {
 		t.Errorf("left behind: %q", own)
 	}
+	for _, problem := range unlike(files, want) {
+		t.Error(problem)
+	}
+}
+
+// unlike says where files (collection/record/name) are not those that are wanted
+// (record/name).
+func unlike(files, want []string) (problems []string) {
 	there := map[string]bool{}
 	for _, f := range files {
 		_, name, _ := strings.Cut(f, "/")
@@ -219,11 +241,12 @@ func (s *shelf) onlyFiles(t *testing.T, want []string) {
 	}
 	for _, name := range want {
 		if !there[name] {
-			t.Errorf("the file %s is gone", name)
+			problems = append(problems, fmt.Sprintf("the file %s is gone", name))
 		}
 		delete(there, name)
 	}
 	for name := range there {
-		t.Errorf("%s belongs to no record", name)
+		problems = append(problems, name+" belongs to no record")
 	}
+	return problems
 }

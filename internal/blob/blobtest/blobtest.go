@@ -36,6 +36,8 @@ func Run(t *testing.T, fresh func(t *testing.T) (open func() blob.Store)) {
 	t.Run("Notes", func(t *testing.T) { notes(t, fresh(t)) })
 	t.Run("NotesAreCounted", func(t *testing.T) { notesAreCounted(t, fresh(t)()) })
 	t.Run("Concurrent", func(t *testing.T) { concurrent(t, fresh(t)()) })
+	t.Run("Fingerprint", func(t *testing.T) { fingerprint(t, fresh) })
+	t.Run("Empty", func(t *testing.T) { empty(t, fresh(t)()) })
 	t.Run("Cancelled", func(t *testing.T) { cancelled(t, fresh(t)()) })
 }
 
@@ -205,7 +207,7 @@ func oddKeys(t *testing.T, open func() blob.Store) {
 	}
 	s = open()
 	wantPending(t, s, oddKeyCases...)
-	if err := s.Decided(t.Context(), oddKeyCases); err != nil {
+	if err := s.Settled(t.Context(), pending(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	wantPending(t, s)
@@ -224,10 +226,34 @@ func notes(t *testing.T, open func() blob.Store) {
 		t.Fatal(err)
 	}
 	wantPending(t, s, "c/r/a", "c/r/c")
+	for _, n := range pending(t, s) {
+		if !n.Own || !n.Held || n.Age > time.Minute {
+			t.Errorf("a note just made is %+v", n)
+		}
+	}
 	s = open()
 	wantPending(t, s, "c/r/a", "c/r/c")
-	if err := s.Decided(t.Context(), []string{"c/r/a", "c/r/c"}); err != nil {
+	for _, n := range pending(t, s) {
+		if !n.Own || n.Held {
+			t.Errorf("a note of before the restart is %+v", n)
+		}
+	}
+	if err := s.Undecided(t.Context(), []string{"c/r/d"}); err != nil {
 		t.Fatal(err)
+	}
+	left := slices.DeleteFunc(pending(t, s), func(n blob.Note) bool { return n.Held })
+	for range 2 { // the second time they are gone already
+		if err := s.Settled(t.Context(), left); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantPending(t, s, "c/r/d")
+	if err := s.Settled(t.Context(), pending(t, s)); err != nil { // a transaction that nobody waits for any more
+		t.Fatal(err)
+	}
+	wantPending(t, s)
+	if err := s.Decided(t.Context(), []string{"c/r/d"}); err != nil {
+		t.Errorf("a note that is settled already: %v", err)
 	}
 	wantPending(t, s)
 }
@@ -339,11 +365,20 @@ func wantMissing(t *testing.T, s blob.Store, key string) {
 	}
 }
 
-func wantPending(t *testing.T, s blob.Store, want ...string) {
+func pending(t *testing.T, s blob.Store) []blob.Note {
 	t.Helper()
-	got, err := s.Pending(t.Context())
+	notes, err := s.Pending(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	return notes
+}
+
+func wantPending(t *testing.T, s blob.Store, want ...string) {
+	t.Helper()
+	var got []string
+	for _, n := range pending(t, s) {
+		got = append(got, n.Key)
 	}
 	want = slices.Clone(want)
 	slices.Sort(want)

@@ -1,8 +1,14 @@
-// Package disk keeps files in a directory of the local file system.
+// Package disk keeps files in a directory.
 //
 // The tree below the root is the keys themselves (collectionID/recordID/name),
-// so that people find their files. Two names of the root are its own: .tmp
-// holds files that are being written, .pending the notes of [Store.Undecided].
+// so that people find their files. Names of the root that begin with a dot are
+// its own: .tmp holds files that are being written, .pending the notes of
+// [Store.Undecided], .id what tells one directory from another.
+//
+// A directory belongs to one server ([Open]), or is shared by several
+// ([OpenShared]), each of which has it mounted from the same file server. Then
+// temporary files and notes carry the name of the server that made them, and what
+// may be of a server that lives is left alone.
 //
 // A file is written under a temporary name, synced, renamed and its directory
 // synced: after a crash it is there whole or not at all. Everything goes through
@@ -17,6 +23,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -40,7 +47,8 @@ const (
 
 // Store is a [blob.Store] in a directory.
 type Store struct {
-	root *os.Root
+	root   *os.Root
+	server string // "" has the directory to itself
 
 	mu        sync.Mutex
 	undecided map[string]int // how many transactions hold a note on a key
@@ -48,8 +56,20 @@ type Store struct {
 
 var _ blob.Store = (*Store)(nil)
 
-// Open makes a store of dir, which is created if need be.
-func Open(dir string) (*Store, error) {
+// Open makes a store of dir, which is created if need be, and which no other
+// server uses.
+func Open(dir string) (*Store, error) { return open(dir, "") }
+
+// OpenShared makes a store of dir, which several servers use. The name of this
+// one is another than any other's, and the same after a restart.
+func OpenShared(dir, server string) (*Store, error) {
+	if err := blob.CheckKey(server); err != nil || strings.Contains(server, "/") {
+		return nil, pando.Invalid("A server cannot be named %q.", server)
+	}
+	return open(dir, server)
+}
+
+func open(dir, server string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("blob/disk: %w", err)
 	}
@@ -57,14 +77,14 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob/disk: %w", err)
 	}
-	s := &Store{root: root, undecided: map[string]int{}}
-	for _, d := range []string{tempDir, pendingDir} {
+	s := &Store{root: root, server: server, undecided: map[string]int{}}
+	for _, d := range []string{tempDir, s.notesDir()} {
 		if err := root.MkdirAll(d, 0o700); err != nil {
 			root.Close()
 			return nil, fmt.Errorf("blob/disk: %w", err)
 		}
 	}
-	if err := errors.Join(s.removeTemps(deadTemp), s.removeDeadStages()); err != nil {
+	if err := errors.Join(s.removeTemps(s.isDead), s.removeDeadStages()); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -83,7 +103,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
 	if err := blob.CheckKey(key); err != nil {
 		return err
 	}
-	temp := tempDir + "/" + pando.NewID()
+	temp := s.newTemp()
 	if err := s.writeTemp(ctx, temp, r); err != nil {
 		s.root.Remove(temp)
 		return putError(key, err)
@@ -93,6 +113,14 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
 		return putError(key, err)
 	}
 	return nil
+}
+
+// newTemp names a temporary file.
+func (s *Store) newTemp() string {
+	if s.server == "" {
+		return tempDir + "/" + pando.NewID()
+	}
+	return tempDir + "/" + s.server + "." + pando.NewID()
 }
 
 func (s *Store) writeTemp(ctx context.Context, temp string, r io.Reader) error {
@@ -122,7 +150,7 @@ func (s *Store) moveIn(temp, key string) error {
 		}
 		// A Delete that empties a directory on the way removes it under our
 		// hands; MkdirAll then says that it is not there, or that it is.
-		raced := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
+		raced := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || stale(err)
 		if !raced || try == maxTries {
 			return err
 		}
@@ -142,6 +170,16 @@ func (s *Store) Open(ctx context.Context, key string) (blob.Object, error) {
 	if err := errors.Join(ctx.Err(), blob.CheckKey(key)); err != nil {
 		return nil, err
 	}
+	for try := 1; ; try++ {
+		o, err := s.open(key)
+		if err != nil && stale(err) && try < maxTries {
+			continue // another server has just moved something; the next look is fresh
+		}
+		return o, err
+	}
+}
+
+func (s *Store) open(key string) (blob.Object, error) {
 	// Opening a pipe or a device that somebody left here could hang.
 	info, err := s.root.Stat(key)
 	if err != nil || !info.Mode().IsRegular() {
@@ -205,18 +243,24 @@ func (s *Store) prune(dir string) error {
 	return nil
 }
 
-// RemoveTemps removes the files that were being written when a crash came. Only
-// who has the directory to itself may call it, before it writes anything.
-func (s *Store) RemoveTemps() error { return s.removeTemps(0) }
+// RemoveTemps removes the files that this server was writing when a crash came.
+// Call it before it writes anything, and not beside another process of it.
+func (s *Store) RemoveTemps() error {
+	return s.removeTemps(func(f fs.FileInfo) bool {
+		return s.server == "" || strings.HasPrefix(f.Name(), s.server+".") || s.isDead(f)
+	})
+}
 
-// removeTemps removes temporary files that were last written to this long ago.
-func (s *Store) removeTemps(age time.Duration) error {
+// isDead tells whether nobody can be writing a temporary file any more.
+func (s *Store) isDead(f fs.FileInfo) bool { return time.Since(f.ModTime()) > deadTemp }
+
+func (s *Store) removeTemps(which func(fs.FileInfo) bool) error {
 	entries, err := fs.ReadDir(s.root.FS(), tempDir)
 	if err != nil {
 		return fmt.Errorf("blob/disk: %w", err)
 	}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && (age == 0 || time.Since(info.ModTime()) > age) {
+		if info, err := e.Info(); err == nil && which(info) {
 			if err := s.root.Remove(tempDir + "/" + e.Name()); err != nil && !gone(err) {
 				return fmt.Errorf("blob/disk: %w", err)
 			}
@@ -251,6 +295,10 @@ func (c contextReader) Read(p []byte) (int, error) {
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
+
+// stale tells that a file server knows a file or a directory no longer that this
+// machine still had in mind. Local file systems do not say it.
+func stale(err error) bool { return errors.Is(err, syscall.ESTALE) }
 
 func openError(key string, err error) error {
 	if err == nil || gone(err) || escapes(err) {

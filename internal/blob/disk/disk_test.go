@@ -34,6 +34,79 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestShared(t *testing.T) {
+	shared := func(t *testing.T) func(string) blob.Store {
+		dir := filepath.Join(t.TempDir(), "storage")
+		return func(server string) blob.Store {
+			s, err := disk.OpenShared(dir, server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		}
+	}
+	blobtest.RunShared(t, shared)
+	t.Run("Contract", func(t *testing.T) {
+		blobtest.Run(t, func(t *testing.T) func() blob.Store {
+			open := shared(t)
+			return func() blob.Store { return open("one") }
+		})
+	})
+}
+
+// Of a shared directory a server removes its own temporary files, and others' only
+// when nobody can be writing to them.
+func TestTempsOfOthersStay(t *testing.T) {
+	dir := t.TempDir()
+	s, err := disk.OpenShared(dir, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	then := time.Now().Add(-2 * time.Hour)
+	for name, old := range map[string]bool{"one.a": false, "one.b": true, "oneself.a": false, "two.a": false, "two.b": true, "c": false} {
+		path := filepath.Join(dir, ".tmp", name)
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if old {
+			if err := os.Chtimes(path, then, then); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.RemoveTemps(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"c", "oneself.a", "two.a"}, names(t, filepath.Join(dir, ".tmp"))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A directory of one server that several share from now on: nobody knows whose the
+// notes in it are.
+func TestNotesOfBeforeSharing(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir).Undecided(t.Context(), []string{"c/r/a"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, ".pending", "c%2Fr%2Fa")
+	then := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(path, then, then); err != nil {
+		t.Fatal(err)
+	}
+	s, err := disk.OpenShared(dir, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	got, err := s.Pending(t.Context())
+	if err != nil || len(got) != 1 || got[0].Own || got[0].Key != "c/r/a" || got[0].Age < time.Hour {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestFilesLieWhereTheirKeysSay(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -130,7 +203,7 @@ func TestForeignFilesAmongTheNotes(t *testing.T) {
 	}
 	got, err := s.Pending(t.Context())
 	if err != nil || len(got) != 0 {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("%v, %v", got, err)
 	}
 }
 

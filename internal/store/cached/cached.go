@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/mutant"
@@ -31,15 +32,18 @@ import (
 type Facts struct {
 	store   store.Store
 	cache   cache.Cache
-	index   *position.Index
+	clock   *position.Clock
 	flights flights
+	labels  *labels // nil: nothing is counted by collection
+	tier    *tier   // nil: there is none
+	shadow  *shadow // nil: hits are not read again
 
-	hits, misses, stale, still, shared, unkept atomic.Uint64
+	hits, misses, stale, still, shared, unkept, tiered atomic.Uint64
 }
 
-// New makes a store.Facts of s and c. x must be the index that s bumps.
-func New(s store.Store, c cache.Cache, x *position.Index) *Facts {
-	return &Facts{store: s, cache: c, index: x, flights: flights{calls: map[string]*call{}}}
+// New makes a store.Facts of s and c. clock must be that of the commits of s.
+func New(s store.Store, c cache.Cache, clock *position.Clock) *Facts {
+	return &Facts{store: s, cache: c, clock: clock, flights: flights{calls: map[string]*call{}}}
 }
 
 // Counts is how reads were answered since the start.
@@ -50,30 +54,54 @@ type Counts struct {
 	Still  uint64 // of these, found to hold all the same
 	Shared uint64 // by somebody else's fill
 	Unkept uint64 // fills whose value could not be kept
+	Tiered uint64 // neither from memory nor by a fill, but from the tier
 }
 
 // Counts reports how reads were answered.
 func (f *Facts) Counts() Counts {
-	return Counts{f.hits.Load(), f.misses.Load(), f.stale.Load(), f.still.Load(), f.shared.Load(), f.unkept.Load()}
+	return Counts{f.hits.Load(), f.misses.Load(), f.stale.Load(), f.still.Load(), f.shared.Load(), f.unkept.Load(), f.tiered.Load()}
 }
 
 // Read implements store.Facts.
 func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, error) {
+	// The index has a lease now, after the request began, so it knows of every
+	// commit that was answered before. What it says of a fact then stays true of
+	// that moment, however long this goroutine sleeps.
+	x, err := f.clock.Ready(ctx)
+	if err != nil {
+		return nil, err
+	}
 	fact := f.cache.Get(key)
 	if fact != nil {
-		if f.index.Valid(fact.S, fact.Tags) {
-			f.hits.Add(1)
-			f.observe(ctx, fact)
+		if holds(x, fact) {
+			f.hit(ctx, x, key, fact, fill)
+			observe(ctx, x, fact)
 			return fact.Value, nil
 		}
 		f.stale.Add(1)
 	}
-	return f.miss(ctx, string(key), fact, fill)
+	return f.miss(ctx, x, string(key), fact, fill)
+}
+
+// hit counts, and has some looked at more closely.
+func (f *Facts) hit(ctx context.Context, x *position.Index, key []byte, fact *cache.Fact, fill store.Fill) {
+	n := f.hits.Add(1)
+	if n%sampled == 0 && f.labels != nil {
+		f.labels.sample(key)
+	}
+	if f.shadow != nil && n%f.shadow.every == 0 {
+		f.shadow.take(ctx, x, fact, fill, false)
+	}
+}
+
+// holds tells whether a fact does, by what x knows.
+func holds(x *position.Index, fact *cache.Fact) bool {
+	return fact.Epoch == x.Epoch() && x.Valid(fact.S, fact.Tags)
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
 // under it and out of date, or nil.
-func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (any, error) {
+func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *cache.Fact, fill store.Fill) (any, error) {
 	// A call that is found under way may have opened its snapshot before this
 	// request began, so its result is only taken if the index confirms it. A
 	// call found under way after waiting for one began later than this request.
@@ -97,9 +125,9 @@ func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill stor
 			}
 			continue
 		}
-		if begunLater || mutant.JoinUnjudged || f.index.Valid(c.fact.S, c.fact.Tags) {
+		if begunLater || mutant.JoinUnjudged || holds(x, c.fact) {
 			f.shared.Add(1)
-			f.observe(ctx, c.fact)
+			observe(ctx, x, c.fact)
 			return c.fact.Value, nil
 		}
 	}
@@ -107,29 +135,79 @@ func (f *Facts) miss(ctx context.Context, key string, old *cache.Fact, fill stor
 
 // observe notes in the request's session what it was given. A fact that holds is
 // as good as a snapshot of now. (The leader of a fill has opened one under its
-// own context.) There are no timelines yet where there is a cache.
-func (f *Facts) observe(ctx context.Context, fact *cache.Fact) {
-	if session := position.SessionOf(ctx); session != nil {
-		session.Observe(position.Token{N: max(fact.S, f.index.Frontier())})
+// own context.)
+func observe(ctx context.Context, x *position.Index, fact *cache.Fact) {
+	session := position.SessionOf(ctx)
+	switch {
+	case session == nil:
+	case x.Streamed(): // replicas need not be further than the last change that it holds
+		session.Observe(position.Token{Timeline: x.Epoch().Timeline, N: x.Covers(fact.Tags)})
+	default:
+		session.Observe(position.Token{N: max(fact.S, x.Frontier())})
 	}
 }
 
-// lead fills for everybody who waits for key.
+// lead fills for everybody who waits for key, or finds what another server filled.
 func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
-	f.misses.Add(1)
 	c.err = errPanicked // what the others see if fill panics
 	defer f.flights.leave(key, c)
+	if f.tier != nil {
+		fact, err := f.tier.fetch(ctx, key, old != nil)
+		if fact != nil || err != nil {
+			return f.fetched(ctx, c, fact, err, fill)
+		}
+	}
+	f.misses.Add(1)
+	x, began := f.clock.Index(), time.Now()
+	fact, keep, err := f.fill(ctx, key, old, fill)
+	mutant.Gap(mutant.JoinUnjudged)
+	c.fact, c.err = fact, err
+	took := time.Since(began)
+	switch {
+	case err != nil:
+		if f.tier != nil {
+			f.tier.giveNot(x, key, false)
+		}
+		return nil, err
+	case keep:
+		f.cache.Put(fact)
+		if f.tier != nil {
+			f.tier.give(x, fact, took)
+		}
+	default:
+		f.unkept.Add(1)
+		if f.tier != nil {
+			f.tier.giveNot(x, key, true)
+		}
+	}
+	return fact.Value, nil
+}
 
-	var fact *cache.Fact
-	keep := false
-	err := f.store.Read(ctx, func(r store.Reader) error {
+// fetched ends a call with what the tier had.
+func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err error, fill store.Fill) (any, error) {
+	c.fact, c.err = fact, err
+	if err != nil {
+		return nil, err
+	}
+	f.cache.Put(fact)
+	n, x := f.tiered.Add(1), f.clock.Index()
+	if f.shadow != nil && n%f.shadow.every == 0 {
+		f.shadow.take(ctx, x, fact, fill, true)
+	}
+	observe(ctx, x, fact)
+	return fact.Value, nil
+}
+
+// fill makes the fact of key from a snapshot; keep tells whether it may be kept.
+func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (fact *cache.Fact, keep bool, err error) {
+	err = f.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
 		deps.same = f.sameAs(ctx, r, old)
 		value, size, err := fill(ctx, deps)
 		if deps.still { // whatever the fill made of being stopped
 			f.still.Add(1)
 			again := *old
-			again.S = r.Stamp()
+			again.S, again.Epoch = r.Stamp(), r.Epoch()
 			fact, keep = &again, true
 			return nil
 		}
@@ -137,20 +215,10 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 			return err
 		}
 		keep = size >= 0 && !deps.moving
-		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Tags: deps.tags(), Search: deps.searched()}
+		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Epoch: r.Epoch(), Tags: deps.tags(), Search: deps.searched()}
 		return nil
 	})
-	mutant.Gap(mutant.JoinUnjudged)
-	c.fact, c.err = fact, err
-	if err != nil {
-		return nil, err
-	}
-	if keep {
-		f.cache.Put(fact)
-	} else {
-		f.unkept.Add(1)
-	}
-	return fact.Value, nil
+	return fact, keep, err
 }
 
 var errPanicked = errors.New("cached: the fill panicked")

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
@@ -27,6 +28,7 @@ type fixture struct {
 	db    *sqlite.Store
 	index *position.Index
 	notes *pando.Collection
+	tier  cache.Tier // behind it; nil: none
 }
 
 func open(t testing.TB) *fixture {
@@ -46,7 +48,7 @@ func open(t testing.TB) *fixture {
 		{ID: "f1", Name: "id", Type: pando.FieldText, Options: &pando.TextOptions{PrimaryKey: true}},
 		{ID: "f2", Name: "n", Type: pando.FieldNumber, Options: &pando.NumberOptions{}},
 	}}
-	f := &fixture{Facts: cached.New(db, mem, index), db: db, index: index, notes: notes}
+	f := &fixture{Facts: cached.New(db, mem, position.NewClock(index, 0)), db: db, index: index, notes: notes}
 	f.write(t, func(tx store.Tx) error { return tx.SaveCollection(t.Context(), nil, notes) })
 	return f
 }

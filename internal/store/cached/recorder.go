@@ -49,7 +49,7 @@ func (d *recorder) tags() []position.Tag {
 	if d.all {
 		return []position.Tag{position.AllTag}
 	}
-	tags := make([]position.Tag, 0, len(d.tables)+d.count)
+	tags := make([]position.Tag, 0, len(d.tables)+len(d.records)+d.count)
 	for id := range d.tables {
 		tags = append(tags, position.TableTag(id))
 	}
@@ -57,6 +57,7 @@ func (d *recorder) tags() []position.Tag {
 		if d.tables[c] {
 			continue // the table's tag changes whenever a record's does
 		}
+		tags = append(tags, position.BulkTag(c))
 		for id := range ids {
 			tags = append(tags, position.RecordTag(c, id))
 		}
@@ -68,7 +69,8 @@ func (d *recorder) table(c *pando.Collection) {
 	d.reads(c)
 	if c.IsView() {
 		d.all = true // a view changes with whatever tables its query reads
-		d.moving = d.moving || d.r.Catalog().VolatileView(c)
+		// On PostgreSQL a view may read tables that the stream does not tell of.
+		d.moving = d.moving || d.r.Epoch().Timeline != 0 || d.r.Catalog().VolatileView(c)
 		return
 	}
 	d.tables[c.ID] = true
@@ -100,6 +102,8 @@ func (d *recorder) record(c *pando.Collection, id string) {
 }
 
 func (d *recorder) Stamp() position.N { return d.r.Stamp() }
+
+func (d *recorder) Epoch() position.Epoch { return d.r.Epoch() }
 
 // Catalog is not noted: its version is part of every key.
 func (d *recorder) Catalog() *store.Catalog { return d.r.Catalog() }

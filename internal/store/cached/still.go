@@ -30,7 +30,8 @@ func (f *Facts) sameAs(ctx context.Context, r store.Reader, old *cache.Fact) fun
 	return func(q store.Query) bool {
 		// The index is asked after the snapshot was opened: whatever that
 		// holds has been noted there.
-		if !f.index.Valid(old.S, others(old)) {
+		x := f.clock.Index()
+		if old.Epoch != x.Epoch() || !x.Valid(old.S, others(old)) {
 			return false
 		}
 		same, err := m.Unchanged(ctx, q, old.S)

@@ -154,7 +154,11 @@ func (t *tx) Delete(ctx context.Context, r *pando.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := t.changeOne(ctx, t.known[r], &query{sql: p.delete, args: [][]byte{id}}); err != nil {
+	sql := p.delete
+	if t.s.opts.AnnounceDeletes {
+		sql = p.announced
+	}
+	if err := t.changeOne(ctx, t.known[r], &query{sql: sql, args: [][]byte{id}}); err != nil {
 		return t.refused(r.Collection, err)
 	}
 	t.known, t.inserts = nil, false

@@ -41,6 +41,11 @@ type commits struct {
 	index *position.Index
 	sinks []changes.Sink
 
+	// Where a stream tells of commits none of this is done: see stream.go.
+	clock *position.Clock
+	wait  time.Duration
+	own   own
+
 	mu       sync.Mutex
 	timeline uint32
 	last     position.N
@@ -60,7 +65,8 @@ type flight struct {
 	tags    []position.Tag
 	all     bool // more changed than tags name
 	batch   changes.Batch
-	late    bool // others do not wait for it any longer
+	late    bool   // others do not wait for it any longer
+	xid     uint64 // 0: not known
 	done    chan struct{}
 
 	timeline uint32 // once it has landed
@@ -75,6 +81,9 @@ func (k *commits) horizon() uint64 {
 
 // depart is called right before COMMIT is sent.
 func (k *commits) depart(f *flight) {
+	if k.clock != nil {
+		return
+	}
 	if f.all {
 		f.tags = append(f.tags, everyTag...)
 	}
@@ -100,6 +109,9 @@ var everyTag = position.EveryTag()
 
 // crash settles a commit that did not happen, for certain.
 func (k *commits) crash(f *flight) {
+	if k.clock != nil {
+		return
+	}
 	k.index.Abandon(f.tags)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -119,6 +131,9 @@ func (k *commits) doubt(f *flight) {
 // land settles a commit that did happen: the log was on disk up to flushed when
 // it was answered, or 0 if it was not asked. published is called before anybody is told.
 func (k *commits) land(f *flight, timeline uint32, flushed position.N, published func()) position.N {
+	if k.clock != nil {
+		return k.streamed(f, timeline, flushed, published)
+	}
 	k.await(f)
 	mutant.Gap(mutant.PendingUnmarked || mutant.PendingUnseen)
 	k.mu.Lock()

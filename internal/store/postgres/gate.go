@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/pandobase/pando/internal/store"
@@ -122,6 +123,13 @@ func (t *tx) gateQueue() {
 	last.commits = true
 	if len(supposed) > 0 { // there is one insert
 		conditions(last, supposed)
+	}
+	if t.s.clock != nil {
+		last.sql += " RETURNING pg_current_xact_id()"
+		last.row = func(_ *query, v [][]byte) error {
+			t.xid = strconv.FormatInt(int64Of(v[0]), 10)
+			return nil
+		}
 	}
 	t.queue = inserts
 }

@@ -26,21 +26,40 @@ const (
 
 // Read runs fn on one consistent snapshot.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
-	one := store.IsOne(ctx)
+	// Where servers do not hear of each other's commits, all read what the primary
+	// shows, and look each time whether they know the newest catalog.
+	deafened := !s.alone && s.clock == nil && !s.opts.OneShot
+	one := store.IsOne(ctx) && !deafened
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
 	began, moved, lost := time.Now(), 0, 0
+	var front position.N
 	for try := 1; ; try++ {
-		r := &snapshot{one: one, primary: primary || try == readTries-1, floor: s.index.Frontier()}
+		r := &snapshot{one: one, primary: primary || deafened || try == readTries-1, floor: s.present().Safe()}
+		if s.clock != nil {
+			x, err := s.clock.Ready(ctx)
+			if err != nil {
+				return err
+			}
+			if front == 0 {
+				front = x.Frontier()
+			}
+			r.stream = streamRead{x: x, front: front, again: try > 1}
+		}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
 		if s.coming.Load() > 0 {
 			r.one = false // the snapshot has to tell which catalog it shows
 		}
 		err := fn(r)
 		r.end()
+		if r.again == nil && s.clock != nil {
+			if held := r.releaseRead(ctx); held != nil && r.again == nil {
+				return held
+			}
+		}
 		if r.again == nil {
 			return err
 		}
@@ -51,7 +70,10 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			moved++
 			try--
 		}
-		if isLost(r.again) && time.Since(began) < s.opts.WriteWait {
+		if errors.Is(r.again, position.ErrRetired) {
+			front = 0 // positions of another index, perhaps of another epoch
+		}
+		if (isLost(r.again) || s.clock != nil && (errors.Is(r.again, errNotWhatItWas) || errors.Is(r.again, position.ErrRetired))) && time.Since(began) < s.opts.WriteWait {
 			try-- // a node that comes and goes is waited for like one that is gone
 			lost++
 			if err := pause(ctx, lost); err != nil {
@@ -66,6 +88,14 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.behind {
 			if err := s.refresh(ctx); err != nil {
 				return err
+			}
+			if s.clock != nil && s.Catalog() == r.cat { // nobody has, or it is not shown yet
+				if moved++; moved > movedTries/5 {
+					return givenUp(r.again)
+				}
+				if err := pause(ctx, moved); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -93,6 +123,8 @@ type snapshot struct {
 	reached position.N // it showed everything up to here before the snapshot was opened
 	limit   position.N // it must not be beyond; 0: no limit
 	c       *conn
+	stream  streamRead
+	stamped bool // floor and reached are what the replica itself has said
 
 	begun bool
 	asked bool
@@ -104,6 +136,14 @@ type snapshot struct {
 func (r *snapshot) Stamp() position.N {
 	r.need = max(r.need, r.floor) // so must the node that is chosen
 	return r.floor
+}
+
+// Epoch is that of the stamp.
+func (r *snapshot) Epoch() position.Epoch {
+	if r.stream.x == nil {
+		return position.Epoch{}
+	}
+	return r.stream.x.Epoch()
 }
 
 func (r *snapshot) found(...*pando.Record) {}
@@ -133,6 +173,9 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 		r.one, r.again = false, errors.New("postgres: more than one question")
 		return errAgain
 	}
+	if r.s.clock != nil {
+		return r.useStreamed(ctx, tags)
+	}
 	need, pending := r.s.index.Need(append(tags, catalogTag))
 	if mutant.ReplicaUnchecked {
 		need, pending = 0, false
@@ -147,8 +190,39 @@ func (r *snapshot) use(ctx context.Context, tags []position.Tag) error {
 	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.s.index.Frontier() {
 		need = max(need, t.N)
 	}
+	return r.connect(ctx, max(need, r.need), pending || r.primary)
+}
+
+// useStreamed is use where a stream tells of commits.
+func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
+	r.stream.tags = append(r.stream.tags, tags...)
+	need := r.stampedNeed(append(tags, catalogTag))
+	if mutant.ReplicaUnchecked {
+		need = 0
+	}
+	if r.c != nil {
+		if need > r.floor { // only a newer snapshot will do
+			return r.elsewhere(errors.New("postgres: the snapshot is too old"))
+		}
+		return nil
+	}
+	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.stream.x.Frontier() {
+		need = max(need, t.N)
+	}
+	if r.stream.again {
+		// Later questions may need more than the first: this snapshot shall do for all.
+		need = max(need, r.stream.front)
+	}
+	if err := r.connect(ctx, need, r.primary); err != nil || r.replica {
+		return err
+	}
+	return r.settled(ctx, need)
+}
+
+// connect takes a connection to a node that has replayed need.
+func (r *snapshot) connect(ctx context.Context, need position.N, primary bool) error {
 	var err error
-	r.node, r.c, err = r.s.nodes.reader(ctx, max(need, r.need), pending || r.primary)
+	r.node, r.c, err = r.s.nodes.reader(ctx, need, primary)
 	if err != nil {
 		r.node, r.c = nil, nil
 		return err
@@ -238,6 +312,9 @@ func (r *snapshot) elsewhere(why error) error {
 // run sends statements, and says whether a failure is one that another node, or
 // another try, may not have.
 func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query) error {
+	if r.s.clock != nil {
+		return r.runStreamed(ctx, tags, batch)
+	}
 	var at bound
 	if position.SessionOf(ctx) != nil || r.limit > 0 {
 		// Behind the rest: the snapshot does not go beyond what is there by then.
@@ -247,6 +324,39 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 	if err == nil {
 		return r.judge(ctx, tags, at)
 	}
+	return r.failedRun(ctx, err)
+}
+
+// runStreamed is run where a stream tells of commits. The mark of a replica is
+// taken before the snapshot, in a transaction of its own.
+func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch []*query) error {
+	need := r.stampedNeed(append(tags, catalogTag))
+	if mutant.ReplicaUnchecked {
+		need = 0
+	}
+	var before, after mark
+	all := make([]*query, 0, len(batch)+2)
+	if r.replica && !r.stamped {
+		all = append(all, before.query(stampSQL, true))
+	} else {
+		before = mark{replica: r.replica, timeline: r.stream.x.Epoch().Timeline, known: true}
+	}
+	all = append(all, batch...)
+	bound := after.query(boundSQL, false)
+	if end := len(all) - 1; end >= 0 && all[end].sql == "COMMIT" {
+		all = append(all[:end], bound, all[end]) // the snapshot is there until then
+	} else {
+		all = append(all, bound)
+	}
+	if err := r.c.run(ctx, all...); err != nil {
+		return r.failedRun(ctx, err)
+	}
+	return r.judgeMarks(need, before, after)
+}
+
+// failedRun says whether a failure is one that another node, or another try, may
+// not have.
+func (r *snapshot) failedRun(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
@@ -258,6 +368,8 @@ func (r *snapshot) run(ctx context.Context, tags []position.Tag, batch ...*query
 	case conflictsWithRecovery(err), codeOf(err) == codeSerialization:
 		r.primary = true
 	case isSchemaError(err) && r.s.coming.Load() > 0: // it is made, and will be published in a moment
+		r.primary, err = true, errMoved
+	case isSchemaError(err) && r.s.clock != nil && r.s.Catalog() == r.cat: // another server has changed it
 		r.primary, err = true, errMoved
 	case isSchemaError(err) && (r.replica || r.s.Catalog() != r.cat):
 		r.primary = true

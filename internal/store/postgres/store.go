@@ -16,12 +16,16 @@ import (
 type Store struct {
 	opts  Options
 	log   *slog.Logger
-	index *position.Index
+	index *position.Index // of the commits made here; unused where there is a stream
+	clock *position.Clock // nil: no stream tells of commits
+	deaf  string          // why it does not; "" if it does, or was not asked to
+	alone bool            // nobody else writes; false in a cluster
 	hosts []address
 	nodes *nodes
 	lease *lease // nil: none is held
 
 	now      atomic.Pointer[current]
+	term     atomic.Uint64 // of _pando_meta, under which this server may write
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
 	catalogs store.Versions
@@ -48,8 +52,8 @@ var _ store.Store = (*Store)(nil)
 // KindUnavailable one. No message shows a password.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
-	s.commits = commits{index: opts.Index, sinks: opts.Sinks}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, clock: opts.Clock, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
+	s.commits = commits{index: opts.Index, sinks: opts.Sinks, clock: opts.Clock, wait: s.opts.CommitWait}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
 		return nil, err
@@ -79,10 +83,8 @@ func (s *Store) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.opts.OneShot {
-		if s.lease, err = s.takeLease(ctx, c); err != nil {
-			return err
-		}
+	if err := s.takePlace(ctx, n, c); err != nil {
+		return err
 	}
 	now, at, err := s.load(ctx, n, c)
 	if err != nil {
@@ -91,12 +93,17 @@ func (s *Store) start(ctx context.Context) error {
 	s.version.Store(now.cat.Version)
 	s.catalogs.Add(now.cat)
 	s.now.Store(now)
-	s.commits.timeline, s.commits.last = at.timeline, at.n
-	s.index.Forget(at.n)
+	if s.clock == nil {
+		s.commits.timeline, s.commits.last = at.timeline, at.n
+		s.index.Forget(at.n)
+	}
 	if s.lease != nil {
 		s.lease.start()
 	}
 	s.watching.Go(s.watchCatalog)
+	if s.clock != nil && !s.opts.OneShot && !s.opts.RefuseDegraded {
+		s.watching.Go(s.watchDegraded)
+	}
 	return nil
 }
 
@@ -202,7 +209,7 @@ func (s *Store) refresh(ctx context.Context) error {
 	s.catalogs.Add(now.cat)
 	s.publish(now.cat, now.gate)
 	s.nextVersion(now.cat.Version)
-	if foreign {
+	if foreign && s.clock == nil {
 		s.commits.foreign(at.timeline, at.n, true)
 	}
 	return nil

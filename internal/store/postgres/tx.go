@@ -37,6 +37,7 @@ type tx struct {
 	weight  int            // bytes of its values
 	guesses int            // suppositions among it
 	saw     []position.Tag // records that were supposed to be there
+	seen    position.N     // nothing that it was told lies beyond; where there is a stream
 	ended   bool
 
 	again  error // why fn is to be run again
@@ -69,7 +70,10 @@ func (s *Store) newTx(ctx context.Context, m mode) *tx {
 }
 
 // Stamp is a position such that the transaction sees every commit up to it.
-func (t *tx) Stamp() position.N { return t.s.index.Frontier() }
+func (t *tx) Stamp() position.N { return t.s.present().Safe() }
+
+// Epoch is that of the stamp.
+func (t *tx) Epoch() position.Epoch { return t.s.present().Epoch() }
 
 // usable tells whether the transaction can go on.
 func (t *tx) usable(ctx context.Context) error {

@@ -57,7 +57,7 @@ func (s *Store) given(ctx context.Context, timeline uint32, n position.N) {
 // Judge says what a position that a client presents is worth now.
 func (s *Store) Judge(t position.Token) position.Verdict {
 	state := s.nodes.watcher.State()
-	latest := s.index.Latest()
+	latest := s.present().Latest()
 	if g := s.positions.greatest(); g.Timeline == state.Timeline() {
 		latest = max(latest, g.N)
 	}

@@ -154,6 +154,9 @@ func (t *tx) finish(err error, committing chan<- struct{}) result {
 	}
 	if t.again != nil || err != nil {
 		t.undo()
+		if t.again == nil {
+			t.s.awaitSeen(t.ctx, t.seen)
+		}
 		return result{err: err, again: t.again, how: t.how}
 	}
 	t.ended = true
@@ -171,9 +174,10 @@ func (t *tx) finishReading() result {
 		err = t.leave(commitQuery())
 	}
 	t.release()
+	t.s.awaitSeen(t.ctx, t.seen)
 	switch code := codeOf(err); {
 	case err == nil:
-		return result{pos: t.s.index.Frontier()}
+		return result{pos: t.s.present().Frontier()}
 	case code == codeSerialization || code == codeDeadlock || isLost(err):
 		return result{again: err}
 	}
@@ -205,12 +209,13 @@ func (t *tx) undo() {
 // how far what it saw may go.
 func (t *tx) leave(q *query) error {
 	session := position.SessionOf(t.ctx)
-	if session == nil {
+	if session == nil && t.s.clock == nil {
 		return t.c.run(context.Background(), q)
 	}
 	var at where
 	err := t.c.run(context.Background(), q, at.query(t.node))
 	if err == nil {
+		t.seen = max(t.seen, at.n)
 		t.s.given(t.ctx, at.timeline, at.n)
 	}
 	return err
@@ -254,7 +259,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
 		t.gateQueue()
 	} else {
-		open = t.opening(false)
+		open = t.opening(t.s.clock != nil)
 	}
 	all := append(open, t.queue...)
 	own := len(all)
@@ -265,8 +270,11 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	} else {
 		all = append(all, commit)
 	}
-	if !t.s.nodes.sole() || position.SessionOf(t.ctx) != nil {
+	if !t.s.nodes.sole() || position.SessionOf(t.ctx) != nil || t.s.clock != nil {
 		all = append(all, at.query(t.node))
+	}
+	if t.s.clock != nil && t.xid != "" {
+		t.s.commits.own.put(t.number(), t.changes)
 	}
 	t.s.commits.depart(f)
 	close(committing)
@@ -296,6 +304,10 @@ func (t *tx) commit(committing chan<- struct{}) result {
 // committed tells everybody.
 func (t *tx) committed(f *flight, at where) result {
 	s := t.s
+	if s.clock != nil {
+		t.release() // others need the connection while this one waits
+		f.xid = t.number()
+	}
 	n := s.commits.land(f, at.timeline, at.n, t.published)
 	s.stats.writes.Add(1)
 	s.given(t.ctx, at.timeline, min(n, at.n)) // the log is not beyond that: who has it all has this

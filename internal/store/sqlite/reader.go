@@ -80,6 +80,9 @@ var errEnded = errors.New("sqlite: the transaction was ended by an earlier failu
 // ahead of it: when another program wrote, positions move on in memory only.
 func (r *reader) Stamp() position.N { return position.N(max(r.meta.csn, r.floor)) }
 
+// Epoch is the zero value: positions are compared by this process alone.
+func (r *reader) Epoch() position.Epoch { return position.Epoch{} }
+
 // Catalog is the catalog as of the snapshot. If it cannot be read, it is the
 // newest published one: whoever asks gets errors from the tables soon enough.
 func (r *reader) Catalog() *store.Catalog {

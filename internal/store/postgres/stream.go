@@ -1,0 +1,319 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+)
+
+// Where a stream tells of all commits, of other servers and of other programs too
+// (internal/cluster), a store goes by that alone (data-path.md, section 7a):
+//
+//   - A commit is answered when S has reached it, so that every server judges by it.
+//   - A read notes how far the index knows the log when it begins: whatever was
+//     answered to anybody before lies within that. What it reads must hold the last
+//     change of its tags up to there. A replica says how far it is in a statement
+//     before the question and again in one behind it, the primary shows everything up
+//     to S.
+//   - What was read is answered when S has reached the last change that it can have
+//     seen. So whatever is put into a cache has been answered by then.
+//
+// Everything that is compared is of one index. If another one has taken its place
+// by the end, the read begins anew.
+
+// present is the index of now.
+func (s *Store) present() *position.Index {
+	if s.clock != nil {
+		return s.clock.Index()
+	}
+	return s.index
+}
+
+// streamed waits until everybody knows of a commit, and is its position. Nobody
+// waits longer than commits.wait: by then every server has heard of it, or knows that
+// it has not heard. flushed is how far the log was on disk behind the commit.
+func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, published func()) position.N {
+	ctx, cancel := context.WithTimeout(context.Background(), k.wait)
+	defer cancel()
+	k.own.put(f.xid, f.batch.Changes)
+	n := flushed
+	for ctx.Err() == nil {
+		x := k.clock.Index()
+		if !x.Streamed() || x.Epoch().Timeline != timeline {
+			if !k.clock.Await(ctx, x) {
+				break
+			}
+			continue
+		}
+		at, err := x.AwaitCommit(ctx, f.xid, flushed)
+		if err == nil {
+			n = at
+			break
+		}
+		if !errors.Is(err, position.ErrRetired) {
+			break
+		}
+	}
+	published()
+	return n
+}
+
+// own keeps the changes that were committed here until the stream brings them: it
+// knows less of them than who made them.
+type own struct {
+	mu    sync.Mutex
+	by    map[uint64][]changes.Change
+	order []uint64
+}
+
+// ownMost is how many transactions are remembered; the stream is not that late.
+const ownMost = 4096
+
+func (o *own) put(xid uint64, list []changes.Change) {
+	if xid == 0 || len(list) == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.by == nil {
+		o.by = make(map[uint64][]changes.Change)
+	}
+	if _, ok := o.by[xid]; !ok {
+		o.order = append(o.order, xid)
+	}
+	o.by[xid] = list
+	for len(o.order) > ownMost {
+		delete(o.by, o.order[0])
+		o.order = o.order[1:]
+	}
+}
+
+func (o *own) take(xid uint64) []changes.Change {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := o.by[xid]
+	delete(o.by, xid)
+	return list
+}
+
+// number is the transaction's, 0 if it is not known.
+func (t *tx) number() uint64 {
+	n, _ := strconv.ParseUint(t.xid, 10, 64)
+	return n
+}
+
+// awaitSeen waits until what a transaction that is not kept was told may be
+// answered: a refusal tells of others' commits too.
+func (s *Store) awaitSeen(ctx context.Context, seen position.N) {
+	if s.clock == nil || seen == 0 || s.clock.Age() > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opts.CommitWait)
+	defer cancel()
+	x := s.clock.Index()
+	if x.Streamed() {
+		_ = x.AwaitSafe(ctx, seen)
+	}
+}
+
+// mark asks a node how far it is: a replica before the question how far it has
+// replayed, any node behind it what it cannot have gone beyond. Redo makes a
+// commit visible before it says so, hence what was received; without a receiver
+// nobody knows.
+type mark struct {
+	replica  bool
+	timeline uint32
+	n        position.N
+	known    bool
+}
+
+const (
+	stampSQL = `SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn() - '0/0',
+		(SELECT received_tli FROM pg_stat_get_wal_receiver())::text`
+	boundSQL = `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery()
+			THEN CASE WHEN pg_last_wal_receive_lsn() IS NOT NULL THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0' END
+			ELSE pg_current_wal_flush_lsn() - '0/0' END,
+		CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_get_wal_receiver())::text
+			ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END`
+)
+
+// query asks; where alone, in a transaction of its own, lest the question's
+// snapshot be older.
+func (m *mark) query(sql string, alone bool) *query {
+	return &query{text: true, sql: sql, commits: alone, row: func(_ *query, v [][]byte) error {
+		*m = mark{replica: string(v[0]) == "t"}
+		if v[1] == nil {
+			return nil
+		}
+		n, err := strconv.ParseUint(string(v[1]), 10, 64)
+		if err != nil {
+			return err
+		}
+		m.n = position.N(n)
+		if v[2] == nil {
+			return nil // there is no receiver, or we may not know
+		}
+		base := 10
+		if !m.replica {
+			base = 16
+		}
+		tl, err := strconv.ParseUint(string(v[2]), base, 32)
+		if err != nil {
+			return err
+		}
+		m.timeline, m.known = uint32(tl), true
+		return nil
+	}}
+}
+
+// streamRead is what a snapshot keeps where there is a stream.
+type streamRead struct {
+	x     *position.Index
+	front position.N // F when the read began, before any try: what was answered by then
+	again bool       // a try of it has failed
+	tags  []position.Tag
+	upper position.N // nothing that was read lies beyond
+}
+
+// stampedNeed is how far a node must be to answer a question about tags.
+func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
+	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need)
+}
+
+// settled waits until S is where the primary can be asked for need.
+func (r *snapshot) settled(ctx context.Context, need position.N) error {
+	if r.stream.x.Safe() < need {
+		wait, cancel := context.WithTimeout(ctx, r.s.opts.WriteWait)
+		defer cancel()
+		if err := r.stream.x.AwaitSafe(wait, need); err != nil {
+			return r.unsettled(ctx, err)
+		}
+	}
+	r.floor = r.stream.x.Safe()
+	return nil
+}
+
+// unsettled is what becomes of a read that has waited in vain.
+func (r *snapshot) unsettled(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, position.ErrRetired):
+		r.again = err
+		return errAgain
+	}
+	return &pando.Error{
+		Kind: pando.KindUnavailable, Err: err,
+		Message: "The servers do not hear of each other's changes at the moment. Please try again in a moment.",
+	}
+}
+
+// judgeMarks tells whether what was read between two marks may be used.
+func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
+	epoch := r.stream.x.Epoch()
+	switch {
+	case after.replica != r.replica:
+		return r.elsewhere(errNotWhatItWas)
+	case r.s.clock.Age() > 0: // there is nobody to receive from
+		if r.replica && !r.stamped && before.n < need {
+			return r.elsewhere(errNotWhatItWas)
+		}
+		return nil
+	case !after.known || after.timeline != epoch.Timeline:
+		return r.elsewhere(errNotWhatItWas)
+	case r.replica && (!before.known || !before.replica || before.timeline != epoch.Timeline || after.n < before.n):
+		return r.elsewhere(errNotWhatItWas)
+	}
+	if r.replica {
+		r.node.member.Learn(before.n)
+		if !r.stamped {
+			r.floor, r.reached, r.stamped = before.n, before.n, true
+		}
+	}
+	r.stream.upper = max(r.stream.upper, after.n)
+	if r.floor < need || r.floor < r.stream.x.Base() {
+		return r.elsewhere(errors.New("postgres: the node has not come as far"))
+	}
+	return nil
+}
+
+var errNotWhatItWas = errors.New("postgres: the node is not what it was")
+
+// releaseRead waits until what was read may be answered. The connection has been
+// given back.
+func (r *snapshot) releaseRead(ctx context.Context) error {
+	x := r.stream.x
+	if x == nil || r.s.clock.Age() > 0 {
+		return nil
+	}
+	if r.stream.upper > 0 {
+		wait, cancel := context.WithTimeout(ctx, r.s.opts.WriteWait)
+		defer cancel()
+		n, err := x.AwaitRelease(wait, r.stream.upper, r.stream.tags)
+		if err != nil {
+			return r.unsettled(ctx, err)
+		}
+		r.s.given(ctx, x.Epoch().Timeline, n)
+	}
+	if r.s.clock.Index() != x {
+		r.again = position.ErrRetired
+		return errAgain
+	}
+	return nil
+}
+
+// Bring makes sure that the catalog is at least of a version that a commit of the
+// stream has made; 0 stands for whatever the primary shows. It is called before the
+// index learns of that commit, so that who judges by it knows the rules that it made.
+func (s *Store) Bring(ctx context.Context, version uint64) error {
+	if version > 0 && s.Catalog().Version >= version {
+		return nil
+	}
+	for try := 1; ; try++ {
+		if err := s.refresh(ctx); err != nil {
+			return err
+		}
+		// Its commit may be in the log and not be shown yet.
+		if s.Catalog().Version >= version {
+			return nil
+		}
+		if err := pause(ctx, min(try, 4)); err != nil {
+			return err
+		}
+	}
+}
+
+// watchDegraded lets reads go on without a lease while there is no primary that
+// could answer a write.
+func (s *Store) watchDegraded() {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	var since time.Time
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-tick.C:
+		}
+		if s.nodes.watcher.State().Primary() != nil {
+			since = time.Time{}
+			s.clock.Degrade(false)
+			continue
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if time.Since(since) > degradedAfter {
+			s.clock.Degrade(true)
+		}
+	}
+}
+
+// degradedAfter is for how long there must be no primary.
+const degradedAfter = time.Second

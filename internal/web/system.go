@@ -1,0 +1,26 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pandobase/pando"
+)
+
+// system shows superusers the state of everything below: the servers of the
+// cluster, the database's hosts, the caches and what they are good for.
+func system(c *call) error {
+	if c.h.cfg.System == nil {
+		return pando.NotFound()
+	}
+	facts, err := c.h.cfg.System(c.r.Context())
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(facts)
+	if err != nil {
+		return fmt.Errorf("system: %w", err)
+	}
+	c.json(200, b)
+	return nil
+}
