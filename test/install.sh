@@ -4,7 +4,7 @@
 # sqlite3 shell as another program that writes to our file, strace to record
 # what a power loss would leave; PostgreSQL, and Patroni, etcd and PgBouncer
 # around it, and Redis, for internal/localcluster.
-# around it, for internal/localcluster.
+# The S3 server is a Go program, built once from test/s3server/gateway.
 # Quick and silent when nothing is missing. Needs root only to install.
 set -eu
 cd "$(dirname "$0")/.."
