@@ -43,7 +43,9 @@ var layers = map[string]int{
 	"internal/store/sqlite":   3,
 	"internal/store/postgres": 3,
 	"internal/cache/memory":   3,
+	"internal/cache/redis":    3,
 	"internal/changes/local":  3,
+	"internal/changes/wal":    3,
 	"internal/blob/disk":      3,
 	"internal/blob/s3":        3,
 
@@ -69,9 +71,9 @@ var layers = map[string]int{
 
 // allowed are imports within one layer, or of services by name.
 var allowed = map[string][]string{
-	"internal/store/sqlite":   {"internal/store/sqlgen"}, // the dialect's SQL is generated there
-	"internal/store/postgres": {"internal/store/sqlgen"},
-	"internal/rule":           {"internal/indexdef"}, // a back relation over a unique index is one record
+	"internal/store/sqlite":   {"internal/store/sqlgen"},                         // the dialect's SQL is generated there
+	"internal/store/postgres": {"internal/store/sqlgen", "internal/changes/wal"}, // what its tables mean in the log
+	"internal/rule":           {"internal/indexdef"},                             // a back relation over a unique index is one record
 	"internal/web":            {"internal/pages"},
 	"internal/topology":       {"internal/position"}, // how far a replica is, is a position
 }
@@ -79,12 +81,15 @@ var allowed = map[string][]string{
 // maxServiceImport: services know contracts, never adapters.
 const maxServiceImport = 2
 
-// drivers may be imported in exactly one package each.
-var drivers = map[string]string{
-	"modernc.org/sqlite":           "internal/store/sqlite",
-	"github.com/jackc/pgx/v5":      "internal/store/postgres",
-	"github.com/maypok86/otter/v2": "internal/cache/memory",
-	"github.com/minio/minio-go/v7": "internal/blob/s3",
+// drivers may be imported in these packages only. The log of a PostgreSQL database
+// is read over a connection of pgx, and is no part of a store.
+var drivers = map[string][]string{
+	"modernc.org/sqlite":           {"internal/store/sqlite"},
+	"github.com/jackc/pgx/v5":      {"internal/store/postgres", "internal/changes/wal"},
+	"github.com/jackc/pglogrepl":   {"internal/changes/wal"},
+	"github.com/maypok86/otter/v2": {"internal/cache/memory"},
+	"github.com/redis/rueidis":     {"internal/cache/redis"},
+	"github.com/minio/minio-go/v7": {"internal/blob/s3"},
 }
 
 // outside are not part of the product: tests, benchmarks, examples.
@@ -108,8 +113,8 @@ func TestLayers(t *testing.T) {
 			continue
 		}
 		for _, imp := range p.Imports {
-			if driver, home := driverOf(imp); driver != "" && name != home {
-				t.Errorf("%s imports the driver %s: only %s may", name, imp, home)
+			if homes := homesOf(imp); homes != nil && !slices.Contains(homes, name) {
+				t.Errorf("%s imports the driver %s: only %s may", name, imp, strings.Join(homes, " and "))
 			}
 			if !strings.HasPrefix(imp, module) {
 				if name == "." && strings.Contains(strings.Split(imp, "/")[0], ".") {
@@ -180,11 +185,12 @@ func isOutside(name string) bool {
 	return slices.Contains(outside, first)
 }
 
-func driverOf(imp string) (driver, home string) {
-	for d, h := range drivers {
+// homesOf are the packages that may import imp; nil if it is no driver.
+func homesOf(imp string) []string {
+	for d, homes := range drivers {
 		if imp == d || strings.HasPrefix(imp, d+"/") {
-			return d, h
+			return homes
 		}
 	}
-	return "", ""
+	return nil
 }

@@ -29,7 +29,7 @@ func Backup(ctx context.Context, place Place, archive, version string, progress 
 	if err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2}, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -123,24 +123,6 @@ func sharedDirError(dir string) error {
 	return nil
 }
 
-// alone refuses a server whose files no other can have, in a cluster.
-func (b *blobStore) alone() error {
-	if b.shared {
-		return nil
-	}
-	return pando.Invalid("This server keeps its files in its data directory, where no other server has them. Copy them to a place that all can reach, and name it with --blob s3://BUCKET?endpoint=… or --blob file:///SHARED/DIR.")
-}
-
-// sameAs refuses a server that has other files than the members of its cluster,
-// whose fingerprint is recorded; "" is the first member.
-func (b *blobStore) sameAs(ctx context.Context, recorded string) error {
-	own, err := b.fingerprint(ctx)
-	if err != nil || recorded == "" || own == recorded {
-		return err
-	}
-	return pando.Invalid("The servers of this cluster keep their files elsewhere than in %s: give this one the same --blob. If it is a directory, see that the same share is mounted there.", b.address)
-}
-
 // checkBlob finds what cannot be right in an address of files.
 func checkBlob(place Place) error {
 	if place.Blob == "" {

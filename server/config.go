@@ -23,6 +23,8 @@ const (
 	DefaultStop      = 10 * time.Second
 	DefaultWriteWait = 5 * time.Second
 	DefaultReadWait  = 2 * time.Second
+	DefaultCacheTTL  = 24 * time.Hour
+	DefaultShadow    = 1000
 )
 
 // maxReaders is far beyond what any machine has use for: each reader keeps some
@@ -52,6 +54,15 @@ type Config struct {
 	// reckoning; 0 follows the machine or the container's limit, below 0 there
 	// is no cache.
 	CacheSize int64
+	// Cache names the cache servers of a cluster, redis://user:password@host,host or
+	// rediss://… over TLS; "" means none.
+	Cache string
+	// CacheTTL is how long a cache server keeps an answer, a tenth more or less; 0
+	// means a day. Answers do not become false with time: it is for tidiness.
+	CacheTTL time.Duration
+	// ShadowReads has one in so many answers from a cache read again and compared; 0
+	// means 1,000, below 0 none.
+	ShadowReads int
 	// Readers is how many reads of the database may run at once; 0 follows the
 	// machine.
 	Readers int
@@ -62,6 +73,17 @@ type Config struct {
 	// WriteWait is how long a write waits for PostgreSQL's primary when there is
 	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
 	WriteWait time.Duration
+
+	// ClusterSecret is shared by the servers of a cluster, which use one PostgreSQL
+	// database: at least 16 characters, or two such secrets with a line break between,
+	// of which the first is presented and both are accepted; "" means one server.
+	ClusterSecret string
+	// Advertise is the address, host:port, at which the other servers reach this one;
+	// "" means the host of HTTP and a free port.
+	Advertise string
+	// RefuseDegraded refuses reads while the database has no primary, instead of
+	// answering with what was known last and marking that with Age.
+	RefuseDegraded bool
 
 	// ReadWait is how long a read waits while a server of a cluster does not hear of
 	// the others' changes, before it fails with a KindUnavailable error; 0 means 2
@@ -113,6 +135,12 @@ func (c Config) withDefaults() Config {
 	if c.ReadWait == 0 {
 		c.ReadWait = DefaultReadWait
 	}
+	if c.CacheTTL == 0 {
+		c.CacheTTL = DefaultCacheTTL
+	}
+	if c.ShadowReads == 0 {
+		c.ShadowReads = DefaultShadow
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -140,7 +168,7 @@ func (c Config) Check() error {
 	if c.Readers < 0 || c.Readers > maxReaders {
 		return pando.Invalid("--readers: %d is not between 1 and %d: leave it out, or give how many reads may run at once.", c.Readers, maxReaders)
 	}
-	return nil
+	return c.checkTier()
 }
 
 // pagesDir is the directory of pages, "" if there is none.

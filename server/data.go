@@ -25,7 +25,7 @@ func OpenData(place Place) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2, writer: importPages}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 2, writer: importPages}, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type database struct {
 	reload func(address string) error
 	// hosts is what is known of each host; nil: there are none.
 	hosts func() topology.Status
+	// member is this server's part in the stream of all commits; nil: there is none.
+	member *member
 	// served is which host has answered how many reads.
 	served func() []postgres.Served
 }
@@ -40,13 +42,14 @@ type databaseCounts struct {
 
 // openDatabase opens the database of a place, for a server or for one task
 // beside it, and puts into an empty one what every database has.
-func openDatabase(cfg Config, place Place, l limits, index *position.Index, sinks []changes.Sink) (*database, error) {
+// m is how a server hears of other servers' commits; nil for a task.
+func openDatabase(cfg Config, place Place, l limits, index *position.Index, sinks []changes.Sink, m *memberConfig) (*database, error) {
 	var db *database
 	var err error
 	if place.Database == "" {
 		db, err = openSQLite(cfg, place.Dir, l, index, sinks)
 	} else {
-		db, err = openPostgres(cfg, place, index, sinks)
+		db, err = openPostgres(cfg, place, index, sinks, m)
 	}
 	if err != nil {
 		return nil, err
@@ -55,6 +58,14 @@ func openDatabase(cfg Config, place Place, l limits, index *position.Index, sink
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// Close leaves the cluster, then closes the database.
+func (d *database) Close() error {
+	if d.member == nil {
+		return d.Store.Close()
+	}
+	return errors.Join(d.member.close(), d.Store.Close())
 }
 
 func openSQLite(cfg Config, dir string, l limits, index *position.Index, sinks []changes.Sink) (*database, error) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/doctor"
 	"github.com/pandobase/pando/internal/store/postgres"
 )
@@ -44,7 +45,15 @@ func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(checks, doctor.CheckDatabase(hosts)...), nil
+	checks = append(checks, doctor.CheckDatabase(hosts)...)
+	if cfg.Cache == "" {
+		return checks, nil
+	}
+	servers, err := redis.ParseURL(cfg.Cache)
+	if err != nil {
+		return nil, err
+	}
+	return append(checks, doctor.CheckCaches(redis.Examine(ctx, servers), cfg.CacheTTL)...), nil
 }
 
 // Worst is the worst level among checks.

@@ -63,8 +63,6 @@ func measure(cfg Config) limits {
 	l.bodies = min(max(int64(l.memory/4), 32*megabyte), 1024*megabyte)
 	l.cache = cfg.CacheSize
 	switch {
-	case cfg.Database != "":
-		l.cache = 0 // until the stream of changes tells what others have written
 	case l.cache < 0:
 		l.cache = 0
 	case l.cache == 0:
@@ -73,9 +71,20 @@ func measure(cfg Config) limits {
 	return l
 }
 
+// roomyPercent is how much garbage the heap may hold for each byte in use, in
+// percent, where there is memory enough: collecting it is a twentieth of the work of
+// a cached read at Go's 100.
+const (
+	roomyPercent = 200
+	roomyMemory  = 1024 * megabyte
+)
+
 // apply sets the runtime's limit to nine tenths of the container's, less what
 // SQLite takes beside it. GOMEMLIMIT, where given, stays as it is.
 func (l *limits) apply() {
+	if l.memory >= roomyMemory && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(roomyPercent)
+	}
 	if !l.limited || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}

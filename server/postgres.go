@@ -26,7 +26,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // openPostgres opens a PostgreSQL database: as the one server of it, if sinks
 // are to be told of its commits, else for one task beside a server.
-func openPostgres(cfg Config, place Place, index *position.Index, sinks []changes.Sink) (*database, error) {
+func openPostgres(cfg Config, place Place, index *position.Index, sinks []changes.Sink, m *memberConfig) (*database, error) {
 	o := postgres.Options{
 		URL: place.Database, Index: index, Sinks: sinks, OneShot: sinks == nil,
 		QueryTimeout: cfg.QueryTimeout, WriteWait: cfg.WriteWait, Logger: cfg.Log,
@@ -34,10 +34,8 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 	if o.OneShot {
 		o.Logger = quiet
 	} else {
-		var err error
-		if o.Identity, err = identity(place.Dir); err != nil {
-			return nil, err
-		}
+		o.Identity, o.Clock = m.self.ID, m.clock
+		o.Shared, o.RefuseDegraded = m.shared(), cfg.RefuseDegraded
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openingBound)
 	defer cancel()
@@ -45,8 +43,19 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 	if err != nil {
 		return nil, err
 	}
+	var joined *member
+	switch {
+	case o.OneShot:
+	case db.Deaf() != "":
+		cfg.Log.Warn("nothing is cached, and every read of a cluster goes to the primary: the database's log of changes cannot be followed", "reason", db.Deaf())
+	default:
+		if joined, err = m.join(ctx, db); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
 	return &database{
-		Store: db, kind: "postgresql",
+		member: joined,
+		Store:  db, kind: "postgresql",
 		counts: func() databaseCounts {
 			s := db.Stats()
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}

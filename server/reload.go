@@ -7,7 +7,7 @@ import (
 )
 
 // Reload takes over what of cfg can change while the server runs: the hosts of
-// its database. Anything else that differs is logged, and waits for the next
+// its database, and the cache servers if there are some. Anything else that differs is logged, and waits for the next
 // start. An error leaves everything as it is.
 func (s *Server) Reload(cfg Config) error {
 	if err := cfg.Check(); err != nil {
@@ -23,6 +23,13 @@ func (s *Server) Reload(cfg Config) error {
 		}
 		s.log.Info("configuration read again", "database", MaskDatabase(cfg.Database))
 		s.cfg.Database = cfg.Database
+	}
+	if cfg.Cache != s.cfg.Cache && cfg.Cache != "" && s.parts.tier != nil {
+		if err := s.parts.reloadTier(cfg.Cache); err != nil {
+			return err
+		}
+		s.log.Info("configuration read again", "cache", MaskCache(cfg.Cache))
+		s.cfg.Cache = cfg.Cache
 	}
 	for _, name := range changedFields(s.cfg, cfg) {
 		s.log.Warn("a changed setting waits for the next start", "setting", name)

@@ -32,9 +32,10 @@ func config(dir string) server.Config {
 
 // running is a server that answers, and its end.
 type running struct {
-	info server.Info
-	stop context.CancelFunc
-	done chan error
+	info   server.Info
+	server *server.Server
+	stop   context.CancelFunc
+	done   chan error
 }
 
 func start(t *testing.T, cfg server.Config, prepare ...func(*server.Server)) *running {
@@ -49,7 +50,7 @@ func start(t *testing.T, cfg server.Config, prepare ...func(*server.Server)) *ru
 		p(s)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{stop: stop, done: make(chan error, 1)}
+	r := &running{server: s, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- s.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-r.done })
 	select {

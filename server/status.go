@@ -31,9 +31,16 @@ func (s *Server) status() map[string]any {
 		cache, counts := p.cache.Stats(), p.cached.Counts()
 		facts["cacheBytes"], facts["cacheEntries"] = cache.Bytes, cache.Entries
 		facts["cacheHits"], facts["cacheMisses"] = counts.Hits, counts.Misses
+		facts["cache"] = p.cacheStatus()
 	}
 	if hosts := s.parts.store.hosts; hosts != nil {
 		facts["hosts"] = hosts()
+	}
+	if m := s.parts.store.member; m != nil {
+		facts["cluster"] = factsOf(m.node.Status())
+		if m.self.Address != "" {
+			facts["mode"] = "cluster"
+		}
 	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
 	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
@@ -58,6 +65,9 @@ func (p *parts) measure() {
 		counter("pando_db_retries_total", "Transactions run again, because others were in their way.", nil, func() float64 { return float64(p.store.counts().retries) })
 		p.registry.MustRegister(hostMetrics{p.store.hosts, p.store.served})
 	}
+	if m := p.store.member; m != nil {
+		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock})
+	}
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."
 		label := func(result string) prometheus.Labels { return prometheus.Labels{"tier": "memory", "result": result} }
@@ -70,6 +80,7 @@ func (p *parts) measure() {
 		gauge("pando_cache_bytes", "Bytes in the cache, by its own reckoning.", func() float64 { return float64(p.cache.Stats().Bytes) })
 		gauge("pando_cache_entries", "Facts in the cache.", func() float64 { return float64(p.cache.Stats().Entries) })
 	}
+	p.measureTier()
 	gauge("pando_changes_waiting", "Commits that followers of the changes have not seen yet.", func() float64 { return float64(p.stream.Stats().Batches) })
 	counter("pando_realtime_messages_total", "Events put into clients' queues.", nil, func() float64 { return float64(p.realtime.Stats().Sent) })
 	counter("pando_realtime_slow_clients_total", "Clients cut off because they did not keep up.", nil,

@@ -22,7 +22,7 @@ func OpenSuperusers(place Place) (*Superusers, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 1}, nil, nil)
+	db, err := openDatabase(Config{}.withDefaults(), place, limits{readers: 1}, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/cache/memory"
+	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
 	"github.com/pandobase/pando/internal/collections"
@@ -62,6 +64,7 @@ type parts struct {
 	facts      store.Facts
 	cache      *memory.Cache // nil: none
 	cached     *cached.Facts // nil: none
+	tier       *redis.Tier   // nil: none
 	stream     *local.Stream
 	blobs      *blobStore
 	passwords  *auth.Passwords
@@ -72,6 +75,7 @@ type parts struct {
 	auth        pando.Auth
 	files       *files.Files
 	realtime    *realtime.Realtime
+	live        atomic.Pointer[realtime.Realtime] // the same, for what runs before it is there
 	settings    pando.SettingsService
 
 	checkIP func(rec *pando.Record, ip string) error
@@ -114,26 +118,61 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	p.clock = position.NewClock(p.index, cfg.ReadWait)
 	p.stream = local.New(cfg.Log)
 	p.closers = append(p.closers, p.stream.Close)
-	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream})
+	var err error
+	if p.blobs, err = openBlobs(context.Background(), place, false); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.blobs.close)
+	member, err := p.prepareMember(cfg, place)
 	if err != nil {
 		return err
+	}
+	db, err := openDatabase(cfg, place, l, p.index, []changes.Sink{p.stream}, member)
+	if err != nil {
+		return errors.Join(err, member.close())
 	}
 	p.store = db
 	p.closers = append(p.closers, db.Close)
 	p.facts = store.Direct{Store: db}
-	if l.cache > 0 {
+	if l.cache > 0 && p.mayCache() {
 		if p.cache, err = memory.New(l.cache); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
 	}
-	if p.blobs, err = openBlobs(context.Background(), place, false); err != nil {
-		return err
-	}
-	p.closers = append(p.closers, p.blobs.close)
-	return nil
+	return p.useTier(cfg, member.sharedSecret())
 }
+
+// prepareMember is nil with SQLite, where nobody else commits. With PostgreSQL the
+// clock begins with an index that has no lease: nothing was heard of yet.
+func (p *parts) prepareMember(cfg Config, place Place) (*memberConfig, error) {
+	if place.Database == "" {
+		if cfg.ClusterSecret != "" {
+			return nil, pando.Invalid("PANDO_CLUSTER_SECRET makes a cluster of servers that share a PostgreSQL database: name it with --database, or unset the secret.")
+		}
+		return nil, nil
+	}
+	id, err := identity(place.Dir)
+	if err != nil {
+		return nil, err
+	}
+	p.clock.Replace(position.NewStreamIndex(position.Epoch{}, 0, 1))
+	m, err := newMemberConfig(cfg, id, p.clock, p.stream, func() bool {
+		live := p.live.Load()
+		return live != nil && live.Stats().Clients > 0
+	})
+	if err != nil || m.secret == nil {
+		return m, err
+	}
+	if m.files, err = p.blobs.fingerprint(context.Background()); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+// mayCache tells whether anything says of a cached fact that it holds no longer.
+func (p *parts) mayCache() bool { return p.store.kind == "sqlite" || p.store.member != nil }
 
 // connect makes the services.
 func (p *parts) connect(cfg Config, l limits) {
@@ -148,6 +187,7 @@ func (p *parts) connect(cfg Config, l limits) {
 		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log,
 	})
 	p.realtime = live
+	p.live.Store(live)
 	p.closers = append(p.closers, live.Close)
 	p.records = recs
 	p.collections = collections.New(collections.Config{
@@ -176,7 +216,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
-		Status: s.status, Registry: p.registry, Log: s.log, Extra: s.routes,
+		Status: s.status, Ready: p.ready, Age: p.clock.Age, Await: p.await, System: s.system, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
 	dir, err := s.cfg.pagesDir()
 	if err != nil {
@@ -201,6 +241,14 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 	return handler, err
 }
 
+// ready says why no requests should come here; nil if they should.
+func (p *parts) ready() error {
+	if p.store.member == nil {
+		return nil
+	}
+	return p.store.member.ready()
+}
+
 // close closes in the reverse order of opening.
 func (p *parts) close() error {
 	var errs []error
@@ -209,4 +257,10 @@ func (p *parts) close() error {
 	}
 	p.closers = nil
 	return errors.Join(errs...)
+}
+
+// await waits for a lease, where there are leases.
+func (p *parts) await(ctx context.Context) error {
+	_, err := p.clock.Ready(ctx)
+	return err
 }

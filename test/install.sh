@@ -3,8 +3,8 @@
 # the browser tests, Node and npm for the SDK, a C compiler for -race, the
 # sqlite3 shell as another program that writes to our file, strace to record
 # what a power loss would leave; PostgreSQL, and Patroni, etcd and PgBouncer
+# around it, and Redis, for internal/localcluster.
 # around it, for internal/localcluster.
-# The S3 server is a Go program, built once from test/s3server/gateway.
 # Quick and silent when nothing is missing. Needs root only to install.
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,6 +31,7 @@ need patroni patroni python3-etcd
 need etcd etcd-server
 need etcdctl etcd-client
 need pgbouncer pgbouncer
+need redis-server redis-server
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

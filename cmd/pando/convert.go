@@ -19,6 +19,7 @@ func (s *settings) config() (server.Config, error) {
 		Dir: s.String("dir"), Database: s.String("database"), HTTP: s.String("http"), Admin: s.String("admin"),
 		Blob: s.String("blob"), BlobKey: s.blob.key, BlobSecret: s.blob.secret, BlobToken: s.blob.token,
 		PublicDir: s.String("public-dir"), PagesDir: s.String("pages-dir"), Version: version(),
+		ClusterSecret: s.cluster, Advertise: s.String("advertise"), Cache: s.String("cache"),
 	}
 	if s.origin["admin"] == "default" {
 		cfg.Admin = "" // then any free port will do
@@ -40,6 +41,22 @@ func (s *settings) config() (server.Config, error) {
 	}
 	if cfg.WriteWait, err = seconds(s.String("write-wait")); err != nil || cfg.WriteWait <= 0 {
 		return cfg, s.wrong("write-wait", fmt.Errorf("%q is no time above 0: write for example 5s", s.String("write-wait")))
+	}
+	if cfg.ReadWait, err = seconds(s.String("read-wait")); err != nil || cfg.ReadWait <= 0 {
+		return cfg, s.wrong("read-wait", fmt.Errorf("%q is no time above 0: write for example 2s", s.String("read-wait")))
+	}
+	if cfg.CacheTTL, err = seconds(s.String("cache-ttl")); err != nil || cfg.CacheTTL <= 0 {
+		return cfg, s.wrong("cache-ttl", fmt.Errorf("%q is no time above 0: write for example 24h", s.String("cache-ttl")))
+	}
+	if cfg.ShadowReads, err = shadowReads(s.String("shadow-reads")); err != nil {
+		return cfg, s.wrong("shadow-reads", err)
+	}
+	switch s.String("degraded") {
+	case "stale":
+	case "fail":
+		cfg.RefuseDegraded = true
+	default:
+		return cfg, s.wrong("degraded", fmt.Errorf("%q is neither stale nor fail", s.String("degraded")))
 	}
 	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
 		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))
@@ -80,6 +97,18 @@ func cacheSize(text string) (int64, error) {
 		return 0, fmt.Errorf("%q is no size: write auto, off, or a size like 64MB or 1GiB", text)
 	}
 	return int64(n), nil
+}
+
+// shadowReads reads a share as Config.ShadowReads has it.
+func shadowReads(text string) (int, error) {
+	if text == server.Off || text == "0" {
+		return -1, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is no share: write 1000 for one in 1,000 answers, or off", text)
+	}
+	return int(n), nil
 }
 
 func (s *settings) logLevel() (slog.Level, error) {

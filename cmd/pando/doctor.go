@@ -16,8 +16,8 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what a server stands on, and say what to mend",
-		Long: `Check the machine, the data directory and the database that serve would use:
-versions, rights, replication, clocks, limits. Each line says what is so, and
+		Long: `Check the machine, the data directory, the database and the cache servers that
+serve would use: versions, rights, replication, clocks, limits, memory. Each line says what is so, and
 what to do where something is wrong. Nothing is changed; it works beside a
 running server. The exit code is 1 if something does not work.`,
 		Example: `  pando doctor

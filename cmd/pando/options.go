@@ -37,9 +37,15 @@ var options = []option{
 	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
 	{"pages-dir", "./" + server.DefaultPagesDir, "page templates, or off"},
 	{"cache-size", "auto", "memory for the cache (64MB, 1GiB), off, or auto: an eighth of the memory, 256 MB at most"},
+	{"cache", "", "in a cluster, the cache servers that all share, redis://user:password@host1,host2 or rediss://… for TLS; without it, each server has its own cache alone"},
+	{"cache-ttl", "24h", "time that a cache server keeps an answer, a tenth more or less"},
+	{"shadow-reads", "1000", "read one in so many answers from the cache again and compare, or off"},
 	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
 	{"query-timeout", "30s", "time that one query of the database may take"},
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
+	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
+	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},
+	{"advertise", "", "in a cluster, host:port at which the other servers reach this one; without it, the address of --http and a free port"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
@@ -77,16 +83,18 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 }
 
 // Variables that make the first superuser of a new server, for machines that
-// nobody watches, and the credentials of a bucket. They are no options: a password
-// belongs neither into flags nor into a file of settings.
+// nobody watches, the secret that the servers of a cluster share, and the
+// credentials of a bucket. They are no options: a password belongs neither into flags
+// nor into a file of settings.
 const (
 	superuserEmail    = "superuser-email"
 	superuserPassword = "superuser-password"
+	clusterSecret     = "cluster-secret"
 	blobKey           = "blob-key"
 	blobSecret        = "blob-secret"
 )
 
-var secretNames = []string{superuserEmail, superuserPassword, blobKey, blobSecret}
+var secretNames = []string{superuserEmail, superuserPassword, clusterSecret, blobKey, blobSecret}
 
 // settings are the values in force, and where each comes from.
 type settings struct {
@@ -95,6 +103,7 @@ type settings struct {
 	warnings []string
 
 	email, password string // of the first superuser; "" if not given
+	cluster         string // secret; "": there is none
 	blob            credentials
 }
 
@@ -105,6 +114,8 @@ func (s *settings) shown(name string) string {
 	switch name {
 	case "database":
 		return server.MaskDatabase(s.String(name))
+	case "cache":
+		return server.MaskCache(s.String(name))
 	case "blob":
 		return server.MaskBlob(s.String(name))
 	}
@@ -147,6 +158,7 @@ func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
 	if (s.email == "") != (s.password == "") {
 		return nil, usageError{errors.New("PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD go together: set both or none")}
 	}
+	s.cluster = env[clusterSecret]
 	if s.blob, err = readCredentials(env, environ); err != nil {
 		return nil, err
 	}

@@ -2,17 +2,17 @@ package cluster
 
 import (
 	"github.com/pandobase/pando/internal/changes"
-	"github.com/pandobase/pando/internal/registry"
+	rows "github.com/pandobase/pando/internal/registry"
 )
 
 // What the cluster is made of lies in contracts below it, so that adapters can
 // keep them: store/postgres the registry, changes/wal the log.
 type (
-	Registry = registry.Registry
-	Member   = registry.Member
-	Tailer   = registry.Tailer
-	Probe    = registry.Probe
-	Visible  = registry.Visible
+	Registry = rows.Registry
+	Member   = rows.Member
+	Tailer   = rows.Tailer
+	Probe    = rows.Probe
+	Visible  = rows.Visible
 
 	Log       = changes.Log
 	LogReader = changes.LogReader

@@ -35,6 +35,11 @@ type Host struct {
 	Superuser, Replication, Monitor bool // the role's rights
 	Writable                        bool // it may create tables where Pando's are, or owns them
 	Pooler                          bool // a PgBouncer in transaction mode stands before it
+
+	// What several web servers need to read its log; of a primary only.
+	Slots     int  // replication slots that others leave
+	Senders   int  // connections for replication that others leave
+	Publishes bool // the role may make a publication, or there is ours
 }
 
 // SettingNames are the settings that [CheckDatabase] looks at.
@@ -67,6 +72,7 @@ func CheckDatabase(hosts []Host) []Check {
 		l.bad("Stop the one that was left behind, and clone it anew from the other.", "%s all say that they are the primary.", names(primaries))
 	default:
 		l.durability(primaries[0], len(hosts))
+		l.stream(primaries[0])
 	}
 	return append(checks, l.checks...)
 }
@@ -106,11 +112,35 @@ func (l *list) durability(p Host, hosts int) {
 	if p.Settings["full_page_writes"] == "off" {
 		l.bad("Set full_page_writes = on.", "full_page_writes is off: a power loss can tear pages.")
 	}
+	if hosts > 1 && p.Settings["wal_log_hints"] != "on" && p.Settings["data_checksums"] != "on" {
+		l.warn("Set wal_log_hints = on, or make the cluster with checksums.", "pg_rewind cannot bring a failed primary back: it has to be cloned anew.")
+	}
+}
+
+// readers is how many web servers of a cluster read the log at once: the one that
+// tells the others, and the one that would take its place.
+const readers = 2
+
+// stream says what keeps web servers from hearing of each other's changes by the log.
+func (l *list) stream(p Host) {
+	before := len(l.checks)
 	if p.Settings["wal_level"] != "logical" {
 		l.warn("Set wal_level = logical and restart, before there are several web servers.", "wal_level is %s: enough for one web server and its replicas; the caches of several need logical.", p.Settings["wal_level"])
 	}
-	if hosts > 1 && p.Settings["wal_log_hints"] != "on" && p.Settings["data_checksums"] != "on" {
-		l.warn("Set wal_log_hints = on, or make the cluster with checksums.", "pg_rewind cannot bring a failed primary back: it has to be cloned anew.")
+	if p.Slots < readers {
+		l.warn("Raise max_replication_slots and restart, before there are several web servers.", "%d replication slots are left; a cluster of web servers takes %d.", max(p.Slots, 0), readers)
+	}
+	if p.Senders < readers {
+		l.warn("Raise max_wal_senders and restart, before there are several web servers.", "%d connections for replication are left; a cluster of web servers takes %d.", max(p.Senders, 0), readers)
+	}
+	if !p.Publishes {
+		l.warn("GRANT CREATE ON DATABASE … TO the role, before there are several web servers.", "The role may not make a publication: enough for one web server; the caches of several need it.")
+	}
+	if p.Pooler {
+		l.warn("Name the servers themselves in the database URL, before there are several web servers.", "A pooler in transaction mode cannot hand on the log, which the caches of several web servers need.")
+	}
+	if len(l.checks) == before && (p.Replication || p.Superuser) {
+		l.ok("Its log can be read: several web servers can share the database, and cache.")
 	}
 }
 

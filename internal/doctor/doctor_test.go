@@ -23,6 +23,7 @@ func healthy() []doctor.Host {
 	}
 	primary, replica := host, host
 	primary.Name, primary.Standbys, primary.SyncStandbys = "h1:5432", 1, 1
+	primary.Slots, primary.Senders, primary.Publishes = 10, 9, true
 	replica.Name, replica.InRecovery, replica.Streams = "h2:5432", true, true
 	replica.Settings = maps.Clone(settings)
 	return []doctor.Host{primary, replica}
@@ -52,6 +53,10 @@ func TestCheckDatabase(t *testing.T) {
 		{"torn pages", func(h []doctor.Host) { h[0].Settings["full_page_writes"] = "off" }, doctor.Bad, "tear pages"},
 		{"the synchronous replica is gone", func(h []doctor.Host) { h[0].SyncStandbys = 0 }, doctor.Bad, "writes wait"},
 		{"wal_level", func(h []doctor.Host) { h[0].Settings["wal_level"] = "replica" }, doctor.Warn, "need logical"},
+		{"few slots", func(h []doctor.Host) { h[0].Slots = 1 }, doctor.Warn, "1 replication slots are left"},
+		{"few senders", func(h []doctor.Host) { h[0].Senders = -1 }, doctor.Warn, "0 connections for replication are left"},
+		{"no publication", func(h []doctor.Host) { h[0].Publishes = false }, doctor.Warn, "may not make a publication"},
+		{"a pooler", func(h []doctor.Host) { h[0].Pooler = true }, doctor.Warn, "cannot hand on the log"},
 		{"no rewind", func(h []doctor.Host) { h[0].Settings["wal_log_hints"] = "off" }, doctor.Warn, "pg_rewind"},
 		{"no right to write", func(h []doctor.Host) { h[0].Writable = false }, doctor.Bad, "may not create tables"},
 		{"no pg_monitor", func(h []doctor.Host) { h[1].Monitor = false }, doctor.Warn, "state of replication"},

@@ -1,5 +1,5 @@
 // Package localcluster starts real servers on this machine: PostgreSQL, its
-// replicas, etcd with Patroni, PgBouncer, S3, and relays in front of them. Tests
+// replicas, etcd with Patroni, PgBouncer, Redis, S3, and relays in front of them. Tests
 // break them in every way that a network of machines can break, and a demo shows
 // them. Each server listens on a free loopback port and lives in a directory
 // below one temporary home of this process:

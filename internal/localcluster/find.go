@@ -15,7 +15,7 @@ import (
 // what is killed with it. A pager or an editor that shows a file of it is none.
 var programs = []string{
 	"postgres", "initdb", "pg_basebackup", "pg_rewind", "pg_ctl",
-	"patroni", "python3", "etcd", "pgbouncer", "versitygw",
+	"patroni", "python3", "etcd", "pgbouncer", "redis-server", "versitygw",
 }
 
 func programList() string { return strings.Join(programs, " ") }

@@ -55,7 +55,7 @@ func (o Options) base(name, dir string) map[string]string {
 		"shared_buffers":          "64MB",
 		// Segments in the data directory, deleted with it, and not in /dev/shm.
 		"dynamic_shared_memory_type": "mmap",
-		"wal_level":                  "replica",
+		"wal_level":                  "logical", // the log is read where there are several web servers
 		"hot_standby":                "on",
 		"wal_log_hints":              "on", // pg_rewind asks for it
 		"log_line_prefix":            "%m [%p] %q%u@%d ",

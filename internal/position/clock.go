@@ -68,6 +68,23 @@ func (c *Clock) Ready(ctx context.Context) (*Index, error) {
 	return c.awaitLease(ctx)
 }
 
+// AwaitChange waits until there is another index, or a lease where there was none;
+// false if ctx ends before.
+func (c *Clock) AwaitChange(ctx context.Context) bool {
+	c.mu.Lock()
+	changed := c.changed
+	c.mu.Unlock()
+	if c.index.Load().Leased() {
+		return true
+	}
+	select {
+	case <-changed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // Await waits until x is not the present index any more; false if ctx ends before.
 func (c *Clock) Await(ctx context.Context, x *Index) bool {
 	for {

@@ -28,8 +28,9 @@ type Index struct {
 	// where a stream tells of commits.
 	pending []atomic.Int32
 
-	epoch Epoch
-	lease atomic.Pointer[lease] // until when it may be believed; nil: it may not
+	epoch  Epoch
+	origin uint64
+	lease  atomic.Pointer[lease] // until when it may be believed; nil: it may not
 	stream
 }
 

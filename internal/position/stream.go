@@ -29,6 +29,7 @@ type stream struct {
 	waiters []*waiter // for S, by n
 	ahead   []*waiter // for F, by n
 	commits recent
+	open    settling
 	writers map[uint64]*waiter // by xid
 	wants   chan struct{}      // somebody waits for what is not known yet
 	retired chan struct{}      // closed when another index has taken its place; nil where there is no stream
@@ -46,11 +47,12 @@ type waiter struct {
 var ErrRetired = errors.New("position: another index has taken the place of this one")
 
 // NewStreamIndex is an index that a stream tells of every commit of an epoch beyond
-// base. slots is a power of two: each takes eight bytes. It has no lease yet.
+// base. slots is a power of two: each takes eight bytes. It has no lease yet, and its
+// S is 0 until it is told of one: that this server begins at base says nothing of what
+// the others know, or of what the primary shows.
 func NewStreamIndex(e Epoch, base N, slots int) *Index {
 	x := newIndex(base, slots)
 	x.epoch = e
-	x.safe.Store(uint64(base))
 	x.retired = make(chan struct{})
 	x.wants = make(chan struct{}, 1)
 	x.writers = make(map[uint64]*waiter)
@@ -62,6 +64,16 @@ func (x *Index) Streamed() bool { return x.retired != nil }
 
 // Epoch is what the positions are of.
 func (x *Index) Epoch() Epoch { return x.epoch }
+
+// SetOrigin gives the index its origin, before it is put into a clock.
+func (x *Index) SetOrigin(origin uint64) { x.origin = origin }
+
+// Origin is the same for all indexes that were handed on from one, on every server,
+// and different for any two that began with nothing. What was kept outside of the
+// process by judgement of another origin is of no use: it is older than the base. And
+// were the database an older copy of itself, put back while no server ran who could
+// have noticed, it would be of another past, and its positions would tell nobody so.
+func (x *Index) Origin() uint64 { return x.origin }
 
 // Base is where the index's knowledge begins.
 func (x *Index) Base() N { return N(x.base.Load()) }
@@ -86,6 +98,7 @@ func (x *Index) Apply(n N, xid uint64, tags []Tag, all bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.commits.add(xid, n)
+	x.open.add(commit{n, xid, BootTime(), tags, all})
 	if w := x.writers[xid]; w != nil {
 		delete(x.writers, xid)
 		w.n = min(w.n, n)
@@ -107,6 +120,7 @@ func (x *Index) Settle(s N) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.waiters = reached(x.waiters, s)
+	x.open.settle(s)
 }
 
 // reached ends the waiting of those who wait for up to n, and lists the others.
@@ -145,23 +159,30 @@ func (x *Index) Release(u N, tags []Tag) N {
 // AwaitRelease waits until what was made from tags, and does not go beyond u, may be
 // answered.
 func (x *Index) AwaitRelease(ctx context.Context, u N, tags []Tag) (released N, err error) {
-	if x.Frontier() < u && x.Safe() < u {
-		// Most often the log has gone on by what has nothing to do with it.
-		w := &waiter{n: u, done: make(chan struct{})}
-		x.mu.Lock()
-		if x.Frontier() < u {
-			x.ahead = insert(x.ahead, w)
-		} else {
-			w.end()
-		}
-		x.mu.Unlock()
-		x.want()
-		if err := x.await(ctx, w); err != nil {
+	if x.Safe() < u { // most often the log has gone on by what has nothing to do with it
+		if err := x.AwaitFrontier(ctx, u); err != nil {
 			return 0, err
 		}
 	}
 	o := x.Release(u, tags)
 	return o, x.AwaitSafe(ctx, o)
+}
+
+// AwaitFrontier waits until every commit up to n is known here.
+func (x *Index) AwaitFrontier(ctx context.Context, n N) error {
+	if x.Frontier() >= n {
+		return nil
+	}
+	w := &waiter{n: n, done: make(chan struct{})}
+	x.mu.Lock()
+	if x.Frontier() < n {
+		x.ahead = insert(x.ahead, w)
+	} else {
+		w.end()
+	}
+	x.mu.Unlock()
+	x.want()
+	return x.await(ctx, w)
 }
 
 // Want is the furthest position that is waited for and not known yet, 0 if none

@@ -22,10 +22,11 @@ import (
 // world is a service on real ground, with some people.
 type world struct {
 	*records.Records
-	env   *servicetest.Env
-	as    map[string]*pando.Record // guest is nil
-	clock time.Time
-	slept []time.Duration
+	env       *servicetest.Env
+	as        map[string]*pando.Record // guest is nil
+	clock     time.Time
+	slept     []time.Duration
+	passwords *auth.Passwords
 }
 
 func newWorld(t testing.TB, edit ...func(*records.Config)) *world {
@@ -33,6 +34,7 @@ func newWorld(t testing.TB, edit ...func(*records.Config)) *world {
 	w := &world{env: servicetest.New(t), clock: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	passwords := auth.NewPasswords(auth.PasswordsConfig{})
 	t.Cleanup(func() { passwords.Close() })
+	w.passwords = passwords
 	c := records.Config{
 		Store: w.env.Store, Facts: w.env.Facts, Blobs: w.env.Blobs, Passwords: passwords,
 		Now: func() time.Time { return w.clock },

@@ -17,7 +17,8 @@ type Registry interface {
 	// Beat raises the beat of the member's row; false if there is no such row
 	// with m's boot any more.
 	Beat(ctx context.Context, m Member) (bool, error)
-	// Leave removes the member's row, if it is still that of its boot.
+	// Leave removes the member's row, if it is still that of its boot; where m has a
+	// beat, only if the row still has that.
 	Leave(ctx context.Context, m Member) error
 	// Members are all rows. Whether one is alive is for the caller to find out by
 	// watching its beat with a clock of his own.
@@ -62,8 +63,11 @@ type Probe struct {
 }
 
 // Visible is pg_current_snapshot(): transactions below Max that are not in Running
-// have ended, and what they committed can be seen; so have all below Min.
+// have ended, and what they committed can be seen; so have all below Min. Epoch is
+// that of the primary that said so, in the same statement: after a failover the same
+// numbers are of other transactions.
 type Visible struct {
+	Epoch    position.Epoch
 	Min, Max uint64
 	Running  []uint64 // sorted
 }

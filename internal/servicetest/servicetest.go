@@ -26,6 +26,7 @@ import (
 type Env struct {
 	Dir    string
 	Store  *sqlite.Store
+	Index  *position.Index
 	Facts  *cached.Facts
 	Stream *local.Stream
 	Blobs  *disk.Store
@@ -36,6 +37,7 @@ func New(t testing.TB) *Env {
 	t.Helper()
 	e := &Env{Dir: t.TempDir()}
 	index := position.NewIndex(0)
+	e.Index = index
 	e.Stream = local.New(slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { e.Stream.Close() })
 	var err error

@@ -13,10 +13,11 @@ type Facts interface {
 	// Reader is noted as the value's dependencies by itself. The value is
 	// shared by everybody: nobody may change it. key is not kept.
 	//
-	// fill may run more than once, must read from nothing but its Reader and
-	// key's parts, and returns the value with its size in bytes; a size below 0
-	// says that it must not be kept (random order, the time of day). An error
-	// is returned as it is and not kept: "not found" is a value like others.
+	// fill may run more than once, also after Read has returned. It must read from
+	// nothing but its Reader and key's parts, and returns the value with its size
+	// in bytes; a size below 0 says that it must not be kept (random order, the
+	// time of day). An error is returned as it is and not kept: "not found" is a
+	// value like others.
 	Read(ctx context.Context, key []byte, fill Fill) (any, error)
 }
 

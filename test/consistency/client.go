@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
 
-// client is one connection of one caller.
+// client is one caller, with one connection to each server.
 type client struct {
-	base, token string
-	http        *http.Client
+	bases  []string // of each request another one, at random
+	token  string
+	http   *http.Client
+	report *report // nil: every request is answered
 
 	// keeps is nil for an ordinary client. Others send the position that they have
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
@@ -21,8 +25,15 @@ type client struct {
 	pos   string
 }
 
-func newClient(base, token string) *client {
-	return &client{base: base, token: token, pos: "0", http: &http.Client{
+var (
+	// errRefused says that a server was away, or said that it cannot answer.
+	errRefused = errors.New("not answered")
+	// errMarked says that an answer says that it may be old.
+	errMarked = errors.New("answered with an Age")
+)
+
+func newClient(token string, bases ...string) *client {
+	return &client{bases: bases, token: token, pos: "0", http: &http.Client{
 		Timeout:   20 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true},
 	}}
@@ -30,7 +41,10 @@ func newClient(base, token string) *client {
 
 // client is a new one; every other keeps positions.
 func (w *world) client(token string) *client {
-	c := newClient(w.server.URL, token)
+	c := newClient(token, w.bases()...)
+	if w.faulty {
+		c.report = w.report
+	}
 	if w.made.Add(1)%2 == 0 {
 		c.keeps = w.report.violation
 	}
@@ -66,7 +80,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		}
 		in = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, in)
+	req, err := http.NewRequestWithContext(ctx, method, c.bases[rand.IntN(len(c.bases))]+path, in)
 	if err != nil {
 		return 0, err
 	}
@@ -81,15 +95,21 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, c.refused(err)
 	}
 	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return 0, c.refused(err)
+	case c.report != nil && res.StatusCode == http.StatusServiceUnavailable:
+		return 0, c.refused(fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data))
+	case c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2):
+		c.report.marked.Add(1)
+		return 0, errMarked
+	}
 	if c.keeps != nil {
 		c.keep(res)
-	}
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, err
 	}
 	if res.StatusCode == http.StatusOK && out != nil {
 		if err := json.Unmarshal(data, out); err != nil {
@@ -102,10 +122,28 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	return res.StatusCode, nil
 }
 
-// must is do for requests that have to succeed.
+// refused is an error that says so, where that is to be expected.
+func (c *client) refused(err error) error {
+	if c.report == nil {
+		return err
+	}
+	c.report.refused.Add(1)
+	return fmt.Errorf("%w: %w", errRefused, err)
+}
+
+// must is do for requests that have to succeed. One that was not answered is sent
+// again: nobody knows whether it was done, so that it may be found to be done already.
 func (c *client) must(ctx context.Context, method, path string, body, out any) error {
 	status, err := c.do(ctx, method, path, body, out)
-	if err == nil && status/100 != 2 {
+	done := false
+	for (errors.Is(err, errRefused) || errors.Is(err, errMarked)) && ctx.Err() == nil {
+		// What a server that is dead by now has sent to the database comes to an end
+		// first: it must not be done after this.
+		pause(ctx, 300*time.Millisecond)
+		status, err = c.do(ctx, method, path, body, out)
+		done = method == "POST" && status == 400 || method == "DELETE" && status == 404
+	}
+	if err == nil && status/100 != 2 && !done {
 		err = fmt.Errorf("%s %s: status %d", method, path, status)
 	}
 	return err

@@ -10,10 +10,12 @@ import (
 	"github.com/pandobase/pando/test/target"
 )
 
+// long has the tests run for longer.
+var long = os.Getenv("PANDO_PROVE") != ""
+
 // TestNobodyIsShownThePast runs the checker against the server as it is built, on
 // each kind of database. PANDO_PROVE=1 runs it for longer.
 func TestNobodyIsShownThePast(t *testing.T) {
-	long := os.Getenv("PANDO_PROVE") != ""
 	t.Run("SQLite", func(t *testing.T) {
 		l := limit{time: 8 * time.Second}
 		if long {

@@ -10,7 +10,7 @@ import (
 // bystanders is how many records of the crowd never change and never match. They
 // make a search of the table worth remembering, where that is done.
 func (g ground) bystanders() int {
-	if g.promised {
+	if g.promised > 0 && len(g.others) == 0 {
 		return 1000
 	}
 	return 50

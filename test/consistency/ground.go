@@ -6,25 +6,40 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pandobase/pando/test/target"
 )
 
 // ground is what a run is held on.
 type ground struct {
-	server *target.Server
+	server *target.Server   // the first of
+	others []*target.Server // whom every request may be sent to, another one each time
 	// beside runs SQL in the server's database with another program.
 	beside func(sql string) error
-	// promised tells whether everybody must see within noticed what that one wrote.
-	promised bool
+	// promised is how long after its end everybody must see what that one wrote; 0: no
+	// promise is made.
+	promised time.Duration
+	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
+	// sent again; what listens to realtime begins anew.
+	faulty bool
 	// weather disturbs what lies below the server, until ctx ends; nil: nothing does.
 	weather func(ctx context.Context) error
+}
+
+// bases are the addresses of all servers.
+func (g ground) bases() []string {
+	list := []string{g.server.URL}
+	for _, s := range g.others {
+		list = append(list, s.URL)
+	}
+	return list
 }
 
 // onOneMachine is a server on SQLite.
 func onOneMachine(s *target.Server) ground {
 	file := filepath.Join(s.Dir, "data.db")
-	return ground{server: s, promised: true, beside: func(sql string) error {
+	return ground{server: s, promised: noticed, beside: func(sql string) error {
 		cmd := exec.Command("sqlite3", "-bail", file) // not ended with ctx: half a write says nothing
 		cmd.Stdin = strings.NewReader(".timeout 5000\n" + sql + "\n")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -96,7 +97,12 @@ func (w *world) read(ctx context.Context) {
 		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },
 	}
 	for ctx.Err() == nil {
-		if err := kinds[rand.IntN(len(kinds))](ctx, c); err != nil {
+		err := kinds[rand.IntN(len(kinds))](ctx, c)
+		if errors.Is(err, errRefused) || errors.Is(err, errMarked) {
+			pause(ctx, 10*time.Millisecond)
+			continue
+		}
+		if err != nil {
 			w.report.failure(ctx, err)
 			if ctx.Err() == nil {
 				return
@@ -111,11 +117,14 @@ func (w *world) knock(ctx context.Context, g *gate) {
 	c := w.client("")
 	defer c.close()
 	for ctx.Err() == nil {
-		if err := g.try(ctx, c, w); err != nil {
+		switch err := g.try(ctx, c, w); {
+		case errors.Is(err, errRefused) || errors.Is(err, errMarked):
+		case err != nil:
 			w.report.failure(ctx, err)
 			return
+		default:
+			w.report.reads.Add(1)
 		}
-		w.report.reads.Add(1)
 		pause(ctx, time.Duration(rand.IntN(1000))*time.Microsecond)
 	}
 }

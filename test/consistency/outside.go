@@ -25,11 +25,11 @@ func (w *world) writeBeside(ctx context.Context) {
 			return
 		}
 		w.report.outside.Add(1)
-		pause(ctx, noticed)
+		pause(ctx, max(w.promised, noticed))
 		if ctx.Err() != nil {
 			return
 		}
-		if w.promised {
+		if w.promised > 0 {
 			w.outside.answered(v) // from now on nobody may see less
 		}
 		pause(ctx, time.Duration(rand.IntN(100))*time.Millisecond)
@@ -49,7 +49,7 @@ func (w *world) viewBeside(ctx context.Context, c *client) error {
 		return err
 	}
 	if got.N < least || got.N > w.outside.sent.Load() {
-		w.report.violation("what another program wrote: %d, %v after it had written %d", got.N, noticed, least)
+		w.report.violation("what another program wrote: %d, %v after it had written %d", got.N, max(w.promised, noticed), least)
 	}
 	return nil
 }

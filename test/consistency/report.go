@@ -13,6 +13,7 @@ import (
 // report counts what was done and found in one run.
 type report struct {
 	writes, reads, events, revocations, outside atomic.Int64
+	refused, marked                             atomic.Int64 // requests not answered, and answered with an Age
 
 	mu         sync.Mutex
 	violations []string
@@ -58,8 +59,8 @@ func (r *report) failure(ctx context.Context, err error) {
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d operations in %v (%d reads, %d writes, %d revocations; %d events, %d writes by another program): %d violations",
-		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.count)
+	return fmt.Sprintf("%d operations in %v (%d reads, %d writes, %d revocations; %d events, %d writes by another program; %d not answered, %d marked): %d violations",
+		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.refused.Load(), r.marked.Load(), r.count)
 }
 
 // operations is how many answers have been checked.

@@ -55,6 +55,10 @@ func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	root.bases = w.bases()
+	if w.faulty {
+		root.report = r
+	}
 	w.root = root
 	for _, build := range []func(context.Context) error{w.collections, w.persons, w.data} {
 		if err := build(ctx); err != nil {
@@ -67,12 +71,12 @@ func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
 
 // login is a client of the superuser.
 func login(ctx context.Context, s *target.Server) (*client, error) {
-	guest := newClient(s.URL, "")
+	guest := newClient("", s.URL)
 	defer guest.close()
 	var out struct{ Token string }
 	err := guest.must(ctx, "POST", "/api/collections/_superusers/auth-with-password",
 		map[string]string{"identity": s.Email, "password": s.Password}, &out)
-	return newClient(s.URL, out.Token), err
+	return newClient(out.Token, s.URL), err
 }
 
 type object = map[string]any

@@ -136,6 +136,11 @@ type program struct {
 	serve     func(dir, addr string) []string
 }
 
+// command is the whole command line of the server.
+func (p program) command(dir, addr string) []string {
+	return slices.Concat(p.in.Wrap, []string{p.bin}, p.serve(dir, addr))
+}
+
 func launch(ctx context.Context, p program, dir string) (*Server, error) {
 	out, err := exec.CommandContext(ctx, p.bin, p.superuser(dir)...).CombinedOutput()
 	if err != nil {
@@ -149,12 +154,12 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		proc, err := run(append(append(p.in.Wrap, p.bin), p.serve(dir, addr)...), p.in.Env)
+		proc, err := run(p.command(dir, addr), p.in.Env)
 		if err != nil {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}
 		if err = proc.ready(ctx, "http://"+addr+"/api/health"); err == nil {
-			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc}, nil
+			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc, args: p, addr: addr}, nil
 		}
 		proc.stop(0)
 		failures = errors.Join(failures, fmt.Errorf("target: %s on %s: %w\n%s", p.name, addr, err, proc.output.String()))

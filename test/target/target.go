@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -35,7 +36,10 @@ type Server struct {
 	Password string // superuser's password
 	Dir      string // data directory, empty for At
 
-	proc *process
+	mu   sync.Mutex
+	proc *process // another one after Restart
+	args program  // how it was started
+	addr string
 }
 
 // At is a server that already runs at url with the given superuser.
@@ -73,27 +77,51 @@ func start(tb testing.TB, launch func(context.Context, string) (*Server, error))
 // Stop ends the server gracefully, or by force when it has not gone after a
 // few seconds. Its data directory stays. Stop may be called more than once.
 func (s *Server) Stop() {
-	if s.proc != nil {
-		s.proc.stop(5 * time.Second)
+	if p := s.process(); p != nil {
+		p.stop(5 * time.Second)
 	}
 }
 
 // Kill ends the server at once, as a crash would.
 func (s *Server) Kill() {
-	if s.proc != nil {
-		s.proc.stop(0)
+	if p := s.process(); p != nil {
+		p.stop(0)
 	}
 }
 
+// Restart starts a server again that was stopped or killed, with the same command
+// line and at the same addresses, and returns when it answers.
+func (s *Server) Restart(ctx context.Context) error {
+	s.Kill()
+	p, err := run(s.args.command(s.Dir, s.addr), s.args.in.Env)
+	if err != nil {
+		return fmt.Errorf("target: start %s again: %w", s.Name, err)
+	}
+	s.mu.Lock()
+	s.proc = p
+	s.mu.Unlock()
+	if err := p.ready(ctx, s.URL+"/api/health"); err != nil {
+		return fmt.Errorf("target: %s again on %s: %w\n%s", s.Name, s.addr, err, p.output.String())
+	}
+	return nil
+}
+
+func (s *Server) process() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc
+}
+
 // Signal sends sig to the server.
-func (s *Server) Signal(sig os.Signal) error { return s.proc.cmd.Process.Signal(sig) }
+func (s *Server) Signal(sig os.Signal) error { return s.process().cmd.Process.Signal(sig) }
 
 // Wait returns the server's exit code when it has ended; -1 if a signal ended
 // it.
 func (s *Server) Wait(ctx context.Context) (int, error) {
+	p := s.process()
 	select {
-	case <-s.proc.done:
-		return s.proc.cmd.ProcessState.ExitCode(), nil
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode(), nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("target: %s has not ended: %w", s.Name, ctx.Err())
 	}
@@ -101,18 +129,18 @@ func (s *Server) Wait(ctx context.Context) (int, error) {
 
 // PID is the server's process id, or 0 when somebody else started it.
 func (s *Server) PID() int {
-	if s.proc == nil {
-		return 0
+	if p := s.process(); p != nil {
+		return p.cmd.Process.Pid
 	}
-	return s.proc.cmd.Process.Pid
+	return 0
 }
 
 // Output is what the server has printed so far.
 func (s *Server) Output() string {
-	if s.proc == nil {
-		return ""
+	if p := s.process(); p != nil {
+		return p.output.String()
 	}
-	return s.proc.output.String()
+	return ""
 }
 
 // Root is the repository's root: the nearest directory at or above the

@@ -32,7 +32,9 @@ func Database(t testing.TB) (pg *localcluster.Postgres, url string) {
 	shared.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), Start)
 		defer cancel()
-		shared.pg, shared.err = localcluster.StartPostgres(ctx, localcluster.Options{NoSync: true, MaxConnections: 300})
+		shared.pg, shared.err = localcluster.StartPostgres(ctx, localcluster.Options{NoSync: true, MaxConnections: 300, Settings: map[string]string{
+			"max_wal_senders": "40", "max_replication_slots": "40", // each test may read the log
+		}})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -126,4 +128,28 @@ func PgBouncer(t testing.TB, target string, opts localcluster.PgBouncerOptions) 
 		}
 	})
 	return b
+}
+
+// Redis is n cache servers of the test's own, with the same options.
+func Redis(t testing.TB, n int, opts localcluster.RedisOptions) []*localcluster.Redis {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Start)
+	defer cancel()
+	servers := make([]*localcluster.Redis, n)
+	for i := range servers {
+		r, err := localcluster.StartRedis(ctx, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("the log of %s ends with\n%s", r.Name(), r.Log())
+			}
+			if err := r.Destroy(); err != nil {
+				t.Error(err)
+			}
+		})
+		servers[i] = r
+	}
+	return servers
 }

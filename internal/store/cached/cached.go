@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/mutant"
@@ -33,8 +34,11 @@ type Facts struct {
 	cache   cache.Cache
 	clock   *position.Clock
 	flights flights
+	labels  *labels // nil: nothing is counted by collection
+	tier    *tier   // nil: there is none
+	shadow  *shadow // nil: hits are not read again
 
-	hits, misses, stale, still, shared, unkept atomic.Uint64
+	hits, misses, stale, still, shared, unkept, tiered atomic.Uint64
 }
 
 // New makes a store.Facts of s and c. clock must be that of the commits of s.
@@ -50,11 +54,12 @@ type Counts struct {
 	Still  uint64 // of these, found to hold all the same
 	Shared uint64 // by somebody else's fill
 	Unkept uint64 // fills whose value could not be kept
+	Tiered uint64 // neither from memory nor by a fill, but from the tier
 }
 
 // Counts reports how reads were answered.
 func (f *Facts) Counts() Counts {
-	return Counts{f.hits.Load(), f.misses.Load(), f.stale.Load(), f.still.Load(), f.shared.Load(), f.unkept.Load()}
+	return Counts{f.hits.Load(), f.misses.Load(), f.stale.Load(), f.still.Load(), f.shared.Load(), f.unkept.Load(), f.tiered.Load()}
 }
 
 // Read implements store.Facts.
@@ -69,13 +74,24 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	fact := f.cache.Get(key)
 	if fact != nil {
 		if holds(x, fact) {
-			f.hits.Add(1)
+			f.hit(ctx, x, key, fact, fill)
 			observe(ctx, x, fact)
 			return fact.Value, nil
 		}
 		f.stale.Add(1)
 	}
 	return f.miss(ctx, x, string(key), fact, fill)
+}
+
+// hit counts, and has some looked at more closely.
+func (f *Facts) hit(ctx context.Context, x *position.Index, key []byte, fact *cache.Fact, fill store.Fill) {
+	n := f.hits.Add(1)
+	if n%sampled == 0 && f.labels != nil {
+		f.labels.sample(key)
+	}
+	if f.shadow != nil && n%f.shadow.every == 0 {
+		f.shadow.take(ctx, x, fact, fill, false)
+	}
 }
 
 // holds tells whether a fact does, by what x knows.
@@ -131,15 +147,60 @@ func observe(ctx context.Context, x *position.Index, fact *cache.Fact) {
 	}
 }
 
-// lead fills for everybody who waits for key.
+// lead fills for everybody who waits for key, or finds what another server filled.
 func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
-	f.misses.Add(1)
 	c.err = errPanicked // what the others see if fill panics
 	defer f.flights.leave(key, c)
+	if f.tier != nil {
+		fact, err := f.tier.fetch(ctx, key, old != nil)
+		if fact != nil || err != nil {
+			return f.fetched(ctx, c, fact, err, fill)
+		}
+	}
+	f.misses.Add(1)
+	x, began := f.clock.Index(), time.Now()
+	fact, keep, err := f.fill(ctx, key, old, fill)
+	mutant.Gap(mutant.JoinUnjudged)
+	c.fact, c.err = fact, err
+	took := time.Since(began)
+	switch {
+	case err != nil:
+		if f.tier != nil {
+			f.tier.giveNot(x, key, false)
+		}
+		return nil, err
+	case keep:
+		f.cache.Put(fact)
+		if f.tier != nil {
+			f.tier.give(x, fact, took)
+		}
+	default:
+		f.unkept.Add(1)
+		if f.tier != nil {
+			f.tier.giveNot(x, key, true)
+		}
+	}
+	return fact.Value, nil
+}
 
-	var fact *cache.Fact
-	keep := false
-	err := f.store.Read(ctx, func(r store.Reader) error {
+// fetched ends a call with what the tier had.
+func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err error, fill store.Fill) (any, error) {
+	c.fact, c.err = fact, err
+	if err != nil {
+		return nil, err
+	}
+	f.cache.Put(fact)
+	n, x := f.tiered.Add(1), f.clock.Index()
+	if f.shadow != nil && n%f.shadow.every == 0 {
+		f.shadow.take(ctx, x, fact, fill, true)
+	}
+	observe(ctx, x, fact)
+	return fact.Value, nil
+}
+
+// fill makes the fact of key from a snapshot; keep tells whether it may be kept.
+func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (fact *cache.Fact, keep bool, err error) {
+	err = f.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
 		deps.same = f.sameAs(ctx, r, old)
 		value, size, err := fill(ctx, deps)
@@ -157,17 +218,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Epoch: r.Epoch(), Tags: deps.tags(), Search: deps.searched()}
 		return nil
 	})
-	mutant.Gap(mutant.JoinUnjudged)
-	c.fact, c.err = fact, err
-	if err != nil {
-		return nil, err
-	}
-	if keep {
-		f.cache.Put(fact)
-	} else {
-		f.unkept.Add(1)
-	}
-	return fact.Value, nil
+	return fact, keep, err
 }
 
 var errPanicked = errors.New("cached: the fill panicked")

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
@@ -27,6 +28,8 @@ type fixture struct {
 	db    *sqlite.Store
 	index *position.Index
 	notes *pando.Collection
+	tier  cache.Tier // behind it; nil: none
+	cache cache.Cache
 }
 
 func open(t testing.TB) *fixture {

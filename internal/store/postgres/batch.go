@@ -19,6 +19,7 @@ type query struct {
 	commits bool    // ends the implicit transaction of all before it
 	gated   string  // an insert that checks the gate itself, with one more value
 	suppose *supposition
+	sure    bool // a COMMIT that must not be answered before a standby has it
 
 	row func(q *query, values [][]byte) error // called for each row, whose values it must not keep
 
@@ -158,6 +159,9 @@ func (c *conn) receive(p *pgconn.Pipeline, q *query) error {
 		return err
 	}
 	q.ran = true
+	if q.sure && c.waited && failed == nil {
+		return errUnconfirmed
+	}
 	return failed
 }
 

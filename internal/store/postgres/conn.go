@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -31,6 +32,9 @@ type conn struct {
 	ends    []int       // of each of them
 	started time.Time
 }
+
+// errUnconfirmed is of a commit that may be taken back by a failover.
+var errUnconfirmed = errors.New("postgres: the standby has not confirmed the commit")
 
 // errHeld keeps pgconn from cancelling a COMMIT when its connection fails.
 type errHeld struct{}
@@ -94,7 +98,12 @@ func (c *conn) exec(ctx context.Context, sql ...string) error {
 func (c *conn) each(ctx context.Context, sql string, f func(values [][]byte) error, args ...string) error {
 	return c.run(ctx, &query{
 		sql: sql, args: textArgs(args), text: true, once: true,
-		row: func(_ *query, values [][]byte) error { return f(values) },
+		row: func(_ *query, values [][]byte) error {
+			if f == nil {
+				return nil
+			}
+			return f(values)
+		},
 	})
 }
 

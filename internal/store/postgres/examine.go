@@ -44,12 +44,15 @@ func Examine(ctx context.Context, url string) ([]doctor.Host, error) {
 const factsSQL = `SELECT current_setting('server_version_num'), pg_is_in_recovery(),
 	(SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint()),
 	(SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()),
-	(SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'),
+	(SELECT count(*) FROM pg_stat_replication s WHERE state = 'streaming' AND NOT EXISTS (
+		SELECT FROM pg_replication_slots l WHERE l.active_pid = s.pid AND l.slot_type = 'logical')), -- which is no standby
 	(SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')),
 	EXISTS (SELECT 1 FROM pg_stat_wal_receiver),
 	(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
 	r.rolsuper, r.rolreplication, pg_has_role(r.oid, 'pg_monitor', 'MEMBER'),
-	coalesce(has_schema_privilege(r.oid, current_schema(), 'CREATE'), false)
+	coalesce(has_schema_privilege(r.oid, current_schema(), 'CREATE'), false),
+	` + leftSQL + `,
+	has_database_privilege(current_database(), 'CREATE') OR EXISTS (SELECT FROM pg_publication WHERE pubname = (` + publicationSQL + `))
 	FROM pg_roles r WHERE r.rolname = current_user`
 
 func examine(ctx context.Context, a address, opts *Options) (h doctor.Host, err error) {
@@ -72,6 +75,8 @@ func examine(ctx context.Context, a address, opts *Options) (h doctor.Host, err 
 		h.Encoding = string(v[4])
 		h.Standbys, h.SyncStandbys, h.Streams, h.Connections = int(number(5)), int(number(6)), yes(7), int(number(8))
 		h.Superuser, h.Replication, h.Monitor, h.Writable = yes(9), yes(10), yes(11), yes(12)
+		h.Slots, h.Senders = int(int64(number(13))), int(int64(number(14)))
+		h.Publishes = yes(15)
 		return nil
 	})
 	if err != nil {

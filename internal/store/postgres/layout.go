@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,8 +100,15 @@ func (s *Store) prepare(ctx context.Context, c *conn) error {
 		return err
 	}
 	m, empty, err := s.checkFormat(ctx, c)
-	if err != nil || !empty && m.functions == functionsHash() {
+	if err != nil {
 		return err
+	}
+	complete, err := hasRegistry(ctx, c)
+	if err != nil {
+		return unavailable(err)
+	}
+	if !empty && complete && m.functions == functionsHash() {
+		return nil
 	}
 	// Whatever has to be made is made by one of those who find it missing.
 	return s.inLayout(ctx, c, func() error {
@@ -110,6 +118,9 @@ func (s *Store) prepare(ctx context.Context, c *conn) error {
 		}
 		if empty {
 			return createLayout(ctx, c)
+		}
+		if err := c.exec(ctx, registryLayout...); err != nil {
+			return err
 		}
 		if m.functions == functionsHash() {
 			return nil
@@ -220,7 +231,7 @@ func createLayout(ctx context.Context, c *conn) error {
 	if err := createFunctions(ctx, c); err != nil {
 		return err
 	}
-	if err := c.exec(ctx, layout...); err != nil {
+	if err := c.exec(ctx, append(slices.Clone(layout), registryLayout...)...); err != nil {
 		return err
 	}
 	settings, err := json.Marshal(pando.DefaultSettings())

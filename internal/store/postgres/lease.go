@@ -3,8 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/registry"
 )
 
 // One server writes to a database at a time, since each judges by what it has
@@ -68,12 +67,11 @@ func readHolder(ctx context.Context, c *conn) (h holder, err error) {
 
 // takeLease makes this process the one that writes, or says who is.
 func (s *Store) takeLease(ctx context.Context, c *conn) (*lease, error) {
-	if s.opts.Identity == "" {
-		var random [12]byte
-		rand.Read(random[:])
-		s.opts.Identity = hex.EncodeToString(random[:])
-	}
 	for {
+		dead, err := s.outliveMembers(ctx, c, noSecret)
+		if err != nil {
+			return nil, err
+		}
 		h, err := readHolder(ctx, c)
 		if err != nil {
 			return nil, unavailable(err)
@@ -83,7 +81,7 @@ func (s *Store) takeLease(ctx context.Context, c *conn) (*lease, error) {
 				return nil, err
 			}
 		}
-		term, err := s.replaceHolder(ctx, c, h)
+		term, err := s.replaceHolder(ctx, c, h, dead)
 		if err != nil {
 			return nil, unavailable(err)
 		}
@@ -116,14 +114,15 @@ func (s *Store) outlive(ctx context.Context, c *conn, h holder) error {
 		case now.beat != h.beat || now.term != h.term:
 			return &pando.Error{
 				Kind:    pando.KindInvalid,
-				Message: fmt.Sprintf("Another Pando server uses this database (%s). Stop it first: only one may.", now),
+				Message: fmt.Sprintf("Another Pando server uses this database (%s), and no others, for it has no secret in common with them. Stop it first; to have several, give each the same PANDO_CLUSTER_SECRET.", now),
 			}
 		}
 	}
 }
 
-// replaceHolder takes the lease from h, if it still is as it was; 0 if not.
-func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder) (term uint64, err error) {
+// replaceHolder takes the lease from h, if it still is as it was, and the members
+// that are dead are the only ones; 0 if not.
+func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder, dead []registry.Member) (term uint64, err error) {
 	defer func() {
 		if !c.broken() && c.pg.TxStatus() != 'I' {
 			_ = c.exec(ctx, "ROLLBACK")
@@ -139,6 +138,11 @@ func (s *Store) replaceHolder(ctx context.Context, c *conn, h holder) (term uint
 	now, err := readHolder(ctx, c)
 	if err != nil || now != h {
 		return 0, err
+	}
+	if s.alone {
+		if gone, err := s.bury(ctx, c, dead); err != nil || !gone {
+			return 0, err
+		}
 	}
 	m, err := readMeta(ctx, c)
 	if err != nil {
@@ -239,7 +243,7 @@ func (l *lease) end() {
 
 // holdsLease tells whether this server may still write, as of a row just read.
 func (s *Store) holdsLease(ctx context.Context, c *conn, m meta) error {
-	if s.lease == nil || m.term == s.lease.term {
+	if s.opts.OneShot || m.term == s.term.Load() {
 		return nil
 	}
 	h, err := readHolder(ctx, c)

@@ -36,7 +36,9 @@ type node struct {
 	member *topology.Member
 	reads  *pool
 	writes *pool // of its own: reads go on while writes hang
-	served *served
+	// cluster is what the cluster keeps here: see registry.go.
+	cluster *pool
+	served  *served
 }
 
 // soleDeadline is how long the only host may take to answer a probe: there is
@@ -155,8 +157,9 @@ func (k *nodes) of(m *topology.Member) *node {
 	size, wait := k.size(a.host), k.s.opts.PoolWait
 	timeout := strconv.FormatInt(k.s.opts.QueryTimeout.Milliseconds(), 10)
 	n := &node{host: a.host, member: m, served: k.servedBy(a.host),
-		reads:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
-		writes: newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
+		reads:   newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
+		writes:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
+		cluster: newPool(a.cfg, clusterConns, wait, map[string]string{"statement_timeout": timeout}),
 	}
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })
@@ -191,8 +194,10 @@ func (k *nodes) follow(n *node) {
 		case <-n.member.Gone():
 			n.reads.retire(true)
 			n.writes.retire(true)
+			n.cluster.retire(true)
 			n.reads.drain()
 			n.writes.drain()
+			n.cluster.drain()
 			k.mu.Lock()
 			delete(k.lives, n.member)
 			k.mu.Unlock()
@@ -253,6 +258,7 @@ func (n *node) failed(err error) {
 	}
 	n.reads.flush()
 	n.writes.flush()
+	n.cluster.flush()
 }
 
 // servedReads is how many reads were sent where.

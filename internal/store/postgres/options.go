@@ -22,6 +22,9 @@ type Options struct {
 	// (stream.go): its index is then used in place of Index, Sinks are told by
 	// whoever follows the stream, and no lease is taken.
 	Clock *position.Clock
+	// RefuseDegraded has reads fail while there is no primary, rather than go on with
+	// what was known last.
+	RefuseDegraded bool
 	// CommitWait is how long the answer to a commit waits for the stream at most:
 	// after that every server knows of it, or has lost its lease. 0 means 600 ms.
 	CommitWait time.Duration
@@ -32,6 +35,11 @@ type Options struct {
 	// of its data directory, which takes its own lease back at once. "" means a
 	// new identity each time.
 	Identity string
+	// AnnounceDeletes writes each record that is deleted to the log, for other servers
+	// of a cluster, whose subscribers want to know what it was.
+	AnnounceDeletes bool
+	// Shared is what the servers of a cluster agree on; nil: this one is the only one.
+	Shared *Shared
 	// OneShot is for commands beside a server: no lease is taken.
 	OneShot bool
 
@@ -53,7 +61,17 @@ type Options struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: net.Dialer
 }
 
+// Shared is what the servers of a cluster agree on before one joins.
+type Shared struct {
+	// Proof shows who has the secret, without telling it; Proves judges another's.
+	Proof  func(database string) string
+	Proves func(proof, database string) bool
+	// Files tells where the files lie: each server must see the same ones.
+	Files string
+}
+
 func (o *Options) complete() {
+	o.AnnounceDeletes = o.AnnounceDeletes || o.Shared != nil
 	if o.PoolWait <= 0 {
 		o.PoolWait = 5 * time.Second
 	}

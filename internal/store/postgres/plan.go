@@ -24,7 +24,9 @@ type plan struct {
 	insert  string
 	gated   string // insert, if the gate is as one more value says
 	delete  string
-	formats []int16 // of insert's values
+	// announced is delete where other servers follow.
+	announced string
+	formats   []int16 // of insert's values
 
 	mu      sync.RWMutex
 	updates map[string]*update // by the set of changed fields
@@ -119,6 +121,7 @@ func newPlan(c *pando.Collection) *plan {
 	p.gated = "INSERT INTO " + table + " (" + p.columns + ") SELECT " + strings.Join(typed, ", ") +
 		" FROM _pando_gate WHERE last_value = $" + strconv.Itoa(len(c.Fields)+1) + "::bigint"
 	p.delete = "DELETE FROM " + table + " WHERE " + id + " = $1"
+	p.announced = p.announcedSQL()
 	return p
 }
 

@@ -195,6 +195,9 @@ func (t *tx) createTable(ctx context.Context, c *pando.Collection) error {
 	if err := t.exec(ctx, tableSQL(c)...); err != nil {
 		return err
 	}
+	if err := t.addPublished(ctx, c); err != nil {
+		return err
+	}
 	return t.createIndexes(ctx, wantedIndexes(c))
 }
 

@@ -18,11 +18,14 @@ type Store struct {
 	log   *slog.Logger
 	index *position.Index // of the commits made here; unused where there is a stream
 	clock *position.Clock // nil: no stream tells of commits
+	deaf  string          // why it does not; "" if it does, or was not asked to
+	alone bool            // nobody else writes; false in a cluster
 	hosts []address
 	nodes *nodes
 	lease *lease // nil: none is held
 
 	now      atomic.Pointer[current]
+	term     atomic.Uint64 // of _pando_meta, under which this server may write
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
 	catalogs store.Versions
@@ -80,10 +83,8 @@ func (s *Store) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !s.opts.OneShot && s.clock == nil {
-		if s.lease, err = s.takeLease(ctx, c); err != nil {
-			return err
-		}
+	if err := s.takePlace(ctx, n, c); err != nil {
+		return err
 	}
 	now, at, err := s.load(ctx, n, c)
 	if err != nil {
@@ -100,7 +101,7 @@ func (s *Store) start(ctx context.Context) error {
 		s.lease.start()
 	}
 	s.watching.Go(s.watchCatalog)
-	if s.clock != nil && !s.opts.OneShot {
+	if s.clock != nil && !s.opts.OneShot && !s.opts.RefuseDegraded {
 		s.watching.Go(s.watchDegraded)
 	}
 	return nil

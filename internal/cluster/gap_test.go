@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+)
+
+func TestALostLogIsAGapForAll(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		old := w.commit(1, 0)
+		w.until("the commit is safe", time.Second, safe(old, w.machines...))
+		w.dropSlots()
+		n := w.commit(1, 0)
+		w.until("all have begun anew", time.Second, func() bool {
+			for _, m := range w.machines {
+				if m.node.Status().Counts.Joins != 2 {
+					return false
+				}
+			}
+			return true
+		})
+		w.until("there are leases", time.Second, leased(w.machines...))
+		if base := w.machines[0].clock.Index().Base(); base < n {
+			t.Errorf("the base is %d, and %d was not read", base, n)
+		}
+		n = w.commit(1, 0)
+		w.until("the next commit is safe", 600*time.Millisecond, safe(n, w.machines...))
+	})
+}
+
+// After a gap, what the primary has on disk and does not show yet is not in the log.
+func TestAfterAGapSWaitsForWhatIsNotVisible(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		hidden := w.commit(1, 3*time.Second)
+		time.Sleep(10 * time.Millisecond)
+		w.dropSlots()
+		w.until("there are leases", 2*time.Second, leased(w.machines...))
+		n := w.commit(2, 0)
+		time.Sleep(time.Second)
+		for _, m := range w.machines {
+			if s := m.clock.Index().Safe(); s >= hidden && s >= n {
+				t.Errorf("%s: S is %d; %d cannot be seen", m.id, s, hidden)
+			}
+		}
+		w.until("the commits are safe", 3*time.Second, safe(n, w.machines...))
+	})
+}
+
+func TestAFailoverIsAnotherEpoch(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		for range 10 {
+			w.commit(1, 0)
+		}
+		begun := time.Now()
+		w.setDown(true)
+		time.Sleep(800 * time.Millisecond)
+		w.failover(3)
+		w.setDown(false)
+		back := time.Now()
+		w.until("all are in the new epoch", 3*time.Second, func() bool {
+			for _, m := range w.machines {
+				if m.clock.Index().Epoch() != w.epoch {
+					return false
+				}
+			}
+			return leased(w.machines...)()
+		})
+		t.Logf("leases are back %v after the failure, %v after the promotion", time.Since(begun), time.Since(back))
+		n := w.commit(1, 0)
+		w.until("a commit is safe", time.Second, safe(n, w.machines...))
+	})
+}
+
+func TestAPromotionWithoutAnOutage(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		for range 5 {
+			w.commit(1, 20*time.Millisecond)
+			w.failover(2)
+			w.commit(1, 0)
+			time.Sleep(300 * time.Millisecond)
+		}
+		w.until("leases are back", 3*time.Second, leased(w.machines...))
+		n := w.commit(1, 0)
+		w.until("a commit is safe", time.Second, safe(n, w.machines...))
+	})
+}
+
+func TestARestoredDatabaseIsAnotherIncarnation(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		before := w.flush
+		for range 10 {
+			w.commit(1, 0)
+		}
+		time.Sleep(100 * time.Millisecond)
+		w.restore(before)
+		w.until("it was noticed", 5*time.Second, func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.epoch.Incarnation == 1 })
+		w.until("all are in the new epoch", 3*time.Second, func() bool {
+			for _, m := range w.machines {
+				if m.clock.Index().Epoch() != w.epoch {
+					return false
+				}
+			}
+			return leased(w.machines...)()
+		})
+		n := w.commit(1, 0)
+		w.until("a commit is safe", 2*time.Second, safe(n, w.machines...))
+	})
+}

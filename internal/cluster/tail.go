@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+)
+
+// tail reads a log, and keeps its last entries: for members that were away for a
+// moment, and for the day on which whoever is only ready to be the tailer becomes it.
+type tail struct {
+	epoch  position.Epoch
+	start  position.N // all commits beyond have been or will be read
+	reader LogReader
+	now    func() int64
+	keep   int64 // nanoseconds
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	mu      sync.Mutex
+	kept    []keptEntry
+	size    int        // of kept, about
+	from    position.N // kept is everything beyond
+	to      position.N // up to here
+	err     error      // the log is lost
+	changed chan struct{}
+}
+
+type keptEntry struct {
+	changes.Entry
+	at   int64
+	size int
+}
+
+// keptBytes is how much of a log is kept at most, but for what is not safe yet.
+const keptBytes = 64 << 20
+
+// openTail opens the log and begins to read. ctx is for the opening.
+func openTail(ctx context.Context, l Log, now func() int64, keep int64) (*tail, error) {
+	reader, err := l.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reading, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	t := &tail{
+		epoch: reader.Epoch(), start: reader.Start(), reader: reader,
+		now: now, keep: keep, cancel: cancel, ended: make(chan struct{}),
+		from: reader.Start(), to: reader.Start(), changed: make(chan struct{}, 1),
+	}
+	go t.read(reading)
+	return t, nil
+}
+
+func (t *tail) read(ctx context.Context) {
+	defer close(t.ended)
+	for {
+		c, err := t.reader.Next(ctx)
+		t.mu.Lock()
+		if err != nil {
+			t.err = err
+		} else {
+			t.add(c)
+		}
+		t.mu.Unlock()
+		select {
+		case t.changed <- struct{}{}:
+		default:
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (t *tail) add(c Chunk) {
+	at := t.now()
+	for _, e := range c.Entries {
+		if e.N <= t.to {
+			continue // a database that was restarted repeats
+		}
+		k := keptEntry{Entry: e, at: at, size: entrySpace(&e)}
+		t.kept = append(t.kept, k)
+		t.size += k.size
+	}
+	t.to = max(t.to, c.To)
+}
+
+// after is what was read beyond n. If that is no longer known, ok is false.
+func (t *tail) after(n position.N) (entries []changes.Entry, to position.N, ok bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n < t.from {
+		return nil, t.to, false, t.err
+	}
+	i := len(t.kept)
+	for i > 0 && t.kept[i-1].N > n {
+		i--
+	}
+	for _, k := range t.kept[i:] {
+		entries = append(entries, k.Entry)
+	}
+	return entries, t.to, true, t.err
+}
+
+// covers tells whether everything beyond n is known.
+func (t *tail) covers(n position.N) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n >= t.from
+}
+
+// space is about how many bytes the entries beyond n take.
+func (t *tail) space(n position.N) (size int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := len(t.kept); i > 0 && t.kept[i-1].N > n; i-- {
+		size += t.kept[i-1].size
+	}
+	return size
+}
+
+// forget lets go of what nobody will ask for: what is safe, and old or too much. What
+// is not safe is needed by whoever becomes the tailer, to see whether it is visible.
+func (t *tail) forget(safe position.N) {
+	t.mu.Lock()
+	old := t.now() - t.keep
+	n := 0
+	for n < len(t.kept) && t.kept[n].N <= safe && (t.kept[n].at < old || t.size > keptBytes) {
+		t.size -= t.kept[n].size
+		t.from = t.kept[n].N
+		t.kept[n] = keptEntry{}
+		n++
+	}
+	t.kept = t.kept[n:]
+	t.mu.Unlock()
+	if safe > 0 {
+		t.reader.Confirm(safe)
+	}
+}
+
+// lost is why the log is read no more.
+func (t *tail) lost() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+func (t *tail) close() {
+	t.cancel()
+	_ = t.reader.Close()
+	<-t.ended
+}

@@ -1,0 +1,198 @@
+package cached
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/pandobase/pando/internal/cache"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// shadow reads again what hits answered, beside the requests, and compares.
+//
+//	hit: the fact held             ─┐
+//	re-read: a snapshot, the value  ├─▶ the values are equal, or the cache has lied
+//	the fact holds still           ─┘
+//
+// Whatever the re-read saw, the index knows of by the time that Store.Read
+// returns. So if it says then that the fact still holds, nothing that the fact
+// was made from has changed between the two snapshots. If it does not, the check
+// says nothing.
+type shadow struct {
+	facts  *Facts
+	codec  cache.Codec
+	every  uint64
+	log    *slog.Logger
+	queue  chan check
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	checks, violations, moved, skipped atomic.Uint64
+}
+
+// check is a hit that is to be read again.
+type check struct {
+	x    *position.Index
+	fact *cache.Fact
+	fill store.Fill
+	one  bool // store.One was said
+	tier bool // it came from the tier just now
+	at   time.Time
+}
+
+const (
+	maxShadows = 16 // hits that wait to be read again; more are not
+	shadowWait = 10 * time.Second
+
+	foreignWait = 300 * time.Millisecond
+)
+
+func newShadow(f *Facts, o Options) *shadow {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &shadow{
+		facts: f, codec: o.Codec, every: uint64(o.ShadowEvery), log: o.Log,
+		queue: make(chan check, maxShadows), cancel: cancel, done: make(chan struct{}),
+	}
+	go s.run(ctx)
+	return s
+}
+
+func (s *shadow) close() {
+	s.cancel()
+	<-s.done
+}
+
+// take queues a hit, or lets it be: requests do not wait for it.
+func (s *shadow) take(ctx context.Context, x *position.Index, fact *cache.Fact, fill store.Fill, tier bool) {
+	if _, ok := s.codec.Encode(fact.Value); !ok {
+		return // what has no bytes cannot be compared
+	}
+	select {
+	case s.queue <- check{x, fact, fill, store.IsOne(ctx), tier, time.Now()}:
+	default:
+		s.skipped.Add(1)
+	}
+}
+
+func (s *shadow) run(ctx context.Context) {
+	defer close(s.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case c := <-s.queue:
+			s.look(ctx, c)
+		}
+	}
+}
+
+func (s *shadow) look(ctx context.Context, c check) {
+	ctx, cancel := context.WithTimeout(ctx, shadowWait)
+	defer cancel()
+	if c.one {
+		ctx = store.One(ctx)
+	}
+	var value any
+	var again position.N
+	var tags []position.Tag
+	err := s.facts.store.Read(ctx, func(r store.Reader) error {
+		deps := newRecorder(r)
+		var err error
+		value, _, err = c.fill(ctx, deps)
+		again, tags = r.Stamp(), deps.tags()
+		return err
+	})
+	// After the read: whatever it saw is in the index by now.
+	if err != nil || s.facts.clock.Index() != c.x || !holds(c.x, c.fact) {
+		s.moved.Add(1)
+		return
+	}
+	was, ok1 := s.codec.Encode(c.fact.Value)
+	is, ok2 := s.codec.Encode(value)
+	if !ok1 || !ok2 {
+		s.moved.Add(1)
+		return
+	}
+	s.checks.Add(1)
+	if bytes.Equal(was, is) || s.foreign(ctx, c) {
+		return
+	}
+	s.tell(c, was, is, again, tags)
+	s.violations.Add(1)
+}
+
+// foreign tells whether another program wrote to the file of the database: of such
+// a change the index learns a tenth of a second later, and says so in its contract.
+func (s *shadow) foreign(ctx context.Context, c check) bool {
+	if c.x.Streamed() {
+		return false
+	}
+	timer := time.NewTimer(foreignWait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return !holds(c.x, c.fact)
+}
+
+// tell logs all that is known of a violation.
+func (s *shadow) tell(c check, was, is []byte, again position.N, tags []position.Tag) {
+	label, _ := s.codec.Label([]byte(c.fact.Key))
+	changed := make([]position.N, len(c.fact.Tags))
+	for i := range c.fact.Tags {
+		changed[i], _ = c.x.Need(c.fact.Tags[i : i+1])
+	}
+	s.log.Error("A cached answer differed from the database although nothing that it was made from had changed. Please report this, with this line.",
+		"collection", label, "key", hex.EncodeToString([]byte(c.fact.Key)), "from_tier", c.tier,
+		"epoch", c.fact.Epoch, "stamp", c.fact.S, "tags", c.fact.Tags, "last_changes", changed,
+		"hit_at", c.at, "read_again_stamp", again, "read_again_tags", tags, "frontier", c.x.Frontier(),
+		"bytes", len(was), "bytes_again", len(is), "first_difference", firstDifference(was, is))
+}
+
+// firstDifference is where a and b part: not what they hold, which is users' data.
+func firstDifference(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// ShadowCounts is what came of reading hits again.
+type ShadowCounts struct {
+	Checks     uint64 // hits that were read again and compared
+	Violations uint64 // of these, that were wrong
+	Moved      uint64 // that could not be judged: something had changed meanwhile
+	Skipped    uint64 // that were not read again, as too many waited
+}
+
+// Bound is the share of wrong answers that there is not more of, at 95 %
+// confidence: 3/N after N checks without one. 1 before the first.
+func (c ShadowCounts) Bound() float64 {
+	if c.Checks == 0 {
+		return 1
+	}
+	v := float64(c.Violations)
+	// Exact for none; beyond, the normal approximation of the Poisson bound.
+	bound := 3.0
+	if v > 0 {
+		bound = v + 1.645*math.Sqrt(v) + 2
+	}
+	return min(1, bound/float64(c.Checks))
+}
+
+// Shadows reports them.
+func (f *Facts) Shadows() ShadowCounts {
+	s := f.shadow
+	if s == nil {
+		return ShadowCounts{}
+	}
+	return ShadowCounts{s.checks.Load(), s.violations.Load(), s.moved.Load(), s.skipped.Load()}
+}

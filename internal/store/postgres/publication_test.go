@@ -1,0 +1,201 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// follower reads the log, and what other programs write.
+type follower struct {
+	t    *testing.T
+	s    *Store
+	r    changes.LogReader
+	exec func(sql string) string
+}
+
+func follow(t *testing.T, s *Store) *follower {
+	t.Helper()
+	r, err := s.Log().Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	pg, _ := localclustertest.Database(t)
+	return &follower{t, s, r, func(sql string) string {
+		t.Helper()
+		out, err := pg.ExecIn(t.Context(), s.database(), sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}}
+}
+
+// entries are all up to now.
+func (f *follower) entries() (list []changes.Entry) {
+	f.t.Helper()
+	to, err := position.ParseLSN(f.exec("SELECT pg_current_wal_flush_lsn()"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(f.t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		c, err := f.r.Next(ctx)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if list = append(list, c.Entries...); c.To >= to {
+			return list
+		}
+	}
+}
+
+func (f *follower) all(what string, want bool) {
+	f.t.Helper()
+	got := false
+	for _, e := range f.entries() {
+		got = got || e.All
+	}
+	if got != want {
+		f.t.Errorf("%s: all is told of: %v, want %v", what, got, want)
+	}
+}
+
+func (f *follower) tend() {
+	f.t.Helper()
+	if err := f.s.Tend(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *follower) published(view *pando.Collection, want bool) {
+	f.t.Helper()
+	if got, err := f.s.Published(f.t.Context(), view); err != nil || got != want {
+		f.t.Errorf("%s is published: %v, %v; want %v", view.ViewQuery, got, err, want)
+	}
+}
+
+func view(name, query string) *pando.Collection {
+	return &pando.Collection{ID: "pbc_" + name, Name: name, Type: pando.TypeView, ViewQuery: query, Fields: []*pando.Field{
+		{ID: "f_id", Name: "id", Type: pando.FieldText, Options: &pando.TextOptions{PrimaryKey: true}},
+	}}
+}
+
+// What a view reads of other programs' tables is in the log, or the view is known to
+// change unseen.
+func TestPublication(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	f.exec(`CREATE TABLE keyed (id text PRIMARY KEY); CREATE TABLE bare (id text); CREATE SCHEMA away; CREATE TABLE away.keyed (id text PRIMARY KEY);
+		CREATE FUNCTION reads() RETURNS text STABLE LANGUAGE sql AS 'SELECT min(id) FROM bare';
+		CREATE VIEW between AS SELECT id FROM away.keyed`)
+	own := create(t, s, view("own", "SELECT id FROM things"))
+	keyed := create(t, s, view("of_keyed", "SELECT id FROM keyed"))
+	bare := create(t, s, view("of_bare", "SELECT t.id FROM things t JOIN bare b ON b.id = t.id"))
+	over := create(t, s, view("over", "SELECT id FROM between"))
+	calls := create(t, s, view("calls", "SELECT id || reads() AS id FROM things"))
+	system := create(t, s, view("of_own", "SELECT id, lower(title) AS title FROM things WHERE n > 0"))
+	f.published(own, true)
+	f.published(system, true)
+	f.published(keyed, false)
+	f.entries()
+	f.tend()
+	f.all("tables were published", true)
+	f.published(keyed, true)
+	f.published(over, true)
+	f.published(bare, false)
+	f.published(calls, false)
+	f.exec("INSERT INTO away.keyed VALUES ('a')")
+	if list := f.entries(); len(list) != 1 || len(list[0].Tags) != 1 || list[0].Tags[0] != position.AllTag || list[0].All {
+		t.Errorf("a table of others: %+v", list)
+	}
+	f.exec("INSERT INTO bare VALUES ('a'); UPDATE bare SET id = 'b'") // which has no replica identity
+	f.tend()
+	f.all("nothing has changed", false)
+	// Without its key it must go, lest its updates fail.
+	f.exec("ALTER TABLE keyed DROP CONSTRAINT keyed_pkey")
+	f.tend()
+	f.all("a key was dropped", true)
+	f.published(keyed, false)
+	f.exec("INSERT INTO keyed VALUES ('x'); DELETE FROM keyed")
+	// A collection whose records the log cannot tell of is no small matter.
+	f.exec("ALTER TABLE things DROP CONSTRAINT " + quote(primaryKey(things())))
+	if err := s.Tend(t.Context()); err == nil || !strings.Contains(err.Error(), "no primary key") {
+		t.Errorf("a collection without a key: %v", err)
+	}
+	f.all("a collection without a key", true)
+}
+
+// Without a superuser, whom the database itself tells of DDL, it is noticed.
+func TestForeignDDL(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	f.exec("CREATE TABLE read (id text PRIMARY KEY, n int)")
+	create(t, s, view("reader", "SELECT id FROM read"))
+	f.exec("DROP EVENT TRIGGER pando_ddl; DROP EVENT TRIGGER pando_drop")
+	f.tend()
+	f.entries()
+	f.tend()
+	f.all("nothing", false)
+	for _, sql := range []string{
+		"ALTER TABLE read ADD m int", "ALTER TABLE read RENAME m TO k", "ALTER TABLE things ALTER n TYPE float4",
+		"CREATE OR REPLACE VIEW reader AS SELECT id || '!' AS id FROM read", "CREATE TABLE another (id int)", "DROP TABLE another",
+	} {
+		f.exec(sql)
+		f.tend()
+		f.all(sql, true)
+	}
+	f.exec("CREATE TEMP TABLE temp (a int); ANALYZE")
+	f.exec("VACUUM FULL things") // the same rows in another file
+	f.tend()
+	f.entries()
+	f.exec("VACUUM things")
+	f.exec("INSERT INTO things (id) VALUES ('a')")
+	f.tend()
+	f.all("no change of the schema", false)
+}
+
+// A writer that was there before a table was published is not missed.
+func TestPublishedBehindWriter(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	f.exec("CREATE TABLE read (id text PRIMARY KEY)")
+	create(t, s, view("reader", "SELECT id FROM read"))
+	n, c, err := s.nodes.writer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(c)
+	if err := c.exec(t.Context(), "BEGIN", "INSERT INTO read VALUES ('early')"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Tend(t.Context()); codeOf(err) != codeLockTimeout {
+		t.Errorf("published beside a writer: %v", err)
+	}
+	if err := c.exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	f.tend()
+}
+
+// The log of one database knows nothing of another's collections, though their
+// names are the same.
+func TestDatabasesApart(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	other, c := fresh(t, Options{OneShot: true})
+	write(t, other, func(tx store.Tx) error { return tx.Insert(t.Context(), thing(c, "theirs", "", 0)) })
+	f.exec("INSERT INTO things (id) VALUES ('ours')")
+	if list := f.entries(); len(list) != 1 || list[0].Rows[0].ID != "ours" {
+		t.Errorf("%+v", list)
+	}
+}

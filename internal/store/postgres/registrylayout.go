@@ -1,0 +1,26 @@
+package postgres
+
+import "context"
+
+// registryLayout makes the tables of a cluster. They have come after the others and
+// change nothing about these, so the format is the same: an older server works
+// beside them, and a newer one makes them where they are missing.
+//
+// _pando_members has a row for each server, _pando_tailer one for the server that
+// reads the log for all. _pando_cluster holds what is noted of the database as a
+// whole, by key.
+var registryLayout = []string{
+	`CREATE TABLE IF NOT EXISTS _pando_members (
+		id text COLLATE "C" PRIMARY KEY, boot text NOT NULL, address text NOT NULL, version text NOT NULL,
+		format integer NOT NULL, beat bigint NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS _pando_tailer (
+		id integer PRIMARY KEY CHECK (id = 1), term bigint NOT NULL, beat bigint NOT NULL, holder text NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS _pando_cluster (key text COLLATE "C" PRIMARY KEY, value text NOT NULL)`,
+}
+
+// hasRegistry tells whether they are there.
+func hasRegistry(ctx context.Context, c *conn) (bool, error) {
+	n, err := c.queryInt(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+		AND relkind = 'r' AND relname IN ('_pando_members', '_pando_tailer', '_pando_cluster')`)
+	return n == int64(len(registryLayout)), err
+}

@@ -1,0 +1,95 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+)
+
+const emitAll = "SELECT pg_logical_emit_message(true, 'pando', 'all')"
+
+// announceDDL has the database itself say when somebody changes its schema. Only a
+// superuser can have that; without it, Tend looks.
+func (s *Store) announceDDL(ctx context.Context, c *conn, name string) {
+	super, err := c.queryInt(ctx, "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolsuper")
+	if err != nil || super == 0 {
+		return
+	}
+	err = c.exec(ctx, "BEGIN", announceFunction,
+		"DROP EVENT TRIGGER IF EXISTS "+quote(name+"_ddl"), "DROP EVENT TRIGGER IF EXISTS "+quote(name+"_drop"),
+		"CREATE EVENT TRIGGER "+quote(name+"_ddl")+" ON ddl_command_end EXECUTE FUNCTION _pando.announce_ddl()",
+		"CREATE EVENT TRIGGER "+quote(name+"_drop")+" ON sql_drop EXECUTE FUNCTION _pando.announce_ddl()", "COMMIT")
+	if err != nil {
+		if !c.broken() {
+			_ = c.exec(context.WithoutCancel(ctx), "ROLLBACK")
+		}
+		s.log.Warn("changes of the schema by other programs are noticed within a second and not at once", "err", err)
+	}
+}
+
+// announceFunction is of use to all event triggers. What is temporary, and what
+// changes no answer, is not worth a word.
+const announceFunction = `CREATE OR REPLACE FUNCTION _pando.announce_ddl() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+	BEGIN
+		IF TG_EVENT = 'sql_drop' THEN
+			IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE NOT is_temporary AND object_type <> 'index') THEN
+				RETURN;
+			END IF;
+		ELSIF NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE schema_name IS DISTINCT FROM 'pg_temp'
+			AND command_tag NOT IN ('CREATE INDEX', 'ALTER INDEX', 'COMMENT', 'GRANT', 'REVOKE', 'CREATE STATISTICS', 'CREATE PUBLICATION', 'CREATE SUBSCRIPTION')) THEN
+			RETURN;
+		END IF;
+		PERFORM pg_logical_emit_message(true, 'pando', 'all');
+	END $$`
+
+// fingerprintSQL is another text after each change of the schema that can change
+// what a table or view shows.
+const fingerprintSQL = `SELECT md5(concat_ws('|',
+	(SELECT string_agg(concat_ws(',', r.oid, r.relname, r.relkind, r.relnamespace, r.relrowsecurity, r.relfilenode), ';' ORDER BY r.oid)
+		FROM pg_class r WHERE r.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+		AND r.relpersistence <> 't' AND r.relkind IN ('r', 'v', 'm', 'p', 'f') AND r.relnamespace <> 'pg_toast'::regnamespace),
+	(SELECT string_agg(concat_ws(',', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped), ';' ORDER BY a.attrelid, a.attnum)
+		FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid WHERE r.relnamespace = current_schema()::regnamespace
+		AND a.attnum > 0 AND r.relkind IN ('r', 'v', 'm', 'p', 'f')),
+	(SELECT string_agg(concat_ws(',', w.oid, w.xmin), ';' ORDER BY w.oid)
+		FROM pg_rewrite w JOIN pg_class r ON r.oid = w.ev_class WHERE r.relnamespace = current_schema()::regnamespace),
+	(SELECT string_agg(concat_ws(',', p.oid, p.xmin), ';' ORDER BY p.oid) FROM pg_policy p),
+	(SELECT string_agg(concat_ws(',', p.oid, p.xmin), ';' ORDER BY p.oid) FROM pg_proc p
+		WHERE p.pronamespace = current_schema()::regnamespace)))`
+
+// Tend looks after what other programs do to the schema: tables that views have come
+// to read are published, and a change that nobody has announced is told to everybody.
+// The one server that reads the log calls it, about each second.
+func (s *Store) Tend(ctx context.Context) error {
+	n, c, err := s.nodes.reader(ctx, 0, true)
+	if err != nil {
+		return err
+	}
+	defer n.release(c)
+	if err := s.publishTables(ctx, c); err != nil {
+		s.distrust(ctx, c)
+		return fmt.Errorf("publish tables: %w", err)
+	}
+	var now, before string
+	err = c.each(ctx, "SELECT ("+fingerprintSQL+"), (SELECT value FROM _pando_cluster WHERE key = 'schema')", func(v [][]byte) error {
+		now, before = string(v[0]), string(v[1])
+		return nil
+	})
+	if err != nil || now == before {
+		return unavailable(err)
+	}
+	err = c.each(ctx, `WITH noted AS (INSERT INTO _pando_cluster VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING key)
+		SELECT pg_logical_emit_message(true, 'pando', 'all') FROM noted`, func([][]byte) error { return nil }, now)
+	return unavailable(err)
+}
+
+// distrust has everything count as changed while the log does not tell of all our
+// tables: what is answered is then no older than the last call of Tend.
+func (s *Store) distrust(ctx context.Context, c *conn) {
+	name, _, err := publicationOf(ctx, c)
+	if err != nil {
+		return
+	}
+	if d, err := publicationDiff(ctx, c, name); err != nil || d.own {
+		_ = c.exec(ctx, emitAll) // without it there is no primary, and soon no lease
+	}
+}

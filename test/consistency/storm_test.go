@@ -1,0 +1,173 @@
+package consistency
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/internal/localcluster"
+	"github.com/pandobase/pando/test/target"
+)
+
+// noticedByAll is how long after its commit everybody must see what another program
+// wrote to the database of a cluster: whoever has not heard of it by the end of a lease
+// does not answer. The rest is for a machine that is busy with the load itself.
+const noticedByAll = 500*time.Millisecond + 250*time.Millisecond
+
+// onCluster is several servers, of which each request is sent to any.
+func onCluster(c *target.Cluster) ground {
+	g := ground{server: c.Members[0].Server, promised: noticedByAll, beside: func(sql string) error {
+		_, err := c.SQL(context.Background(), sql)
+		return err
+	}}
+	for _, m := range c.Members[1:] {
+		g.others = append(g.others, m.Server)
+	}
+	return g
+}
+
+// storm is all that can befall a cluster but the loss of its primary, one thing after
+// the other, while a replica is unsteady. It counts what it has done.
+type storm struct {
+	c *target.Cluster
+
+	mu    sync.Mutex
+	count map[string]int
+}
+
+// trouble befalls somebody, and ends after d.
+type trouble struct {
+	name string
+	do   func(ctx context.Context, d time.Duration) error
+}
+
+func (s *storm) weather(ctx context.Context) error {
+	back := context.WithoutCancel(ctx)
+	replicas := make(chan error, 1)
+	go func() { replicas <- unsteady(s.c.Replicated)(ctx) }()
+	list := s.troubles()
+	for ctx.Err() == nil {
+		pause(ctx, time.Duration(200+rand.IntN(1300))*time.Millisecond)
+		if ctx.Err() != nil {
+			break
+		}
+		t := list[rand.IntN(len(list))]
+		if err := t.do(back, time.Duration(50+rand.IntN(1500))*time.Millisecond); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		s.mu.Lock()
+		s.count[t.name]++
+		s.mu.Unlock()
+	}
+	return <-replicas
+}
+
+func (s *storm) troubles() []trouble {
+	any := func(context.Context) (*target.Member, error) { return s.c.Members[rand.IntN(len(s.c.Members))], nil }
+	list := []trouble{
+		{"a server frozen", s.frozen(any)},
+		{"the tailer frozen", s.frozen(s.c.Tailer)},
+		{"a server killed", s.killed(any)},
+		{"the tailer killed", s.killed(s.c.Tailer)},
+		{"a server cut off from the database", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode })},
+		{"a server cut off from the primary", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode[:1] })},
+	}
+	if len(s.c.Caches) == 0 {
+		return list
+	}
+	some := func() *localcluster.Redis { return s.c.Caches[rand.IntN(len(s.c.Caches))] }
+	return append(list,
+		trouble{"a server cut off from a cache", s.cut(func(m *target.Member) []*localcluster.Relay {
+			i := rand.IntN(len(m.ToCache))
+			return m.ToCache[i : i+1]
+		})},
+		trouble{"a cache wiped", func(ctx context.Context, _ time.Duration) error { return some().Wipe(ctx) }},
+		trouble{"a cache killed", func(ctx context.Context, d time.Duration) error {
+			r := some()
+			if err := r.Kill(); err != nil {
+				return err
+			}
+			pause(ctx, d)
+			return r.Start(ctx)
+		}},
+		trouble{"a cache restored", func(ctx context.Context, d time.Duration) error {
+			r := some()
+			dump, err := r.Save(ctx)
+			if err != nil {
+				return err
+			}
+			pause(ctx, d)
+			return r.Restore(ctx, dump)
+		}})
+}
+
+func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		m, err := whom(ctx)
+		if err != nil {
+			return err
+		}
+		if err := m.Freeze(); err != nil {
+			return err
+		}
+		pause(ctx, d)
+		return m.Thaw()
+	}
+}
+
+func (s *storm) killed(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		m, err := whom(ctx)
+		if err != nil {
+			return err
+		}
+		m.Kill()
+		pause(ctx, d)
+		return m.Restart(ctx)
+	}
+}
+
+func (s *storm) cut(which func(*target.Member) []*localcluster.Relay) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		m := s.c.Members[rand.IntN(len(s.c.Members))]
+		links := which(m)
+		for _, r := range links {
+			r.Down()
+		}
+		pause(ctx, d)
+		for _, r := range links {
+			if err := r.Up(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// TestNobodyIsShownThePastByACluster runs the checker on three servers, calm first and
+// then in a storm. PANDO_PROVE=1 runs it for longer.
+func TestNobodyIsShownThePastByACluster(t *testing.T) {
+	c := target.StartCluster(t, target.ClusterOptions{Replicas: 2, Synchronous: true, Caches: caches})
+	t.Run("calm", func(t *testing.T) {
+		hold(t, onCluster(c), limit{time: 20 * time.Second, operations: 20_000}, map[string]int64{
+			"operations": 5000, "writes": 200, "events": 200, "revocations": 50, "writes by another program": 2,
+		})
+	})
+	t.Run("storm", func(t *testing.T) {
+		l := limit{time: 30 * time.Second}
+		if long {
+			l = limit{time: 4 * time.Hour, operations: 10_000_000}
+		}
+		other := c.Again(t, "storm", target.ClusterOptions{})
+		s := &storm{c: other, count: map[string]int{}}
+		g := onCluster(other)
+		g.weather, g.faulty = s.weather, true
+		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
+		t.Log(s.count)
+	})
+}
+
+const caches = 3

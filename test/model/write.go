@@ -1,0 +1,69 @@
+package model
+
+// write is one of c by s.
+func (w *world) write(c *session, s *server) (step, func(bool)) {
+	row := w.r.Intn(records)
+	end := func(bool) { c.busy = false }
+	var made *commit
+	var d *node
+	var life, flushed int
+	var returned float64
+	var begin, shown, behind, wait step
+	begun := s.clock()
+	fail := func() step {
+		w.count["not written"]++
+		end(false)
+		return nil
+	}
+	begin = func() step {
+		d = s.primary
+		switch {
+		case s.clock()-begun > readWait:
+			return fail()
+		case d == nil || !s.reaches(d) || !d.primary || d.locked(row) || len(d.hidden) > 5:
+			return begin
+		}
+		life = d.life
+		made = d.commit(commit{row: row})
+		return shown
+	}
+	shown = func() step { // the COMMIT has not returned yet
+		switch {
+		case d.life != life || s.clock()-begun > 20*readWait:
+			return fail() // nobody knows whether it is there
+		case !made.shown || !s.reaches(d):
+			return shown
+		}
+		return behind
+	}
+	behind = func() step {
+		if d.life != life {
+			return fail()
+		}
+		if !s.reaches(d) {
+			return behind
+		}
+		flushed, returned = len(d.log), s.clock()
+		return wait
+	}
+	wait = func() step {
+		x := s.index
+		known := x != nil && x.epoch.timeline == made.line.timeline &&
+			(x.front >= made.n && x.safe >= made.n || x.safe >= flushed)
+		late := s.clock()-returned > lease+margin
+		if !known && !late && !w.is(WriteUnheld) {
+			return wait
+		}
+		if !known {
+			w.count["timed"]++
+		}
+		seen := w.check.wrote(made)
+		c.seen = c.seen.later(seen)
+		if c.keeps {
+			c.keep(token{epoch{made.line.incarnation, made.line.timeline}, made.n})
+		}
+		end(true)
+		return nil
+	}
+	return begin, end
+}

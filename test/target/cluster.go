@@ -1,0 +1,212 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/internal/localcluster"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+)
+
+// Cluster is several servers on one database, each of which reaches every node of the
+// database, and every cache server, by a relay of its own.
+type Cluster struct {
+	*localcluster.Replicated
+	Database string // its name
+	Members  []*Member
+	Caches   []*localcluster.Redis
+}
+
+// Member is one server of a cluster.
+type Member struct {
+	*Server
+	ToNode  []*localcluster.Relay // by node of the database
+	ToCache []*localcluster.Relay
+	private string // where the others reach it
+}
+
+// ClusterOptions are of a cluster.
+type ClusterOptions struct {
+	Members  int    // 0: three
+	Replicas int    // of the primary
+	Caches   int    // cache servers
+	Bin      string // a pando that was built before; "": it is built
+	Env      []string
+	Flags    []string
+	Settings map[string]string // of PostgreSQL
+	// Synchronous has commits wait for the last replica, as long as that is there.
+	Synchronous bool
+}
+
+const clusterSecret = "a-secret-of-three-servers"
+
+// StartCluster starts everything, and stops it when the test ends.
+func StartCluster(t testing.TB, o ClusterOptions) *Cluster {
+	t.Helper()
+	settings := map[string]string{"wal_level": "logical"}
+	for k, v := range o.Settings {
+		settings[k] = v
+	}
+	db := localclustertest.Replicated(t, o.Replicas, localcluster.ReplicatedOptions{
+		Options: localcluster.Options{NoSync: true, MaxConnections: 300, Settings: settings},
+	})
+	if o.Synchronous {
+		var names []string
+		for i := o.Replicas; i > 0; i-- {
+			names = append(names, `"`+db.Node(i).Name()+`"`)
+		}
+		if err := db.Primary().Set(t.Context(), "synchronous_standby_names", "FIRST 1 ("+strings.Join(names, ", ")+")"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &Cluster{Replicated: db}
+	if o.Caches > 0 {
+		c.Caches = localclustertest.Redis(t, o.Caches, localcluster.RedisOptions{})
+	}
+	c.start(t, "app", o)
+	return c
+}
+
+// Again is another cluster of servers on another database of the same nodes, and with
+// the same cache servers.
+func (c *Cluster) Again(t testing.TB, database string, o ClusterOptions) *Cluster {
+	t.Helper()
+	other := &Cluster{Replicated: c.Replicated, Caches: c.Caches}
+	other.start(t, database, o)
+	return other
+}
+
+func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
+	t.Helper()
+	c.Database = database
+	// Building a server for the first time takes a minute on a small machine.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	err := c.Primary().CreateDatabase(ctx, database)
+	if err == nil {
+		err = c.WaitReplayed(ctx)
+	}
+	if err == nil && o.Bin == "" {
+		o.Bin, err = BuildPando(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Members == 0 {
+		o.Members = 3
+	}
+	files := t.TempDir()
+	for i := range o.Members {
+		m, err := c.member(ctx, t, fmt.Sprint("web", i+1), files, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Members = append(c.Members, m)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, m := range c.Members {
+				text := m.Output()
+				t.Logf("the last words of %s:\n%s", m.Name, text[max(0, len(text)-4000):])
+			}
+		}
+	})
+}
+
+func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, o ClusterOptions) (*Member, error) {
+	private, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	m := &Member{private: private}
+	relay := func(to string) (*localcluster.Relay, error) {
+		r, err := localcluster.NewRelay(to)
+		if err == nil {
+			t.Cleanup(r.Close)
+		}
+		return r, err
+	}
+	var hosts, caches []string
+	for _, n := range c.Nodes() {
+		r, err := relay(n.Addr())
+		if err != nil {
+			return nil, err
+		}
+		m.ToNode, hosts = append(m.ToNode, r), append(hosts, r.Addr())
+	}
+	for _, n := range c.Caches {
+		r, err := relay(n.Addr())
+		if err != nil {
+			return nil, err
+		}
+		m.ToCache, caches = append(m.ToCache, r), append(caches, r.Addr())
+	}
+	database, err := url.Parse(c.Primary().URL(c.Database, "postgres"))
+	if err != nil {
+		return nil, err
+	}
+	database.Host = strings.Join(hosts, ",")
+	flags := append([]string{"--advertise", private, "--blob", "file://" + files}, o.Flags...)
+	if len(caches) > 0 {
+		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ","))
+	}
+	in := Surroundings{Database: database.String(), Env: append([]string{"PANDO_CLUSTER_SECRET=" + clusterSecret}, o.Env...)}
+	m.Server, err = StartPandoBin(ctx, o.Bin, filepath.Join(t.TempDir(), "data"), in, flags...)
+	if err != nil {
+		return nil, err
+	}
+	m.Name = name
+	t.Cleanup(func() {
+		_ = m.Signal(syscall.SIGCONT) // a frozen one does not stop
+		m.Stop()
+	})
+	return m, nil
+}
+
+// SQL runs it on the primary, beside the servers.
+func (c *Cluster) SQL(ctx context.Context, sql string) (string, error) {
+	return c.Primary().ExecIn(ctx, c.Database, sql)
+}
+
+// Freeze stops a member where it is.
+func (m *Member) Freeze() error { return m.Signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (m *Member) Thaw() error { return m.Signal(syscall.SIGCONT) }
+
+// CutFrom makes every node of the database unreachable for the member, until Heal.
+func (m *Member) CutFrom(links []*localcluster.Relay) {
+	for _, r := range links {
+		r.Down()
+	}
+}
+
+// Heal ends whatever befell the member's links.
+func (m *Member) Heal() error {
+	for _, r := range append(append([]*localcluster.Relay{}, m.ToNode...), m.ToCache...) {
+		if err := r.Heal(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tailer is the member that reads the database's log for all.
+func (c *Cluster) Tailer(ctx context.Context) (*Member, error) {
+	address, err := c.SQL(ctx, "SELECT m.address FROM _pando_tailer t JOIN _pando_members m ON m.id = t.holder")
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range c.Members {
+		if m.private == address {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("target: the tailer is at %q, which is none of the members", address)
+}
