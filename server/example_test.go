@@ -225,6 +225,22 @@ func ExampleCopyData() {
 	log.Fatal(srv.Run(context.Background()))
 }
 
+// One of several servers that share a database, files and cache servers. Each is
+// given the same secret, and a data directory of its own.
+func ExampleNew_cluster() {
+	cfg := server.Config{
+		Database: "postgres://pando@db1,db2,db3/app", Blob: "s3://files?endpoint=https://s3.example.com",
+		Cache: "redis://cache1,cache2,cache3", CacheTTL: server.DefaultCacheTTL / 2, ShadowReads: 10 * server.DefaultShadow,
+		ClusterSecret: os.Getenv("PANDO_CLUSTER_SECRET"), ReadWait: server.DefaultReadWait,
+	}
+	srv, err := server.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("files in", server.MaskBlob(cfg.Blob), "and answers in", server.MaskCache(cfg.Cache))
+	log.Fatal(srv.Run(context.Background()))
+}
+
 // What a server would stand on is looked at before it starts.
 func ExampleDoctor() {
 	dir, err := os.MkdirTemp("", "pando-doctor-")

@@ -140,11 +140,8 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
-		if err := p.useTier(cfg, member.sharedSecret()); err != nil {
-			return err
-		}
 	}
-	return nil
+	return p.useTier(cfg, member.sharedSecret())
 }
 
 // prepareMember is nil with SQLite, where nobody else commits. With PostgreSQL the

@@ -12,11 +12,15 @@ import (
 // do before this server counts as knowing, then F, then the ack; S afterwards.
 func (s *session) batch(ctx context.Context, m batch) error {
 	n, x := s.n, s.n.f.index
-	if m.Term < n.f.known.Load() || m.Term != s.term {
-		return errOld
+	if m.Number == 0 { // a sign of life, while there is no stream: so is this
+		s.out.send(s.format, ack{})
+		return nil
 	}
 	if m.Number != s.number {
 		return nil // of the stream before, and no longer of use
+	}
+	if m.Term < n.f.known.Load() || m.Term != s.term {
+		return errOld
 	}
 	if x == nil || s.loading != nil {
 		return errGap

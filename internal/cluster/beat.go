@@ -28,6 +28,7 @@ func (n *Node) beat(ctx context.Context) {
 			wait = n.cfg.Renew
 		default:
 			n.beaten.Store(began)
+			n.callMembers(ctx)
 			if told {
 				n.log.Info("this server's row in the database is renewed again")
 			}
@@ -41,6 +42,23 @@ func (n *Node) beat(ctx context.Context) {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.cfg.Deadline)
 		defer cancel()
 		_ = n.cfg.Registry.Leave(limit, n.cfg.Self)
+	}
+}
+
+// callMembers reads who is a member, for Status, and for the tailer's roll.
+func (n *Node) callMembers(ctx context.Context) {
+	limit, cancel := n.ask(ctx)
+	defer cancel()
+	all, err := n.cfg.Registry.Members(limit)
+	if err != nil {
+		return // with the next beat
+	}
+	n.mu.Lock()
+	n.members = all
+	r := n.reign
+	n.mu.Unlock()
+	if r != nil {
+		r.post(func() { r.roll(all) })
 	}
 }
 

@@ -94,6 +94,13 @@ func (c *Config) fresh() time.Duration { return 3 * c.Beat }
 // dead is when a row is removed that nobody renews.
 func (c *Config) dead() time.Duration { return 60 * c.Beat }
 
+// silence is for how long a connection carries nothing before it is taken for dead:
+// batches and acks are sent all the time.
+func (c *Config) silence() time.Duration { return 2 * c.Beat }
+
+// shunned is for how long a tailer waits for any of the others, if there are some.
+func (c *Config) shunned() time.Duration { return 5 * c.Beat }
+
 // lag is how late a member's acks may be for it to be given leases. Below the lease,
 // so that one that is late for a moment has one all the while.
 func (c *Config) lag() int64 { return int64(c.Lease) / 5 }

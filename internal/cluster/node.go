@@ -24,6 +24,7 @@ type Node struct {
 	joined chan struct{} // closed when the member's row was first written
 	beaten atomic.Int64  // when the last successful beat began
 	again  chan struct{} // the row was lost and written anew: begin anew
+	shy    atomic.Int64  // until then it does not try to be the tailer
 	want   atomic.Uint64
 	wanted chan struct{}
 

@@ -19,7 +19,8 @@ const (
 
 // outbox is what is to be sent on a connection. Nobody waits for it.
 type outbox struct {
-	conn net.Conn
+	conn  net.Conn
+	limit int // bytes
 
 	mu     sync.Mutex
 	queue  []letter
@@ -38,7 +39,9 @@ type letter struct {
 
 var errSlow = errors.New("cluster: the other side does not take what it is sent")
 
-func newOutbox(c net.Conn) *outbox { return &outbox{conn: c, wake: make(chan struct{}, 1)} }
+func newOutbox(c net.Conn) *outbox {
+	return &outbox{conn: c, limit: outboxBytes, wake: make(chan struct{}, 1)}
+}
 
 // put queues a letter. If there are too many already, the connection is closed.
 func (o *outbox) put(l letter) {
@@ -47,7 +50,7 @@ func (o *outbox) put(l letter) {
 	if o.closed {
 		return
 	}
-	if o.bytes > outboxBytes {
+	if o.bytes > o.limit {
 		o.closed = true
 		_ = o.conn.Close()
 	} else {

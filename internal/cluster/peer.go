@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"net"
+	"time"
 
 	"github.com/pandobase/pando/internal/position"
 )
@@ -60,6 +61,9 @@ func (p *peer) late(now, lag int64) bool { return p.f < p.mark && now-p.marked >
 // serve is a connection's life.
 func (r *reign) serve(c net.Conn, h hello, format uint8) {
 	p := &peer{who: who{h.ID, h.Boot}, out: newOutbox(c), format: format, bootNumber: bootNumber(h.Boot)}
+	if h.ID == r.n.cfg.Self.ID {
+		p.out.limit = 4 * keptBytes // in our own memory
+	}
 	if a := c.RemoteAddr(); a != nil {
 		p.address = a.String()
 	}
@@ -76,6 +80,7 @@ func (r *reign) serve(c net.Conn, h hello, format uint8) {
 		return
 	}
 	for {
+		_ = c.SetReadDeadline(time.Now().Add(r.n.cfg.silence()))
 		_, m, err := readFrame(c)
 		if err != nil {
 			break
@@ -124,7 +129,10 @@ func (r *reign) join(p *peer, h hello) {
 	}
 	if h.Epoch == r.log.epoch {
 		r.seen = max(r.seen, h.Frontier)
-		if r.log.covers(h.Frontier) && h.Frontier > 0 {
+		// What is too much to be queued would cut it off, again and again: it takes our
+		// index instead. Our own follower has no other to take, and loses it to nobody.
+		own := p.id == r.n.cfg.Self.ID
+		if h.Frontier > 0 && r.log.covers(h.Frontier) && (own || r.log.space(h.Frontier) <= maxBatch) {
 			r.resume(p, h)
 			return
 		}

@@ -67,7 +67,7 @@ type reign struct {
 	seen    position.N
 	last    int64 // when the last batch was sent
 	dead    map[string]corpse
-	rolled  int64
+	lonely  int64 // since when no other member is connected, though there are some
 }
 
 // crown begins a reign. first is when the row taken over was known to be as it was,
@@ -222,7 +222,6 @@ func (r *reign) tick() {
 	if r.log != nil {
 		r.log.forget(r.safe)
 	}
-	r.roll(now)
 }
 
 // settle raises S: to what every member that counts knows, and the primary shows. It
@@ -251,6 +250,11 @@ func (r *reign) settle() {
 // send sends a piece of the stream to all: what was read beyond r.sent, up to to.
 func (r *reign) send(entries []changes.Entry, to position.N) {
 	if r.log == nil {
+		// There is no stream. A batch of none says that there still is a tailer.
+		for p := range r.peers {
+			p.out.send(p.format, batch{Term: r.row.Term})
+		}
+		r.last = r.n.now()
 		return
 	}
 	m := batch{Term: r.row.Term, From: r.sent, To: max(to, r.sent), Safe: r.safe, Entries: entries}

@@ -31,29 +31,12 @@ type corpse struct {
 	since int64
 }
 
-// roll removes the rows of members that have long been dead, so that no later tailer
-// waits for them.
-func (r *reign) roll(now int64) {
-	if time.Duration(now-r.rolled) < r.n.cfg.Beat {
-		return
-	}
-	r.rolled = now
-	r.beside.Go(func() {
-		limit, cancel := r.n.ask(r.ctx)
-		defer cancel()
-		all, err := r.n.cfg.Registry.Members(limit)
-		if err == nil {
-			r.post(func() { r.bury(all) })
-		}
-	})
-}
-
-func (r *reign) bury(all []Member) {
+// roll looks through the rows of members. Those that have long been dead are removed,
+// so that no later tailer waits for them.
+func (r *reign) roll(all []Member) {
 	n := r.n
-	n.mu.Lock()
-	n.members = all
-	n.mu.Unlock()
 	now := n.now()
+	others := 0
 	rows := make(map[string]corpse, len(all))
 	for _, m := range all {
 		c, ok := r.dead[m.ID]
@@ -61,7 +44,11 @@ func (r *reign) bury(all []Member) {
 			c = corpse{m, now}
 		}
 		rows[m.ID] = c
-		if time.Duration(now-c.since) < n.cfg.dead() || r.present(m.ID) {
+		still := time.Duration(now - c.since)
+		if m.ID != n.cfg.Self.ID && still < n.cfg.fresh() {
+			others++
+		}
+		if still < n.cfg.dead() || r.present(m.ID) {
 			continue
 		}
 		n.log.Info("a member that is gone is taken out of the database", "server", m.ID)
@@ -72,6 +59,23 @@ func (r *reign) bury(all []Member) {
 		})
 	}
 	r.dead = rows
+	r.shun(now, others)
+}
+
+// shun gives the reign up if there are others, all alive, and none of them has found
+// its way here for a while: the way is closed, and one whom they can reach may take
+// the place.
+func (r *reign) shun(now int64, others int) {
+	if others == 0 || len(r.peers) > 1 || r.lonely == 0 {
+		r.lonely = now
+		return
+	}
+	if time.Duration(now-r.lonely) < r.n.cfg.shunned() {
+		return
+	}
+	r.n.log.Warn("no other server reaches this one, so it lets another read the log; is the address right?", "address", r.n.cfg.Self.Address)
+	r.n.shy.Store(now + 2*int64(r.n.cfg.shunned()))
+	r.depose("no other server reaches it")
 }
 
 // present tells whether a member is connected, or may have a lease.

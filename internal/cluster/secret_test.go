@@ -15,7 +15,7 @@ import (
 	"github.com/pandobase/pando"
 )
 
-func secret(t *testing.T, text string) *Secret {
+func secret(t testing.TB, text string) *Secret {
 	t.Helper()
 	s, err := NewSecret(text)
 	if err != nil {

@@ -55,6 +55,7 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 	go func() {
 		defer func() { ended <- struct{}{} }()
 		for {
+			_ = c.SetReadDeadline(time.Now().Add(n.cfg.silence()))
 			format, m, err := readFrame(c)
 			select {
 			case frames <- frame{format, m, err}:

@@ -21,7 +21,9 @@ func (s *standby) appoint(n *Node, yes bool) {
 		return
 	}
 	if !yes {
-		s.stop()
+		if t := s.release(); t != nil {
+			n.wait.Go(t.close) // the follower does not wait for a connection to end
+		}
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())

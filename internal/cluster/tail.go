@@ -111,6 +111,16 @@ func (t *tail) covers(n position.N) bool {
 	return n >= t.from
 }
 
+// space is about how many bytes the entries beyond n take.
+func (t *tail) space(n position.N) (size int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := len(t.kept); i > 0 && t.kept[i-1].N > n; i-- {
+		size += t.kept[i-1].size
+	}
+	return size
+}
+
 // forget lets go of what nobody will ask for: what is safe, and old or too much. What
 // is not safe is needed by whoever becomes the tailer, to see whether it is visible.
 func (t *tail) forget(safe position.N) {
@@ -125,7 +135,9 @@ func (t *tail) forget(safe position.N) {
 	}
 	t.kept = t.kept[n:]
 	t.mu.Unlock()
-	t.reader.Confirm(safe)
+	if safe > 0 {
+		t.reader.Confirm(safe)
+	}
 }
 
 // lost is why the log is read no more.

@@ -174,6 +174,27 @@ func TestAMemberThatIsCutOff(t *testing.T) {
 	})
 }
 
+// All others live and cannot reach it: one whom they can reach takes its place.
+func TestATailerThatNobodyReachesGivesUp(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		w.follower()
+		old := w.reigning()
+		rest := w.but(old)
+		for _, m := range rest {
+			w.cut(m, old, true)
+		}
+		took := w.until("there is another", 15*time.Second, func() bool { r := w.reigning(); return r != nil && r != old })
+		t.Logf("after %v", took)
+		w.until("the others have leases", time.Second, leased(rest...))
+		time.Sleep(20 * time.Second)
+		if !leased(rest...)() || len(w.took) != 2 {
+			t.Errorf("tailers: %v", w.took)
+		}
+		w.mend()
+		w.until("it follows", 2*time.Second, leased(old))
+	})
+}
+
 func TestAllStartAgain(t *testing.T) {
 	scene(t, 3, func(t *testing.T, w *world) {
 		for range 3 {

@@ -46,7 +46,7 @@ func (n *Node) look(ctx context.Context) (Tailer, error) {
 //	its row stands still                                        after 2 D, others later
 func (n *Node) vacant() bool {
 	w := &n.watch
-	if !w.known || w.still == 0 {
+	if !w.known || w.still == 0 || n.now() < n.shy.Load() {
 		return false
 	}
 	if w.row.Holder == "" || w.row.Holder == n.cfg.Self.ID && n.reigning() == nil {

@@ -30,14 +30,23 @@ func TestMutantsAreCaught(t *testing.T) {
 		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, ""))) })
 	}
 	c := twoReplicas(t)
+	if _, err := c.Primary().Exec(t.Context(), "CREATE ROLE "+deafRole+" LOGIN CREATEDB; GRANT pg_monitor TO "+deafRole); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"replica-unchecked", "pending-unmarked", "pending-unseen"} {
 		t.Run(name, func(t *testing.T) {
-			g := onReplicas(t, c, name, func(url string) *target.Server { return start(t, name, url) })
+			// A role that may not read the log: the server goes by its own commits alone.
+			g := onReplicas(t, c, name, func(url string) *target.Server {
+				return start(t, name, strings.Replace(url, "postgres@", deafRole+"@", 1))
+			})
 			g.weather = unsteady(c)
 			catch(t, g)
 		})
 	}
 }
+
+// deafRole may do everything but read the log.
+const deafRole = "deaf"
 
 // catch runs the checker until it has found something.
 func catch(t *testing.T, g ground) {

@@ -19,6 +19,9 @@ func onReplicas(t *testing.T, c *localcluster.Replicated, db string, start func(
 	if err := c.Primary().CreateDatabase(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.Primary().ExecIn(t.Context(), db, "GRANT ALL ON SCHEMA public TO PUBLIC; GRANT CREATE ON DATABASE "+quoteName(db)+" TO PUBLIC"); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.WaitReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +31,26 @@ func onReplicas(t *testing.T, c *localcluster.Replicated, db string, start func(
 	}}
 }
 
+func quoteName(name string) string { return `"` + name + `"` }
+
 // asBuilt starts the server as it is built.
 func asBuilt(t *testing.T) func(url string) *target.Server {
 	return func(url string) *target.Server {
 		t.Helper()
 		s, err := target.StartPandoIn(t.Context(), t.TempDir(), target.Surroundings{Database: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Stop)
+		return s
+	}
+}
+
+// uncached starts it without a cache: every read is one of the database.
+func uncached(t *testing.T) func(url string) *target.Server {
+	return func(url string) *target.Server {
+		t.Helper()
+		s, err := target.StartPandoIn(t.Context(), t.TempDir(), target.Surroundings{Database: url}, "--cache-size", "off")
 		if err != nil {
 			t.Fatal(err)
 		}

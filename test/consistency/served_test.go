@@ -33,7 +33,7 @@ func keyID(i int) string { return fmt.Sprintf("key%012d", i) }
 // what is read has changed too lately for them.
 func TestReplicasServe(t *testing.T) {
 	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
-	g := onReplicas(t, c, "served", asBuilt(t))
+	g := onReplicas(t, c, "served", uncached(t))
 	k := &keyed{world: &world{ground: g, report: &report{}, sample: newSample()}}
 	if err := k.fill(t.Context()); err != nil {
 		t.Fatal(err)
