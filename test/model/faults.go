@@ -1,11 +1,28 @@
 package model
 
-// faults are how many kinds there are.
-const faults = 12
+// Fault is a kind of what befalls somebody.
+type Fault int
+
+// The faults.
+const (
+	ServerFrozen Fault = iota
+	TailerFrozen
+	ServerRestarted
+	TailerRestarted
+	LinkCut
+	TierWiped
+	TierCopied
+	TierRestored
+	ReplicaFrozen
+	PrimaryFrozen
+	PrimaryCrashed
+	DatabaseRestored
+	faults
+)
 
 // fault is something that befalls somebody, or its end.
 func (w *world) fault() {
-	i := w.r.Intn(faults)
+	i := Fault(w.r.Intn(int(faults)))
 	if w.rates.fault[i] == 0 || w.r.Intn(4) >= w.rates.fault[i] {
 		return
 	}
@@ -13,50 +30,50 @@ func (w *world) fault() {
 	d := w.nodes[w.r.Intn(3)]
 	w.say("fault %d at server %d or node %d", i, s.id, w.indexOf(d))
 	switch i {
-	case 0:
+	case ServerFrozen:
 		s.frozen = true
-	case 1: // the tailer
+	case TailerFrozen:
 		if w.tailing() != nil {
 			w.tailing().frozen = true
 		}
-	case 2:
+	case ServerRestarted:
 		w.count["restarts"]++
 		s.frozen = false
 		s.end()
 		s.start()
-	case 3:
+	case TailerRestarted:
 		if t := w.tailing(); t != nil {
 			t.frozen = false
 			t.end()
 			t.start()
 		}
-	case 4:
+	case LinkCut:
 		w.cut[s.id][w.r.Intn(servers+3)] = true
-	case 5:
+	case TierWiped:
 		w.tier.now = nil
-	case 6:
+	case TierCopied:
 		w.tier.old = map[int]*fact{}
 		for k, f := range w.tier.now {
 			w.tier.old[k] = f
 		}
-	case 7:
+	case TierRestored:
 		for k, f := range w.tier.old {
 			w.put(f)
 			_ = k
 		}
-	case 8:
+	case ReplicaFrozen:
 		if d.answers() && !d.primary {
 			d.frozen, d.since = true, w.now
 		}
-	case 9: // the primary
+	case PrimaryFrozen:
 		if d := w.main(); d.answers() && (w.sync || w.r.Intn(2) == 0) {
 			d.frozen, d.since = true, w.now
 		}
-	case 10:
+	case PrimaryCrashed:
 		if d := w.main(); !d.down {
 			w.crash(d)
 		}
-	case 11:
+	case DatabaseRestored:
 		w.restore()
 	}
 }

@@ -184,12 +184,23 @@ func (s *server) member() {
 		s.row, s.since = row, s.clock()
 	}
 	s.connect()
-	if s.tailer == nil && s.taking == nil && (s.row == nil || s.clock()-s.since > 2*renewal) {
-		s.taking = &taking{node: d, life: d.life, from: s.row}
+	if s.tailer == nil && s.taking == nil && s.vacant() {
+		s.taking = &taking{node: d, life: d.life, from: s.row, first: s.since}
 	}
 	if s.standby == nil && s.tailer == nil && (s.id+s.boot)%2 == 0 && s.w.r.Intn(8) == 0 {
 		s.standby = newReader(d)
 	}
+}
+
+// vacant tells whether there seems to be no tailer: its row stands still, or nobody is
+// there any more. Nothing hangs on it: see reign.
+func (s *server) vacant() bool {
+	if s.row == nil || s.clock()-s.since > 2*renewal {
+		return true
+	}
+	to := s.w.sv[s.row.holder]
+	gone := to.tailer == nil || to.tailer.term != s.row.term
+	return gone && !to.frozen && !s.w.cut[s.id][to.id] && s.w.r.Intn(4) == 0
 }
 
 // connect says HELLO to the tailer of the row.
@@ -230,8 +241,8 @@ func (s *server) pump() {
 	if len(c.down) > 0 {
 		m := c.down[0]
 		c.down = c.down[1:]
-		if m.kind == batch && s.w.is(AckBeforeApply) && s.index != nil && m.epoch == s.index.epoch && m.to > s.claimed {
-			s.claimed = m.to
+		if x := s.index; s.w.is(AckBeforeApply) && m.kind == batch && x != nil && m.epoch == x.epoch && m.to > x.front && s.w.r.Intn(4) > 0 {
+			s.claimed = max(s.claimed, m.to)
 			s.ack(c)
 			c.down = append([]message{m}, c.down...)
 			return

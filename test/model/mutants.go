@@ -28,6 +28,7 @@ const (
 	JoinUnjudged       Mutant = "join-unjudged"       // a waiter takes a fill of before its request
 	EchoOfOldBoot      Mutant = "echo-of-old-boot"    // a new process is given the echo of the one before
 	NoHelloWait        Mutant = "no-hello-wait"       // a new tailer does not wait for who has a lease of the last
+	NoQuiet            Mutant = "no-quiet"            // ... nor until that one gives none
 	EchoAfterD         Mutant = "echo-after-d"        // a tailer that may be one no more gives leases
 	SafeAfterD         Mutant = "safe-after-d"        // ... and raises S
 	DBeforeLoad        Mutant = "d-before-load"       // it looks whether it is one, and then at what to send
@@ -46,6 +47,6 @@ const (
 var Mutants = []Mutant{
 	StampAfterData, NoUpperStamp, ReplayIsUpper, PrimaryByLSN, NeedUnchecked, WriteUnheld, ReadUnheld, SafeWithoutC,
 	DegradedUnheld, Zombie, AckBeforeApply, GapIgnored, RestampLate, FillStraddles, EpochIgnored, NoLease,
-	KeyCollide, MissingAuthField, JoinUnjudged, EchoOfOldBoot, NoHelloWait, EchoAfterD, SafeAfterD, DBeforeLoad,
+	KeyCollide, MissingAuthField, JoinUnjudged, EchoOfOldBoot, NoHelloWait, NoQuiet, EchoAfterD, SafeAfterD, DBeforeLoad,
 	NoProbe, NoRunningWait, JoinUncounted, ForeignUncounted, DegradedKept, DegradedShared, MarkedForgets, PrefixUnchecked, IncarnationIgnored,
 }

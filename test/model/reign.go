@@ -5,9 +5,9 @@ type taking struct {
 	node  *node
 	life  int
 	from  *commit // the row as it was seen
+	first float64 // for the first time
 	begun float64
 	row   *commit // under way
-	ready *tailer
 }
 
 // take goes on with it: the row by compare-and-set, then the log.
@@ -49,7 +49,10 @@ func (s *server) take() {
 	s.reign(d, k)
 }
 
-// reign begins.
+// reign begins. Whoever had the row before issues nothing more once D has gone by since
+// the row was first seen as it was taken over, for it began its last renewal before; and
+// nobody has a lease of it a lease later. Neither is waited for if every member has said
+// HELLO: then nobody listens to it any more.
 func (s *server) reign(d *node, k *taking) {
 	r := s.standby
 	s.standby = nil
@@ -60,7 +63,7 @@ func (s *server) reign(d *node, k *taking) {
 	t := &tailer{
 		server: s, own: s.process, term: k.row.term, log: r, keeps: r.start, base: r.start, did: r.start,
 		members: map[int]*peer{}, foreign: map[*process]bool{}, awaits: map[int]bool{},
-		waiting: true, until: s.clock() + lease + margin, renewed: k.begun,
+		waiting: true, quiet: k.first + renewal + margin, until: k.first + renewal + margin + lease + margin, renewed: k.begun,
 	}
 	t.epoch = epoch{d.line.incarnation, d.line.timeline}
 	if s.w.is(IncarnationIgnored) {

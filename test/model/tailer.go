@@ -80,6 +80,7 @@ type tailer struct {
 	waiting bool              // no S yet
 	awaits  map[int]bool      // whose HELLO
 	until   float64           // ... or until then
+	quiet   float64           // and no echo before this
 	foreign map[*process]bool // who may have a lease of another epoch
 	fresh   int               // joins begin when the log has come so far; 0: not known
 	renewed float64           // when the last renewal that succeeded was begun
@@ -295,6 +296,11 @@ func (t *tailer) welcome(id int, c *conn, m message) {
 	}
 }
 
+// grants tells whether the tailer before gives no leases any more.
+func (t *tailer) grants() bool {
+	return t.server.clock() >= t.quiet || len(t.awaits) == 0 || t.server.w.is(NoQuiet)
+}
+
 // settle raises S.
 func (t *tailer) settle() int {
 	w := t.server.w
@@ -331,7 +337,7 @@ func (t *tailer) send() {
 		valid, lasting := t.is(), t.is()
 		if w.is(DBeforeLoad) {
 			valid, lasting = d.valid, d.valid
-			d.m.echoes, d.m.echo, d.m.safe = p.counted && p.echoes, p.echo, t.settle()
+			d.m.echoes, d.m.echo, d.m.safe = p.counted && p.echoes && t.grants(), p.echo, t.settle()
 		}
 		if w.is(EchoAfterD) {
 			valid = true
@@ -367,7 +373,7 @@ func (t *tailer) send() {
 	}
 	m := message{kind: batch, epoch: t.epoch, from: p.sent, to: t.did, entries: t.log.node.log[p.sent:t.did], probe: t.probe}
 	m.safe = t.settle()
-	m.echoes, m.echo = (p.counted || w.is(JoinUncounted)) && p.echoes, p.echo
+	m.echoes, m.echo = (p.counted || w.is(JoinUncounted)) && p.echoes && t.grants(), p.echo
 	p.sent = t.did
 	t.draft = &draft{to: id, m: m, valid: t.is()}
 }

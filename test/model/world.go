@@ -17,10 +17,12 @@ const (
 
 // Setup is what one run is held under.
 type Setup struct {
-	Seed   int64
-	Steps  int
-	Sync   bool // commits wait for a replica
-	Calm   bool // no faults
+	Seed  int64
+	Steps int
+	Sync  bool // commits wait for a replica
+	Calm  bool // no faults
+	// Faults are those that there are, many of each; none: whatever comes.
+	Faults []Fault
 	Mutant Mutant
 	Trace  func(format string, args ...any) // may be nil
 }
@@ -102,6 +104,14 @@ func (w *world) begin() {
 	w.lag = 1 + w.r.Intn(6)
 	for i := range w.rates.fault {
 		w.rates.fault[i] = w.r.Intn(4) // of each kind many, few or none
+		if len(w.Faults) > 0 {
+			w.rates.fault[i] = 0
+		}
+	}
+	for _, f := range w.Faults {
+		w.rates.fault[f] = 4
+		w.rates.faults = max(1, 200*len(w.Faults)/int(faults))
+		w.rates.mends = 60
 	}
 }
 

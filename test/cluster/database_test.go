@@ -1,0 +1,302 @@
+package cluster
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/test/target"
+)
+
+// TestSchedule10: a failover takes back what was cached, seen and given a position. The
+// new timeline uses its positions again. Nobody is shown it any more, and who presents
+// the position is told so.
+func TestSchedule10(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s.set(t, s.Members[0], 0, 1)
+	must(t, s.WaitReplayed(t.Context()))
+	_, kept := s.get(t, s.Members[0], 0, "0")
+	s.Link(1).Silence() // from here on replicas hear nothing
+	s.Link(2).Silence()
+	s.set(t, s.Members[1], 0, 2)
+	var lost string
+	for range 5 {
+		for _, m := range s.Members {
+			n, a := s.get(t, m, 0, kept.pos)
+			if n != 2 || a.pos <= kept.pos {
+				t.Fatalf("%s shows %d, at %s after %s", m.Name, n, a.pos, kept.pos)
+			}
+			lost = a.pos
+		}
+	}
+	must(t, s.Primary().Kill())
+	s.Link(1).Cut()
+	must(t, s.Promote(t.Context(), 1))
+	must(t, s.Link(2).Heal())
+	s.written(t)
+	s.ready(t)
+	s.everywhere(t, 0, 1)
+	reused := strings.Split(lost, "-")[1]
+	for n := int64(0); ; n++ {
+		s.set(t, s.Members[n%3], 1, n)
+		at, err := s.SQL(t.Context(), "SELECT lpad(to_hex((pg_current_wal_flush_lsn() - '0/0')::bigint), 16, '0')")
+		must(t, err)
+		if at > reused {
+			break
+		}
+	}
+	s.everywhere(t, 0, 1)
+	for range 5 {
+		for _, m := range s.Members {
+			if n, a := s.get(t, m, 0, lost); n != 1 || !a.reset {
+				t.Errorf("%s shows %d to who saw what is lost; told so: %v", m.Name, n, a.reset)
+			}
+			if n, a := s.get(t, m, 0, kept.pos); n != 1 || a.reset {
+				t.Errorf("%s shows %d to who saw what was kept; told of a loss: %v", m.Name, n, a.reset)
+			}
+		}
+	}
+}
+
+// TestSchedule11: the replica that slow queries run on is promoted meanwhile. What comes
+// over a connection that survives is not believed.
+func TestSchedule11(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s.slowView(t, 1500*time.Millisecond)
+	s.set(t, s.Members[0], 0, 1)
+	must(t, s.WaitReplayed(t.Context()))
+	still(t, 400*time.Millisecond) // some probes, which say so to the servers
+	var all sync.WaitGroup
+	for _, m := range s.Members {
+		for range 2 {
+			all.Go(func() {
+				var got struct{ N int64 }
+				a := s.ask(t.Context(), m, "GET", "/api/collections/slow/records/"+keyID(0), "", nil)
+				if a.status == http.StatusOK && !strings.Contains(string(a.body), `"n":1`) {
+					t.Errorf("the query shows %v, %v", got, a)
+				}
+			})
+		}
+	}
+	soon(t, "queries run on the replica", func() bool {
+		n, err := s.Node(1).Exec(t.Context(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+		return err == nil && n == "t"
+	})
+	must(t, s.Primary().Kill())
+	must(t, s.Promote(t.Context(), 1))
+	all.Wait()
+	s.written(t)
+	s.ready(t)
+	for n := int64(3); n < 8; n++ {
+		s.set(t, s.Members[n%3], 0, n)
+		s.everywhere(t, 0, n)
+	}
+}
+
+// TestSchedule12: another program moves records between filtered lists, deletes some,
+// empties a table and changes it; a rule is changed. A lease later everybody shows it.
+func TestSchedule12(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s.must(t, s.Members[0], "POST", "/api/collections", object{
+		"name": "owners", "type": "base", "listRule": "", "viewRule": "",
+		"fields": []any{object{"name": "n", "type": "number"}},
+	}, nil)
+	s.must(t, s.Members[0], "POST", "/api/collections/owners/records", object{"id": keyID(0), "n": 1}, nil)
+	for _, step := range []struct {
+		sql   string
+		query string
+		want  int
+	}{
+		{"UPDATE counters SET n = n + 1, odd = true WHERE id < '" + keyID(keys/2) + "'", "?perPage=500&filter=odd=true", keys / 2},
+		{"UPDATE counters SET odd = NOT odd WHERE id < '" + keyID(keys/4) + "'", "?perPage=500&filter=odd=true", keys / 4},
+		{"DELETE FROM counters WHERE odd", "?perPage=500", keys * 3 / 4},
+		{"INSERT INTO counters (id, n, odd) SELECT 'made' || lpad(i::text, 11, '0'), i, false FROM generate_series(1, 20) i", "?perPage=500", keys*3/4 + 20},
+		{"TRUNCATE counters", "?perPage=500", 0},
+	} {
+		for range 3 {
+			for _, m := range s.Members {
+				s.list(t, m, step.query)
+			}
+		}
+		_, err := s.SQL(t.Context(), step.sql)
+		must(t, err)
+		began := time.Now()
+		var seen time.Duration
+		for at := time.Duration(0); at < bound; at = time.Since(began) {
+			for _, m := range s.Members {
+				if n := len(s.list(t, m, step.query)); n != step.want {
+					seen = time.Since(began)
+				}
+			}
+		}
+		for range 5 {
+			for _, m := range s.Members {
+				if n := len(s.list(t, m, step.query)); n != step.want {
+					t.Errorf("%s: %s shows %d records, not %d, %v later", step.sql, m.Name, n, step.want, time.Since(began))
+				}
+			}
+		}
+		t.Logf("%.40s…: everywhere within %v", step.sql, seen.Round(time.Millisecond))
+	}
+	for open := range 6 {
+		rule := map[bool]any{true: "", false: nil}[open%2 == 1]
+		s.must(t, s.Members[open%3], "PATCH", "/api/collections/owners", object{"viewRule": rule}, nil)
+		for _, m := range s.Members {
+			want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[open%2 == 1]
+			if a := s.ask(t.Context(), m, "GET", "/api/collections/owners/records/"+keyID(0), "", nil); a.status != want {
+				t.Errorf("%s answers %v after the rule was made %v", m.Name, a, rule)
+			}
+		}
+	}
+}
+
+// TestSchedule15: a transaction of very many rows. Nothing is shown as it was before, and
+// soon all is as usual.
+func TestSchedule15(t *testing.T) {
+	rows := 200_000
+	if os.Getenv("PANDO_PROVE") != "" {
+		rows = 1_000_000
+	}
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s.must(t, s.Members[0], "POST", "/api/collections", object{
+		"name": "many", "type": "base", "listRule": "", "viewRule": "", "fields": []any{object{"name": "n", "type": "number"}},
+	}, nil)
+	_, err := s.SQL(t.Context(), fmt.Sprintf("INSERT INTO many (id, n) SELECT 'many' || lpad(i::text, 11, '0'), 0 FROM generate_series(1, %d) i", rows))
+	must(t, err)
+	s.ready(t)
+	one := "/api/collections/many/records/many00000000001"
+	for _, m := range s.Members {
+		soon(t, m.Name+" shows it", func() bool { return s.ask(t.Context(), m, "GET", one, "", nil).status == http.StatusOK })
+	}
+	w := s.watching(t, 1, s.Members...)
+	began := time.Now()
+	_, err = s.SQL(t.Context(), "UPDATE many SET n = 1")
+	must(t, err)
+	committed := time.Now()
+	var slowest time.Duration
+	for n := int64(1); n < 20; n++ {
+		a, at := answer{}, time.Now()
+		for a.status != http.StatusOK {
+			if a = s.ask(t.Context(), s.Members[n%3], "PATCH", records+"/"+keyID(0), "", value(n)); a.status != http.StatusOK && a.status != http.StatusServiceUnavailable {
+				t.Fatal(a)
+			}
+		}
+		slowest = max(slowest, time.Since(at))
+		w.answered(0, n)
+		if time.Since(committed) > bound {
+			for _, m := range s.Members {
+				if a := s.ask(t.Context(), m, "GET", one, "", nil); a.status == http.StatusOK && !a.old && !strings.Contains(string(a.body), `"n":1`) {
+					t.Errorf("%s shows %s, %v after the commit", m.Name, a.body, time.Since(committed))
+				}
+			}
+		}
+	}
+	s.ready(t)
+	t.Logf("%d rows: updated in %v; the slowest write beside took %v; all answer again %v after the commit",
+		rows, committed.Sub(began).Round(time.Millisecond), slowest.Round(time.Millisecond), time.Since(committed).Round(time.Millisecond))
+	w.end()
+	for _, m := range s.Members {
+		var got struct{ N int64 }
+		if s.must(t, m, "GET", one, nil, &got); got.N != 1 {
+			t.Errorf("%s shows %d", m.Name, got.N)
+		}
+	}
+}
+
+// TestSchedule17: the primary is frozen, a replica is promoted, and the old one thaws,
+// while the server that was the tailer reaches nothing but that. It shows nothing of the
+// past, or says that it may.
+func TestSchedule17(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1, Synchronous: true})
+	s.set(t, s.Members[0], 0, 1)
+	must(t, s.WaitReplayed(t.Context()))
+	tailer, others := s.tailer(t)
+	old := s.Primary()
+	must(t, old.Freeze())
+	tailer.ToNode[1].Down()
+	tailer.ToNode[2].Down()
+	must(t, s.Promote(t.Context(), 2))
+	must(t, s.Node(2).Set(t.Context(), "synchronous_standby_names", ""))
+	w := s.watching(t, 1, s.Members...)
+	for _, m := range others {
+		soon(t, m.Name+" writes", func() bool {
+			return s.ask(t.Context(), m, "PATCH", records+"/"+keyID(0), "", value(2)).status == http.StatusOK
+		})
+	}
+	w.answered(0, 2)
+	must(t, old.Thaw())
+	for n := int64(3); n < 40; n++ {
+		s.set(t, others[n%2], 0, n)
+		w.answered(0, n)
+		w.look(t.Context(), t, tailer, 0)
+		still(t, 50*time.Millisecond)
+	}
+	must(t, old.Kill())
+	must(t, tailer.Heal())
+	s.ready(t)
+	w.end()
+	s.everywhere(t, 0, 39)
+	t.Logf("%d answers, %d refused", w.answers.Load(), w.refused.Load())
+}
+
+// TestSchedule19: the database is restored from a copy of its disk under running servers
+// and full caches. It has the numbers that it had; what was made since is gone
+// everywhere, and its positions mean nothing.
+func TestSchedule19(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Caches: 1})
+	db := s.Primary()
+	for i := range 10 {
+		s.set(t, s.Members[0], i, 1)
+	}
+	dir, err := db.Exec(t.Context(), "SHOW data_directory")
+	must(t, err)
+	must(t, db.Stop())
+	copied := dir + ".copy"
+	run(t, "cp", "-a", dir, copied)
+	must(t, db.Start(t.Context()))
+	s.written(t)
+	for round := range int64(20) {
+		for i := range 10 {
+			s.set(t, s.Members[i%3], i, 100+round)
+		}
+	}
+	for range 3 {
+		for i := range 10 {
+			for _, m := range s.Members {
+				s.get(t, m, i, "0")
+			}
+		}
+	}
+	must(t, db.Kill())
+	run(t, "rm", "-r", dir)
+	run(t, "mv", copied, dir)
+	must(t, db.Start(t.Context()))
+	s.written(t)
+	s.ready(t)
+	// Positions that were given out are given out again.
+	for n := range int64(60) {
+		s.set(t, s.Members[n%3], 20, n)
+		for i := range 10 {
+			if got, _ := s.get(t, s.Members[n%3], i, ""); got != 1 {
+				t.Fatalf("%s: %s shows %d, which is not in the restored database", keyID(i), s.Members[n%3].Name, got)
+			}
+		}
+	}
+	incarnations, err := s.SQL(t.Context(), "SELECT coalesce(max(incarnation), -1) FROM _pando_meta")
+	if n, e := strconv.Atoi(incarnations); err != nil || e != nil || n < 1 {
+		t.Logf("the incarnation is %q, %v", incarnations, err)
+	}
+}
+
+func run(t *testing.T, command ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", strings.Join(command, " "), err, out)
+	}
+}

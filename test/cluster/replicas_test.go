@@ -1,0 +1,196 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/test/target"
+)
+
+// TestSchedule1: somebody reads an old row from replicas that stand still, while it is
+// written. What was read must not be kept as if it were new.
+func TestSchedule1(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	web1, web2 := s.Members[0], s.Members[1]
+	for round := range int64(3) {
+		i, old := int(round), round+1
+		s.set(t, web1, i, old)
+		must(t, s.WaitReplayed(t.Context()))
+		for _, n := range s.Nodes()[1:] {
+			must(t, n.PauseReplay(t.Context()))
+		}
+		w := s.watching(t, i+1, s.Members...)
+		for n := old + 1; n < old+20; n++ {
+			s.set(t, web2, i, n)
+			w.answered(i, n)
+		}
+		s.everywhere(t, i, old+19)
+		for _, n := range s.Nodes()[1:] {
+			must(t, n.ResumeReplay(t.Context()))
+		}
+		must(t, s.WaitReplayed(t.Context()))
+		s.everywhere(t, i, old+19)
+		w.end()
+	}
+}
+
+// TestSchedule2: one of two replicas is late by seconds. Whoever has seen something by
+// the other one is not shown less by this one.
+func TestSchedule2(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	must(t, s.Node(2).ReplayDelay(t.Context(), 5*time.Second))
+	w := s.watching(t, 10, s.Members...)
+	for n := int64(1); n < 60; n++ {
+		i, m := int(n)%10, s.Members[int(n)%3]
+		s.set(t, m, i, n)
+		w.answered(i, n)
+		for _, m := range s.Members {
+			w.look(t.Context(), t, m, i)
+		}
+	}
+	w.end()
+	if n := w.answers.Load(); n < 500 {
+		t.Errorf("only %d answers", n)
+	}
+}
+
+// TestSchedule3: the synchronous standby is frozen. A commit is in the log, and another
+// replica shows it, long before the primary does: nobody is shown it, or he could be
+// shown the old value by the primary afterwards.
+func TestSchedule3(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1, Synchronous: true})
+	s.set(t, s.Members[0], 0, 1)
+	must(t, s.WaitReplayed(t.Context()))
+	must(t, s.Node(2).Freeze())
+	answered := make(chan answer, 1)
+	go func() {
+		answered <- s.ask(context.Background(), s.Members[0], "PATCH", records+"/"+keyID(0), "", value(2))
+	}()
+	soon(t, "a replica shows what the primary does not", func() bool {
+		return s.shows(t, 1, 0) == "2" && s.shows(t, 0, 0) == "1"
+	})
+	for range 30 {
+		for _, m := range s.Members {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			n, _, ok := s.try(ctx, m, 0, "")
+			cancel()
+			if ok && n != 1 {
+				t.Fatalf("%s shows %d while its commit waits", m.Name, n)
+			}
+		}
+	}
+	must(t, s.Node(2).Thaw())
+	if a := <-answered; a.status != http.StatusOK {
+		t.Fatal(a)
+	}
+	s.ready(t)
+	s.everywhere(t, 0, 2)
+}
+
+// shows is what a node itself does of a record.
+func (s *stage) shows(t *testing.T, node, i int) string {
+	t.Helper()
+	text, err := s.Node(node).ExecIn(t.Context(), s.Database, "SELECT n FROM counters WHERE id = '"+keyID(i)+"'")
+	must(t, err)
+	return text
+}
+
+// slowView makes a collection that shows the counters after a while: its snapshot is
+// taken before.
+func (s *stage) slowView(t *testing.T, d time.Duration) {
+	t.Helper()
+	s.must(t, s.Members[0], "POST", "/api/collections", object{
+		"name": "slow", "type": "view", "listRule": "", "viewRule": "", "viewQuery": "SELECT id, n FROM counters",
+	}, nil)
+	// Pando lets no view sleep; another program can have it do so.
+	query, err := s.SQL(t.Context(), "SELECT rtrim(pg_get_viewdef('slow'::regclass), '; ')")
+	must(t, err)
+	_, err = s.SQL(t.Context(), fmt.Sprintf("CREATE OR REPLACE VIEW slow AS SELECT q.* FROM (%s) q, pg_sleep(%v) s", query, d.Seconds()))
+	must(t, err)
+	must(t, s.WaitReplayed(t.Context()))
+}
+
+// TestSchedule4: a write comes between the snapshot of a query and the position that is
+// asked for behind it. What the query shows must not be taken for new.
+func TestSchedule4(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s.slowView(t, 400*time.Millisecond)
+	path := "/api/collections/slow/records/" + keyID(0)
+	for n := int64(1); n < 4; n++ {
+		var all sync.WaitGroup
+		for _, m := range s.Members {
+			all.Go(func() { s.ask(t.Context(), m, "GET", path, "", nil) })
+		}
+		still(t, 150*time.Millisecond) // within the queries
+		s.set(t, s.Members[0], 0, n)
+		s.everywhere(t, 0, n)
+		for _, m := range s.Members {
+			var now struct{ N int64 }
+			if s.must(t, m, "GET", path, nil, &now); now.N != n {
+				t.Errorf("the view of %s shows %d after the write of %d was answered", m.Name, now.N, n)
+			}
+		}
+		all.Wait()
+	}
+}
+
+// TestSchedule13: several requests of one client are under way at once, on several
+// servers: reads beside a write, one after the other is answered.
+func TestSchedule13(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	must(t, s.Node(2).ReplayDelay(t.Context(), 300*time.Millisecond))
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for n := int64(1); n <= 40; n++ {
+				a := s.ask(t.Context(), s.Members[(i+int(n))%3], "PATCH", records+"/"+keyID(i), "", value(n))
+				if a.status != http.StatusOK {
+					t.Errorf("write: %v", a)
+				}
+				var both sync.WaitGroup
+				for k := range 3 {
+					both.Go(func() {
+						if got, _ := s.get(t, s.Members[k], i, ""); got != n {
+							t.Errorf("%s shows %d after the write of %d was answered", s.Members[k].Name, got, n)
+						}
+					})
+				}
+				both.Wait()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestSchedule14: a client gives up while its commit waits for the synchronous standby.
+// It is told of no success, and nobody is shown the value before the standby has it.
+func TestSchedule14(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1, Synchronous: true})
+	s.set(t, s.Members[0], 0, 1)
+	must(t, s.WaitReplayed(t.Context()))
+	must(t, s.Node(1).Freeze())
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	if a := s.ask(ctx, s.Members[0], "PATCH", records+"/"+keyID(0), "", value(2)); a.status == http.StatusOK {
+		t.Errorf("it was answered: %v", a)
+	}
+	for range 10 {
+		for _, m := range s.Members {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			n, _, ok := s.try(ctx, m, 0, "")
+			cancel()
+			if ok && n != 1 {
+				t.Fatalf("%s shows %d, which no standby has", m.Name, n)
+			}
+		}
+	}
+	must(t, s.Node(1).Thaw())
+	soon(t, "the commit comes to its end", func() bool { return s.shows(t, 0, 0) == "2" && s.shows(t, 1, 0) == "2" })
+	s.ready(t)
+	s.written(t) // who writes after it is answered after it
+	s.everywhere(t, 0, 2)
+}

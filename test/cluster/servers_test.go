@@ -1,0 +1,212 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/internal/localcluster"
+	"github.com/pandobase/pando/test/target"
+)
+
+// TestSchedule5: a server is killed when its COMMIT has returned, before it does
+// anything else. Nobody else goes on with what was before.
+func TestSchedule5(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	web1, others := s.Members[0], s.Members[1:]
+	for n := int64(1); n < 4; n++ {
+		s.everywhere(t, 0, n-1) // it is in every cache
+		killed := make(chan struct{})
+		var once sync.Once
+		web1.ToNode[0].Watch(func(c localcluster.Chunk) bool {
+			if !c.Up && bytes.Contains(c.Data, []byte("COMMIT\x00")) && s.shows(t, 0, 0) != "0" && s.shows(t, 0, 0) == string(rune('0'+n)) {
+				once.Do(func() {
+					web1.Kill()
+					close(killed)
+				})
+				return false
+			}
+			return true
+		})
+		a := s.ask(t.Context(), web1, "PATCH", records+"/"+keyID(0), "", value(n))
+		select {
+		case <-killed:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("its commit was not seen; the write: %v", a)
+		}
+		if a.status != 0 {
+			t.Errorf("a server that was killed answers %v", a)
+		}
+		// Nobody was answered, so anybody may be shown either for a moment.
+		w := s.watching(t, 1, others...)
+		still(t, bound)
+		w.end()
+		for _, m := range others {
+			if got, _ := s.get(t, m, 0, ""); got != n {
+				t.Errorf("%s shows %d, a lease after the commit of %d", m.Name, got, n)
+			}
+		}
+		must(t, web1.Heal())
+		must(t, web1.Restart(t.Context()))
+		s.ready(t)
+		s.everywhere(t, 0, n)
+	}
+}
+
+// TestSchedule8: a server is frozen for three leases. Meanwhile a record is written and
+// access to another one is revoked elsewhere. When it goes on, under load, it shows
+// neither what was before.
+func TestSchedule8(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	_, others := s.tailer(t)
+	frozen, web := others[0], others[1]
+	s.must(t, web, "POST", "/api/collections", object{"name": "door", "type": "base", "viewRule": ""}, nil)
+	s.must(t, web, "POST", "/api/collections/door/records", object{"id": keyID(0)}, nil)
+	door := "/api/collections/door/records/" + keyID(0)
+	for n := int64(1); n < 4; n++ {
+		s.must(t, web, "PATCH", "/api/collections/door", object{"viewRule": ""}, nil)
+		for range 20 {
+			s.must(t, frozen, "GET", door, nil, nil)
+			s.get(t, frozen, 0, "")
+		}
+		must(t, frozen.Freeze())
+		began := time.Now()
+		s.set(t, web, 0, n)
+		s.must(t, web, "PATCH", "/api/collections/door", object{"viewRule": nil}, nil)
+		t.Logf("two writes beside a frozen server took %v", time.Since(began).Round(time.Millisecond))
+		var all sync.WaitGroup
+		for range 10 { // they wait for it to go on
+			all.Go(func() {
+				if got, a, ok := s.try(t.Context(), frozen, 0, ""); ok && got != n {
+					t.Errorf("it shows %d after the write of %d was answered: %v", got, n, a)
+				}
+			})
+			all.Go(func() {
+				if a := s.ask(t.Context(), frozen, "GET", door, "", nil); a.status == http.StatusOK && !a.old {
+					t.Errorf("it lets somebody in after the revocation was answered: %v", a)
+				}
+			})
+		}
+		still(t, max(0, 3*lease-time.Since(began)))
+		must(t, frozen.Thaw())
+		all.Wait()
+		s.ready(t)
+		s.everywhere(t, 0, n)
+	}
+}
+
+// TestSchedule9: the tailer is killed, and every slot is dropped, while others write and
+// another program does. Nothing of it is missed.
+func TestSchedule9(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	for n := int64(1); n < 4; n++ {
+		s.everywhere(t, 0, max(0, 2*n-2))
+		s.everywhere(t, 1, n-1)
+		tailer, others := s.tailer(t)
+		w := s.watching(t, 2, others...)
+		tailer.Kill()
+		_, err := s.SQL(t.Context(), "SELECT count(pg_terminate_backend(active_pid)) FROM pg_replication_slots WHERE slot_type = 'logical' AND active")
+		must(t, err)
+		_, err = s.SQL(t.Context(), "UPDATE counters SET n = "+string(rune('0'+n))+" WHERE id = '"+keyID(1)+"'")
+		must(t, err)
+		began := time.Now()
+		s.set(t, others[0], 0, 2*n-1)
+		w.answered(0, 2*n-1)
+		t.Logf("a write took %v", time.Since(began).Round(time.Millisecond))
+		s.set(t, others[1], 0, 2*n)
+		w.answered(0, 2*n)
+		still(t, bound)
+		w.answered(1, n)
+		for _, m := range others {
+			soon(t, m.Name+" answers", func() bool { _, _, ok := s.try(t.Context(), m, 1, ""); return ok })
+		}
+		w.end()
+		must(t, tailer.Restart(t.Context()))
+		s.ready(t)
+		s.everywhere(t, 0, 2*n)
+		s.everywhere(t, 1, n)
+	}
+}
+
+// TestSchedule16: all servers are replaced, one by one, under load.
+func TestSchedule16(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	w := s.watching(t, 10, s.Members...)
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	writes := 0
+	all.Go(func() {
+		for n := int64(1); ctx.Err() == nil; n++ {
+			i := int(n) % 10
+			for k := 0; ; k++ { // a writer goes on with another server
+				a := s.ask(t.Context(), s.Members[(i+k)%3], "PATCH", records+"/"+keyID(i), "", value(n))
+				if a.status == http.StatusOK {
+					break
+				}
+				if a.status != 0 && a.status != http.StatusServiceUnavailable {
+					t.Errorf("a write: %v", a)
+				}
+				still(t, 20*time.Millisecond)
+			}
+			w.answered(i, n)
+			writes++
+		}
+	})
+	for _, m := range s.Members {
+		still(t, 300*time.Millisecond)
+		m.Stop()
+		if code, err := m.Wait(t.Context()); err != nil || code != 0 {
+			t.Errorf("%s ended with %d, %v", m.Name, code, err)
+		}
+		must(t, m.Restart(t.Context()))
+	}
+	still(t, 300*time.Millisecond)
+	stop()
+	all.Wait()
+	w.end()
+	t.Logf("%d answers, %d refused, %d writes", w.answers.Load(), w.refused.Load(), writes)
+	s.ready(t)
+}
+
+// TestSchedule18: the tailer is frozen, and not killed. Others go on without it within a
+// moment, and when it thaws it does no harm.
+func TestSchedule18(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	var worst, away time.Duration
+	for n := int64(1); n < 4; n++ {
+		tailer, others := s.tailer(t)
+		s.everywhere(t, 0, max(0, 10*(n-1)+9)*min(1, n-1))
+		w := s.watching(t, 1, others...)
+		must(t, tailer.Freeze())
+		began := time.Now()
+		for k := range int64(10) {
+			one := time.Now()
+			s.set(t, others[k%2], 0, 10*n+k)
+			w.answered(0, 10*n+k)
+			worst = max(worst, time.Since(one))
+		}
+		for _, m := range others {
+			soon(t, m.Name+" answers", func() bool { _, _, ok := s.try(t.Context(), m, 0, ""); return ok })
+		}
+		away = max(away, time.Since(began))
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				if got, a, ok := s.try(t.Context(), tailer, 0, ""); ok && got != 10*n+9 {
+					t.Errorf("the frozen one shows %d after the write of %d was answered: %v", got, 10*n+9, a)
+				}
+			})
+		}
+		still(t, max(0, 2*time.Second-time.Since(began)))
+		must(t, tailer.Signal(syscall.SIGCONT))
+		all.Wait()
+		w.end()
+		s.ready(t)
+		s.everywhere(t, 0, 10*n+9)
+	}
+	t.Logf("the slowest write took %v; ten writes, and an answer of both others behind them, %v", worst, away)
+}
