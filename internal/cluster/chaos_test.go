@@ -15,12 +15,12 @@ import (
 // TestChaos lets all that can go wrong go wrong at random, for as many seeds as
 // PANDO_SEEDS says, and then sees that all is well again.
 func TestChaos(t *testing.T) {
-	seeds := 30
+	seeds := 12
 	if testing.Short() {
 		seeds = 5
 	}
 	if os.Getenv("PANDO_PROVE") != "" {
-		seeds = 3000
+		seeds = 1000
 	}
 	first := 0
 	if s, err := strconv.Atoi(os.Getenv("PANDO_SEEDS")); err == nil {
