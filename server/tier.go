@@ -48,6 +48,9 @@ func MaskCache(cache string) string {
 // first that seals.
 func (p *parts) useTier(cfg Config, secret *cluster.Secret) error {
 	if p.cached == nil {
+		if cfg.Cache != "" {
+			cfg.Log.Warn("The cache servers are not used: without the database's log, nothing says of a cached answer that it holds no longer. `pando doctor` says what is missing.")
+		}
 		return nil
 	}
 	o := cached.Options{Codec: records.Codec{}, ShadowEvery: max(cfg.ShadowReads, 0), Log: cfg.Log}

@@ -63,12 +63,14 @@ func TestTier(t *testing.T) {
 		}
 		return caches[0].RedisURL(addrs...)
 	}
+	files := "file://" + t.TempDir()
 	var web []*running
 	var cfgs []server.Config
 	for range 3 {
 		cfg := config(filepath.Join(t.TempDir(), "data"))
 		cfg.Database, cfg.ClusterSecret, cfg.Cache, cfg.ShadowReads = url, testSecret, address(3), 10
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.ReadWait = 20 * time.Second // the machine of the test may be busy
+		cfg.Blob, cfg.Log = files, slog.New(slog.DiscardHandler)
 		cfgs = append(cfgs, cfg)
 		web = append(web, start(t, cfg))
 	}

@@ -1,30 +1,100 @@
 package server
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando/internal/store/cached"
 )
 
-// cacheStatus is what operators are shown of the caches, by what they are asked for
-// and by server.
-func (p *parts) cacheStatus() map[string]any {
+// cacheFacts are what operators are shown of the caches.
+type cacheFacts struct {
+	Memory      memoryFacts       `json:"memory"`
+	Collections []collectionFacts `json:"collections"`
+	Shadows     shadowFacts       `json:"shadowReads"`
+	Servers     []tierFacts       `json:"servers,omitempty"`
+	Rejected    *rejectedFacts    `json:"rejected,omitempty"` // of what the servers gave
+}
+
+type memoryFacts struct {
+	Hits   uint64 `json:"hits"`
+	Tier   uint64 `json:"tier"` // answered by a cache server
+	Fills  uint64 `json:"fills"`
+	Shared uint64 `json:"shared"`
+	Stale  uint64 `json:"stale"`
+}
+
+type collectionFacts struct {
+	ID      string `json:"id"`
+	Memory  uint64 `json:"memory"` // about
+	Hits    uint64 `json:"hits"`
+	Stale   uint64 `json:"stale"`
+	Misses  uint64 `json:"misses"`
+	Awaited uint64 `json:"awaited"`
+	KeptOut bool   `json:"keptOut"` // of the cache servers, as it changes too often
+}
+
+type shadowFacts struct {
+	Checks     uint64  `json:"checks"`
+	Violations uint64  `json:"violations"`
+	Moved      uint64  `json:"moved"`
+	Skipped    uint64  `json:"skipped"`
+	Bound      float64 `json:"bound"` // of the share of wrong answers, at 95 % confidence
+}
+
+type tierFacts struct {
+	Name      string  `json:"name"`
+	State     string  `json:"state"` // up, trial or out
+	Why       string  `json:"why,omitempty"`
+	Hits      uint64  `json:"hits"`
+	Misses    uint64  `json:"misses"`
+	Late      uint64  `json:"late"`
+	Failed    uint64  `json:"failed"`
+	LeftOut   uint64  `json:"leftOut"`
+	Outs      uint64  `json:"outs"`
+	Puts      uint64  `json:"puts"`
+	Dropped   uint64  `json:"dropped"`
+	Refused   uint64  `json:"refused"`
+	LatencyMS float64 `json:"latencyMs"`
+}
+
+type rejectedFacts struct {
+	Stale   uint64 `json:"stale"`
+	Epoch   uint64 `json:"epoch"`
+	Forged  uint64 `json:"forged"`
+	Foreign uint64 `json:"foreign"`
+}
+
+// cacheStatus is nil if there is no cache.
+func (p *parts) cacheStatus() *cacheFacts {
 	if p.cached == nil {
 		return nil
 	}
-	shadows := p.cached.Shadows()
-	out := map[string]any{
-		"reads":       p.cached.Counts(),
-		"collections": p.cached.Labels(),
-		"shadowReads": map[string]any{
-			"checks": shadows.Checks, "violations": shadows.Violations, "moved": shadows.Moved, "skipped": shadows.Skipped,
-			"bound": shadows.Bound(), // of wrong answers, at 95 % confidence
-		},
+	counts, shadows := p.cached.Counts(), p.cached.Shadows()
+	f := &cacheFacts{
+		Memory:      memoryFacts{counts.Hits, counts.Tiered, counts.Misses, counts.Shared, counts.Stale},
+		Shadows:     shadowFacts{shadows.Checks, shadows.Violations, shadows.Moved, shadows.Skipped, shadows.Bound()},
+		Collections: []collectionFacts{},
 	}
-	if p.tier != nil {
-		out["tier"] = p.tier.Stats()
+	rejected := &rejectedFacts{}
+	for _, l := range p.cached.Labels() {
+		f.Collections = append(f.Collections, collectionFacts{l.Collection, l.Memory, l.Hits, l.Stale, l.Misses, l.Awaited, l.Shut})
+		rejected.Stale += l.Stale
 	}
-	return out
+	if p.tier == nil {
+		return f
+	}
+	stats := p.tier.Stats()
+	rejected.Epoch, rejected.Forged, rejected.Foreign = stats.OldEpoch, stats.Forged, stats.Foreign
+	f.Rejected = rejected
+	for _, s := range stats.Servers {
+		f.Servers = append(f.Servers, tierFacts{
+			s.Name, s.State, s.Why, s.Hits, s.Misses, s.Late, s.Failed, s.LeftOut, s.Outs, s.Puts, s.Dropped, s.Refused,
+			float64(s.Latency) / float64(time.Millisecond),
+		})
+	}
+	return f
 }
 
 // measureTier adds the metrics of the cache servers, and of what is read again.

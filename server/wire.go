@@ -140,11 +140,8 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
-		if err := p.useTier(cfg, member.sharedSecret()); err != nil {
-			return err
-		}
 	}
-	return nil
+	return p.useTier(cfg, member.sharedSecret())
 }
 
 // prepareMember is nil with SQLite, where nobody else commits. With PostgreSQL the
@@ -219,7 +216,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
-		Status: s.status, Ready: p.ready, Age: p.clock.Age, System: s.system, Registry: p.registry, Log: s.log, Extra: s.routes,
+		Status: s.status, Ready: p.ready, Age: p.clock.Age, Await: p.await, System: s.system, Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
 	dir, err := s.cfg.pagesDir()
 	if err != nil {
@@ -260,4 +257,10 @@ func (p *parts) close() error {
 	}
 	p.closers = nil
 	return errors.Join(errs...)
+}
+
+// await waits for a lease, where there are leases.
+func (p *parts) await(ctx context.Context) error {
+	_, err := p.clock.Ready(ctx)
+	return err
 }

@@ -4,8 +4,11 @@
 # sqlite3 shell as another program that writes to our file, strace to record
 # what a power loss would leave; PostgreSQL, and Patroni, etcd and PgBouncer
 # around it, and Redis, for internal/localcluster.
+# around it, for internal/localcluster.
 # Quick and silent when nothing is missing. Needs root only to install.
 set -eu
+cd "$(dirname "$0")/.."
+go run ./test/s3server/build
 
 missing=""
 need() { # need COMMAND PACKAGE...

@@ -19,7 +19,8 @@ func backupCommand() *cobra.Command {
 		Short: "Make and restore backups",
 		Long: `Make and restore backups: archives of the database and the files, consistent
 with each other and checked after writing. A backup can be made while the
-server serves.`,
+server serves. Files of --blob are in it too; they are restored into an empty
+--blob.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -125,7 +125,8 @@ func importPocketBaseCommand() *cobra.Command {
 		Long: `Take over a PocketBase data directory (0.36 or later): collections, records,
 password hashes, token secrets, settings and files. People who were logged in
 stay logged in. The source is not changed; stop PocketBase before. What cannot
-be taken over is listed.`,
+be taken over is listed. With --blob files go into a bucket or a shared directory,
+which must be empty.`,
 		Example: "  pando import pocketbase ./pb_data --dir ./pando_data",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE:    importPocketBase,

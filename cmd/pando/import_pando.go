@@ -20,9 +20,12 @@ logged in stay logged in. Stop the server before. The source is not changed; at
 the end both sides are read and compared. What the database does not take (a
 view written for SQLite) is listed. A failed copy leaves no target.
 
-Files stay in SOURCE_DIR if --dir names it too, else they are copied to --dir.`,
+With --blob files are copied to a bucket or a shared directory, which must be empty.
+Without it they stay in SOURCE_DIR if --dir names it too, else they are copied to
+--dir.`,
 		Example: `  pando import pando ./pando_data --database postgres://pando@db.internal/app
-  pando serve --database postgres://pando@db.internal/app`,
+  pando serve --database postgres://pando@db.internal/app
+  pando import pando ./pando_data --database postgres://pando@db.internal/app --blob 's3://files?endpoint=https://s3.internal'`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: importPando,
 	}

@@ -30,7 +30,8 @@ PANDO_NAME_FILE for a file that holds the value), else from the --config file,
 else from its default.
 
 PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD (or …_FILE) make the first
-superuser of a new data directory.`,
+superuser of a new data directory. PANDO_BLOB_KEY and PANDO_BLOB_SECRET (or …_FILE,
+or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) open the bucket of --blob.`,
 		Example: `  pando serve
   pando serve --http 0.0.0.0:8080 --dir /var/lib/pando
   PANDO_CACHE_SIZE=64MB pando serve --config pando.yaml`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -40,6 +41,12 @@ func (s *session) batch(ctx context.Context, m batch) error {
 		s.ack(0)
 	}
 	s.settle(x, m.Safe)
+	if f := &n.f; f.unseen != 0 && x.Safe() >= f.unseen {
+		if err := n.cfg.Apply(ctx, []changes.Entry{missing(f.unseen)}); err != nil {
+			return fmt.Errorf("the stream cannot be followed from %s: %w", f.unseen.LSN(), err)
+		}
+		f.unseen = 0
+	}
 	s.believe(x, m.batchHead)
 	n.spare.appoint(n, m.Standby)
 	return nil
@@ -91,6 +98,9 @@ func (s *session) believe(x *position.Index, h batchHead) {
 	now := n.now()
 	if h.Echo != 0 && h.Boot == n.boot && h.Echo >= n.f.since && h.Echo <= now {
 		s.grants = append(s.grants, grant{h.Probe, h.Echo + int64(n.cfg.Lease)})
+	}
+	if n.f.unseen != 0 {
+		return
 	}
 	best := int64(0)
 	rest := s.grants[:0]

@@ -20,6 +20,10 @@ type follower struct {
 	// What is applied and not safe yet is delivered later.
 	pending []changes.Entry
 	since   int64 // since when index is ours: what the clock was before is echoed in vain
+	// The index begins at a snapshot, up to which the primary may not show all yet: what
+	// the store has to do for it is done again when S has come here, and no lease is
+	// taken before. 0: that is done.
+	unseen position.N
 
 	late   atomic.Int64 // when the last lease was granted
 	tailer atomic.Pointer[Tailer]

@@ -220,15 +220,20 @@ func (s *session) start(ctx context.Context) error {
 	n := s.n
 	x := s.loading
 	s.loading = nil
-	missed := changes.Entry{N: x.Frontier(), All: true, Catalog: true, Unlisted: true}
+	missed := missing(x.Frontier())
 	if err := n.cfg.Apply(ctx, []changes.Entry{missed}); err != nil {
 		return fmt.Errorf("the stream cannot be followed from %s: %w", x.Frontier().LSN(), err)
 	}
 	n.log.Info("a tailer is followed from a snapshot", "tailer", s.row.Holder, "term", s.term, "at", x.Frontier().LSN(), "base", x.Base().LSN())
 	n.count(func(c *Counts) { c.Joins++ })
-	n.f.index, n.f.safe, n.f.pending, n.f.since = x, 0, nil, n.now()
+	n.f.index, n.f.safe, n.f.pending, n.f.since, n.f.unseen = x, 0, nil, n.now(), x.Frontier()
 	n.cfg.Clock.Replace(x)
 	n.cfg.Deliver(missed)
 	s.ack(0)
 	return nil
+}
+
+// missing stands for all that a server has missed up to n.
+func missing(n position.N) changes.Entry {
+	return changes.Entry{N: n, All: true, Catalog: true, Unlisted: true}
 }

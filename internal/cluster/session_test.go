@@ -141,8 +141,13 @@ func TestTheOrderOfBatches(t *testing.T) {
 		if x.Frontier() != 150 || x.Safe() != 150 || x.Covers([]position.Tag{130}) != 130 {
 			t.Errorf("F %d, S %d", x.Frontier(), x.Safe())
 		}
-		want := []position.N{100, 110, 120, 130} // 100 is where it begins
+		want := []position.N{100, 110, 120, 130}       // 100 is where it begins
+		again := []position.N{100, 110, 120, 100, 130} // ... which is done again when S is there
 		for name, got := range map[string][]position.N{"applied": positionsOf(f.applied), "delivered": positionsOf(f.delivered)} {
+			want := want
+			if name == "applied" {
+				want = again
+			}
 			if len(got) != len(want) {
 				t.Errorf("%s: %v, want %v", name, got, want)
 			}
@@ -242,7 +247,7 @@ func TestLeases(t *testing.T) {
 				f.begin()
 				first := <-f.acks
 				time.Sleep(100 * time.Millisecond)
-				f.send(batch{batchHead: c.head(first.T, f.now()), Term: 5, From: 100, To: 100})
+				f.send(batch{batchHead: c.head(first.T, f.now()), Term: 5, From: 100, To: 100, Safe: 100})
 				x := f.index()
 				if x.Leased() != (c.want > 0) {
 					t.Fatalf("leased: %v", x.Leased())
@@ -266,13 +271,30 @@ func TestALeaseBeginsWhenWhatWasProbedIsKnown(t *testing.T) {
 	feed(t, func(t *testing.T, f *fed) {
 		f.begin()
 		first := <-f.acks
-		f.send(batch{batchHead: batchHead{Number: 1, Boot: bootNumber("a1"), Echo: first.T, Probe: 120}, Term: 5, From: 100, To: 110})
+		f.send(batch{batchHead: batchHead{Number: 1, Boot: bootNumber("a1"), Echo: first.T, Probe: 120}, Term: 5, From: 100, To: 110, Safe: 100})
 		if f.index().Leased() {
 			t.Error("it has a lease before")
 		}
 		f.batch(110, 120, 0)
 		if !f.index().Leased() {
 			t.Error("it has no lease then")
+		}
+	})
+}
+
+// The primary may not show all that a snapshot stands for. What the store has to do for
+// it is done again when it does, before there is a lease.
+func TestALeaseBeginsWhenTheSnapshotIsVisible(t *testing.T) {
+	feed(t, func(t *testing.T, f *fed) {
+		f.begin()
+		first := <-f.acks
+		f.send(batch{batchHead: batchHead{Number: 1, Boot: bootNumber("a1"), Echo: first.T, Probe: 100}, Term: 5, From: 100, To: 100, Safe: 99})
+		if f.index().Leased() || len(f.applied) != 1 {
+			t.Errorf("it has a lease before, or %v was applied", positionsOf(f.applied))
+		}
+		f.batch(100, 100, 100)
+		if !f.index().Leased() || len(f.applied) != 2 {
+			t.Errorf("it has no lease then, or %v was applied", positionsOf(f.applied))
 		}
 	})
 }

@@ -29,6 +29,7 @@ type stream struct {
 	waiters []*waiter // for S, by n
 	ahead   []*waiter // for F, by n
 	commits recent
+	open    settling
 	writers map[uint64]*waiter // by xid
 	wants   chan struct{}      // somebody waits for what is not known yet
 	retired chan struct{}      // closed when another index has taken its place; nil where there is no stream
@@ -97,6 +98,7 @@ func (x *Index) Apply(n N, xid uint64, tags []Tag, all bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.commits.add(xid, n)
+	x.open.add(commit{n, xid, BootTime(), tags, all})
 	if w := x.writers[xid]; w != nil {
 		delete(x.writers, xid)
 		w.n = min(w.n, n)
@@ -118,6 +120,7 @@ func (x *Index) Settle(s N) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.waiters = reached(x.waiters, s)
+	x.open.settle(s)
 }
 
 // reached ends the waiting of those who wait for up to n, and lists the others.
@@ -156,23 +159,30 @@ func (x *Index) Release(u N, tags []Tag) N {
 // AwaitRelease waits until what was made from tags, and does not go beyond u, may be
 // answered.
 func (x *Index) AwaitRelease(ctx context.Context, u N, tags []Tag) (released N, err error) {
-	if x.Frontier() < u && x.Safe() < u {
-		// Most often the log has gone on by what has nothing to do with it.
-		w := &waiter{n: u, done: make(chan struct{})}
-		x.mu.Lock()
-		if x.Frontier() < u {
-			x.ahead = insert(x.ahead, w)
-		} else {
-			w.end()
-		}
-		x.mu.Unlock()
-		x.want()
-		if err := x.await(ctx, w); err != nil {
+	if x.Safe() < u { // most often the log has gone on by what has nothing to do with it
+		if err := x.AwaitFrontier(ctx, u); err != nil {
 			return 0, err
 		}
 	}
 	o := x.Release(u, tags)
 	return o, x.AwaitSafe(ctx, o)
+}
+
+// AwaitFrontier waits until every commit up to n is known here.
+func (x *Index) AwaitFrontier(ctx context.Context, n N) error {
+	if x.Frontier() >= n {
+		return nil
+	}
+	w := &waiter{n: n, done: make(chan struct{})}
+	x.mu.Lock()
+	if x.Frontier() < n {
+		x.ahead = insert(x.ahead, w)
+	} else {
+		w.end()
+	}
+	x.mu.Unlock()
+	x.want()
+	return x.await(ctx, w)
 }
 
 // Want is the furthest position that is waited for and not known yet, 0 if none

@@ -36,6 +36,10 @@ func BulkTag(collectionID string) Tag {
 	return Tag(d.Sum64())
 }
 
+// CatalogTag changes with the collections and the settings, where a stream tells of
+// commits.
+var CatalogTag = TableTag("_pando")
+
 // AllTag changes with every commit that changes anything: for answers whose
 // dependencies are not known one by one, such as those of views.
 const AllTag Tag = 0

@@ -30,7 +30,9 @@ type call struct {
 func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	h.setCommonHeaders(w, r)
-	if sent := r.Header["X-Pos"]; len(sent) > 0 && h.cfg.Positions != nil {
+	// Also before a position is judged: it can be of what this server has not heard of.
+	ready := h.await(rt, r)
+	if sent := r.Header["X-Pos"]; ready == nil && len(sent) > 0 && h.cfg.Positions != nil {
 		p := h.keepPosition(w, sent[0])
 		defer p.stamp() // if nothing was written
 		w, r = p, r.WithContext(position.WithSession(r.Context(), p.session))
@@ -53,9 +55,21 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			panic(p)
 		}
 	}()
-	if err := c.run(); err != nil {
-		c.fail(err)
+	if ready == nil {
+		ready = c.run()
 	}
+	if ready != nil {
+		c.fail(ready)
+	}
+}
+
+// await waits until this server knows of all that was answered by now, if the answer
+// goes by that.
+func (h *Handler) await(rt *route, r *http.Request) error {
+	if h.cfg.Await == nil || !rt.waits {
+		return nil
+	}
+	return h.cfg.Await(r.Context())
 }
 
 // run checks what all routes have in common, then calls the handler.

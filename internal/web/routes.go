@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // access is who may call a route at all; rules of collections come later.
@@ -22,6 +23,7 @@ type route struct {
 	limit   func(*call) int64
 	handle  func(*call) error
 	metrics *routeMetrics
+	waits   bool // it is answered by what this server knows of the others
 }
 
 // Logins by form count as logins by the API do: see [Handler.LimitLogin].
@@ -119,6 +121,7 @@ func (h *Handler) handle(mux *http.ServeMux, rt *route) {
 		rt.limit = func(*call) int64 { return defaultBodyLimit }
 	}
 	rt.metrics = h.metrics.route(rt.Pattern)
+	rt.waits = strings.Contains(rt.Pattern, " /api/") && !strings.HasSuffix(rt.Pattern, " /api/health")
 	mux.HandleFunc(rt.Pattern, func(w http.ResponseWriter, r *http.Request) { h.serve(rt, w, r) })
 }
 

@@ -57,7 +57,10 @@ type Config struct {
 	// moment: 0 when they are what they should be; nil: they always are.
 	Age func() time.Duration
 	// System is what GET /api/system shows: the whole of it.
-	System   func(ctx context.Context) (any, error)
+	System func(ctx context.Context) (any, error)
+	// Await waits until this server knows of all that was answered by now: settings,
+	// collections and rules are looked up without asking the database. nil: it always does.
+	Await    func(ctx context.Context) error
 	Status   func() map[string]any // facts for /readyz?verbose
 	Registry *prometheus.Registry  // nil: one of its own
 	Log      *slog.Logger          // nil: none

@@ -104,7 +104,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		return 0, c.refused(err)
 	case c.report != nil && res.StatusCode == http.StatusServiceUnavailable:
 		return 0, c.refused(fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data))
-	case c.report != nil && res.Header.Get("Age") != "":
+	case c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2):
 		c.report.marked.Add(1)
 		return 0, errMarked
 	}
@@ -136,7 +136,7 @@ func (c *client) refused(err error) error {
 func (c *client) must(ctx context.Context, method, path string, body, out any) error {
 	status, err := c.do(ctx, method, path, body, out)
 	done := false
-	for errors.Is(err, errRefused) && ctx.Err() == nil {
+	for (errors.Is(err, errRefused) || errors.Is(err, errMarked)) && ctx.Err() == nil {
 		// What a server that is dead by now has sent to the database comes to an end
 		// first: it must not be done after this.
 		pause(ctx, 300*time.Millisecond)

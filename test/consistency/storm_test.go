@@ -170,4 +170,4 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 	})
 }
 
-const caches = 0
+const caches = 3

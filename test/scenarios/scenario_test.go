@@ -17,7 +17,10 @@ func TestDart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range append(target.Kinds(), target.Kind{Name: "pando on PostgreSQL behind PgBouncer", Start: target.PandoPgBouncer}) {
+	for _, kind := range append(target.Kinds(),
+		target.Kind{Name: "pando on PostgreSQL behind PgBouncer", Start: target.PandoPgBouncer},
+		target.Kind{Name: "pando on PostgreSQL and S3", Start: target.PandoS3},
+	) {
 		t.Run(kind.Name, func(t *testing.T) {
 			s := kind.Start(t)
 			r := NewRunner(s.URL, map[string]string{"root.email": s.Email, "root.password": s.Password})

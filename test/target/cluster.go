@@ -44,8 +44,6 @@ type ClusterOptions struct {
 	Synchronous bool
 }
 
-const hasBlob = false
-
 const clusterSecret = "a-secret-of-three-servers"
 
 // StartCluster starts everything, and stops it when the test ends.
@@ -103,7 +101,7 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 	if o.Members == 0 {
 		o.Members = 3
 	}
-	files := filepath.Join(t.TempDir(), "files")
+	files := t.TempDir()
 	for i := range o.Members {
 		m, err := c.member(ctx, t, fmt.Sprint("web", i+1), files, o)
 		if err != nil {
@@ -154,10 +152,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 		return nil, err
 	}
 	database.Host = strings.Join(hosts, ",")
-	flags := append([]string{"--advertise", private}, o.Flags...)
-	if hasBlob {
-		flags = append(flags, "--blob", "file://"+files)
-	}
+	flags := append([]string{"--advertise", private, "--blob", "file://" + files}, o.Flags...)
 	if len(caches) > 0 {
 		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ","))
 	}

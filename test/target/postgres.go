@@ -7,6 +7,7 @@ import (
 
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/test/s3server"
 )
 
 // PandoPostgres is [Pando] on a PostgreSQL database of its own.
@@ -25,6 +26,16 @@ func PandoPgBouncer(tb testing.TB) *Server {
 	b := localclustertest.PgBouncer(tb, pg.Addr(), localcluster.PgBouncerOptions{PoolSize: 10})
 	return start(tb, func(ctx context.Context, dir string) (*Server, error) {
 		return StartPandoIn(ctx, dir, Surroundings{Database: b.URL(path.Base(url), "postgres")})
+	})
+}
+
+// PandoS3 is PandoPostgres with its files in a bucket of their own.
+func PandoS3(tb testing.TB) *Server {
+	tb.Helper()
+	_, url := localclustertest.Database(tb)
+	gate, bucket := s3server.Bucket(tb)
+	return start(tb, func(ctx context.Context, dir string) (*Server, error) {
+		return StartPandoIn(ctx, dir, Surroundings{Database: url, Env: s3server.Env()}, "--blob", s3server.URL(gate.Addr(), bucket))
 	})
 }
 

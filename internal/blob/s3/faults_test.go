@@ -188,21 +188,26 @@ func TestSlow(t *testing.T) {
 
 // Who reads slowly is not the store's fault.
 func TestSlowReader(t *testing.T) {
-	s, _ := distant(t, 200*time.Millisecond)
+	const patience = time.Second
+	s, relay := distant(t, patience)
 	put(t, s, "c/r/a", random(16<<20))
 	o, err := s.Open(t.Context(), "c/r/a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.Close()
-	for range 3 {
+	before := relay.Accepted()
+	for range 2 {
 		if _, err := io.CopyN(io.Discard, o, 100_000); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(500 * time.Millisecond) // of no request
+		<-time.After(patience + patience/4) // in which there is nothing to wait for
 	}
-	if n, err := io.Copy(io.Discard, o); err != nil || n != 16<<20-300_000 {
+	if n, err := io.Copy(io.Discard, o); err != nil || n != 16<<20-200_000 {
 		t.Errorf("%d, %v", n, err)
+	}
+	if again := relay.Accepted() - before; again > 0 {
+		t.Errorf("the download was taken for dead, and begun anew %d times", again)
 	}
 }
 

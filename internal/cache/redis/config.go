@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -53,6 +54,9 @@ func Mask(text string) string {
 		return "(no address)" // it may be anything, a password among it
 	}
 	hosts, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") {
+		return "(no address)"
+	}
 	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
 		user, password, _ := strings.Cut(hosts[:at], ":")
 		if password != "" {
@@ -73,6 +77,9 @@ func parseURL(text string) (Config, error) {
 	}
 	// Not by net/url: it takes the last of several hosts for a port.
 	rest, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") { // that of a password, most likely: nothing of it is to be repeated
+		return Config{}, errors.New("an @ behind the ?: write a ? in user or password as %3F, and an @ in the name of a file as %40")
+	}
 	var c Config
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		user, password, _ := strings.Cut(rest[:at], ":")
@@ -127,8 +134,8 @@ func (c *Config) addServers(hosts, names string) error {
 			addr = net.JoinHostPort(strings.Trim(addr, "[]"), defaultPort)
 		}
 		h, port, err := net.SplitHostPort(addr)
-		if err != nil || h == "" || port == "" {
-			return fmt.Errorf("%q is no server's address", host)
+		if _, bad := strconv.ParseUint(port, 10, 16); err != nil || h == "" || bad != nil {
+			return fmt.Errorf("number %d of its servers is no host, and no host:port", i+1)
 		}
 		a := Address{Name: addr, Addr: addr}
 		if called != nil {

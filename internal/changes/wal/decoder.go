@@ -204,6 +204,8 @@ func (d *decoder) message(in *input) (e changes.Entry, ok bool, err error) {
 	}
 	if record, ok := bytes.CutPrefix(content, []byte(MessageDeleted)); ok {
 		d.cur.deleted(record, d.tables.ID)
+	} else if record, ok := bytes.CutPrefix(content, []byte(MessageTouched)); ok {
+		d.cur.touched(record)
 	} else {
 		d.cur.all = true
 	}

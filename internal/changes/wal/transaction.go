@@ -166,6 +166,16 @@ func (t *transaction) deleted(text []byte, id string) {
 	}
 }
 
+// touched notes an update that left its record as it was.
+func (t *transaction) touched(text []byte) {
+	var m struct{ Collection, ID string }
+	if json.Unmarshal(text, &m) != nil || m.Collection == "" {
+		t.all = true
+		return
+	}
+	t.add(changes.Row{Action: changes.Update, Collection: m.Collection, ID: m.ID})
+}
+
 // entry is the transaction, committed; ok is false if nothing changed that anybody
 // could depend on.
 func (t *transaction) entry(tables *Tables, n position.N, xid uint64) (e changes.Entry, ok bool) {

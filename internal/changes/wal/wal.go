@@ -77,12 +77,15 @@ func New(cfg Config) *Log {
 }
 
 // MessagePrefix is that of the messages in the log that are for us
-// (pg_logical_emit_message). Their contents are written by [MessageAll] and
-// [MessageDeleted].
+// (pg_logical_emit_message). Their contents begin with one of the words below.
 const MessagePrefix = "pando"
 
 // MessageAll says that everything may have changed.
 const MessageAll = "all"
+
+// MessageTouched begins a message that says that a record was updated of which nothing
+// has changed; JSON follows: {"collection": its id, "id": the record's}.
+const MessageTouched = "touched "
 
 // MessageDeleted begins a message that holds a record that its transaction has
 // deleted; JSON follows: {"collection": its id, "columns": {name: text or null}}.

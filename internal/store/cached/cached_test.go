@@ -29,6 +29,7 @@ type fixture struct {
 	index *position.Index
 	notes *pando.Collection
 	tier  cache.Tier // behind it; nil: none
+	cache cache.Cache
 }
 
 func open(t testing.TB) *fixture {

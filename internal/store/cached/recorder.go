@@ -49,7 +49,12 @@ func (d *recorder) tags() []position.Tag {
 	if d.all {
 		return []position.Tag{position.AllTag}
 	}
-	tags := make([]position.Tag, 0, len(d.tables)+len(d.records)+d.count)
+	tags := make([]position.Tag, 0, len(d.tables)+len(d.records)+d.count+1)
+	if d.r.Epoch().Timeline != 0 {
+		// The catalog's version is part of every key, but a request can have begun with
+		// a catalog of before, while this server had no lease.
+		tags = append(tags, position.CatalogTag)
+	}
 	for id := range d.tables {
 		tags = append(tags, position.TableTag(id))
 	}
@@ -105,7 +110,7 @@ func (d *recorder) Stamp() position.N { return d.r.Stamp() }
 
 func (d *recorder) Epoch() position.Epoch { return d.r.Epoch() }
 
-// Catalog is not noted: its version is part of every key.
+// Catalog is not noted: its version is part of every key. See tags, too.
 func (d *recorder) Catalog() *store.Catalog { return d.r.Catalog() }
 
 func (d *recorder) Record(ctx context.Context, c *pando.Collection, id string) (*pando.Record, error) {

@@ -52,6 +52,7 @@ func (f *fixture) server(t testing.TB, o cached.Options) *fixture {
 	}
 	t.Cleanup(mem.Close)
 	g := *f
+	g.cache = mem
 	g.Facts = cached.New(f.db, mem, position.NewClock(f.index, 0))
 	o.Codec, g.tier = numbers{}, o.Tier
 	g.Use(o)
@@ -421,3 +422,29 @@ func (f *fixture) tierStats() []redis.ServerStats {
 }
 
 var _ cache.Codec = numbers{}
+
+// BenchmarkTierHit is a read whose fact is never in memory and always in the tier.
+func BenchmarkTierHit(b *testing.B) {
+	r := localclustertest.Redis(b, 1, localcluster.RedisOptions{})[0]
+	f := open(b)
+	f.insert(b, "a", 1)
+	tier := redisTier(b, r)
+	web := f.server(b, cached.Options{Tier: tier})
+	var fills atomic.Int64
+	read := func() {
+		if got, err := web.view(b.Context(), "a", &fills); err != nil || got != 1 {
+			b.Fatal(got, err)
+		}
+	}
+	read()
+	soon(b, "the fact is in the tier", func() bool { web.cache.Clear(); read(); return web.Counts().Tiered > 0 })
+	before := fills.Load()
+	b.ReportAllocs()
+	for b.Loop() {
+		web.cache.Clear()
+		read()
+	}
+	if late := fills.Load() - before; late > int64(b.N)/100+1 {
+		b.Errorf("%d of %d were fills", late, b.N)
+	}
+}

@@ -22,12 +22,15 @@ type pool struct {
 	wait    time.Duration
 	tokens  chan struct{} // one for each connection that there may be
 
-	mu     sync.Mutex
-	idle   []*conn // used last is last, and is used next
-	used   map[*conn]bool
-	closed bool
-	pooler pooler
-	ends   sync.WaitGroup // connections being closed
+	mu   sync.Mutex
+	idle []*conn // used last is last, and is used next
+	used map[*conn]bool
+	// opening are the connections that are being made, by number.
+	opening  map[uint64]context.CancelCauseFunc
+	attempts uint64
+	closed   bool
+	pooler   pooler
+	ends     sync.WaitGroup // connections being closed
 }
 
 // pooler tells whether something like PgBouncer stands between.
@@ -40,7 +43,7 @@ const (
 )
 
 func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[string]string) *pool {
-	p := &pool{cfg: cfg, session: session, wait: wait, used: make(map[*conn]bool)}
+	p := &pool{cfg: cfg, session: session, wait: wait, used: make(map[*conn]bool), opening: make(map[uint64]context.CancelCauseFunc)}
 	p.tokens = make(chan struct{}, size)
 	for range size {
 		p.tokens <- struct{}{}
@@ -68,7 +71,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		return c, nil
 	}
 	p.mu.Unlock()
-	c, err := p.open(ctx)
+	c, err := p.opened(ctx)
 	if err != nil {
 		p.tokens <- struct{}{}
 		return nil, err
@@ -167,6 +170,31 @@ func (p *pool) cut() {
 	for c := range p.used {
 		c.cut()
 	}
+	for _, cancel := range p.opening {
+		cancel(errNodeSilent)
+	}
+}
+
+var errNodeSilent = &lostError{errors.New("the host does not answer")}
+
+// opened makes a connection, unless it is cut: a host that stands still accepts one
+// and says nothing more.
+func (p *pool) opened(ctx context.Context) (*conn, error) {
+	attempt, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.mu.Lock()
+	p.attempts++
+	id := p.attempts
+	p.opening[id] = cancel
+	p.mu.Unlock()
+	c, err := p.open(attempt)
+	p.mu.Lock()
+	delete(p.opening, id)
+	p.mu.Unlock()
+	if err != nil && ctx.Err() == nil && attempt.Err() != nil {
+		return nil, context.Cause(attempt)
+	}
+	return c, err
 }
 
 // drain waits, after retire, until all connections are gone.

@@ -248,4 +248,4 @@ func (r *reader) queryTags(q store.Query) []position.Tag {
 func paramTag(key string) position.Tag { return position.RecordTag(reserved, key) }
 
 // catalogTag changes with the collections and the settings.
-var catalogTag = position.TableTag(reserved)
+var catalogTag = position.CatalogTag

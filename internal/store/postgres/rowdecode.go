@@ -97,6 +97,12 @@ func listOfText(s string) []string {
 	return parseArray(s)
 }
 
+// touchedQuery writes to the log that a record was updated of which nothing changes.
+func touchedQuery(collection, id string) *query {
+	text := `touched {"collection":` + string(quoteJSON(collection)) + `,"id":` + string(quoteJSON(id)) + `}`
+	return &query{sql: "SELECT pg_logical_emit_message(true, 'pando', $1)", args: texts(text)}
+}
+
 // announcedSQL deletes a record and writes what it was to the log, which else has no
 // more of it than its id: other servers tell their subscribers.
 func (p *plan) announcedSQL() string {

@@ -37,6 +37,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	var primary bool // nothing else will do any more
 	began, moved, lost := time.Now(), 0, 0
 	var front position.N
+	exact := false
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, primary: primary || deafened || try == readTries-1, floor: s.present().Safe()}
 		if s.clock != nil {
@@ -47,7 +48,8 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if front == 0 {
 				front = x.Frontier()
 			}
-			r.stream = streamRead{x: x, front: front, again: try > 1}
+			r.stream = streamRead{x: x, front: front, again: try > 1 && !exact, exact: exact}
+			r.primary, r.one = r.primary || exact, r.one && !exact
 		}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
 		if s.coming.Load() > 0 {
@@ -59,6 +61,11 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if held := r.releaseRead(ctx); held != nil && r.again == nil {
 				return held
 			}
+			if r.again == nil && r.asked && s.Catalog() != r.cat {
+				// What was read may show a change of the rules that had not come here
+				// when they were looked at. By now it has.
+				r.again = errChanged
+			}
 		}
 		if r.again == nil {
 			return err
@@ -68,6 +75,10 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		}
 		if (errors.Is(r.again, errMoved) || errors.Is(r.again, errChanged)) && moved < movedTries {
 			moved++
+			try--
+		}
+		if errors.Is(r.again, errSettles) {
+			exact = true
 			try--
 		}
 		if errors.Is(r.again, position.ErrRetired) {
@@ -213,6 +224,9 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 		// Later questions may need more than the first: this snapshot shall do for all.
 		need = max(need, r.stream.front)
 	}
+	if r.stream.exact {
+		need = 0
+	}
 	if err := r.connect(ctx, need, r.primary); err != nil || r.replica {
 		return err
 	}
@@ -279,6 +293,12 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 		version = uint64(int64Of(v[0]))
 		return nil
 	}})
+	if r.stream.exact {
+		all = append(all, &query{text: true, sql: "SELECT pg_current_snapshot()", row: func(_ *query, v [][]byte) (err error) {
+			r.stream.sees, err = parseVisible(string(v[0]))
+			return err
+		}})
+	}
 	r.begun = true
 	err := r.run(ctx, tags, append(all, batch...)...)
 	if all[len(all)-1].ran && version != r.cat.Version {

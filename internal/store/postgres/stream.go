@@ -10,6 +10,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/registry"
 )
 
 // Where a stream tells of all commits, of other servers and of other programs too
@@ -177,21 +178,25 @@ type streamRead struct {
 	x     *position.Index
 	front position.N // F when the read began, before any try: what was answered by then
 	again bool       // a try of it has failed
+
+	exact bool // S stands still: what the primary shows is asked for with what it sees
+	sees  registry.Visible
 	tags  []position.Tag
 	upper position.N // nothing that was read lies beyond
 }
 
 // stampedNeed is how far a node must be to answer a question about tags.
 func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
+	if r.stream.exact {
+		return 0 // it shows everything up to S, and whatever else it does is looked at
+	}
 	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need)
 }
 
 // settled waits until S is where the primary can be asked for need.
 func (r *snapshot) settled(ctx context.Context, need position.N) error {
-	if r.stream.x.Safe() < need {
-		wait, cancel := context.WithTimeout(ctx, r.s.opts.WriteWait)
-		defer cancel()
-		if err := r.stream.x.AwaitSafe(wait, need); err != nil {
+	if r.stream.x.Safe() < need && !r.stream.exact {
+		if err := r.stuck(ctx, need, func(wait context.Context) error { return r.stream.x.AwaitSafe(wait, need) }); err != nil {
 			return r.unsettled(ctx, err)
 		}
 	}
@@ -199,12 +204,33 @@ func (r *snapshot) settled(ctx context.Context, need position.N) error {
 	return nil
 }
 
+// stuck waits for S to reach n by await, but not for long if it stands still: then the
+// primary is asked what it shows, and which transactions that holds.
+func (r *snapshot) stuck(ctx context.Context, n position.N, await func(context.Context) error) error {
+	if n > r.stream.x.Safe() && r.stream.x.Stuck() {
+		return errSettles
+	}
+	wait, cancel := context.WithTimeout(ctx, settleWait)
+	defer cancel()
+	err := await(wait)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return errSettles
+	}
+	return err
+}
+
+// settleWait is how long S is waited for, before it is thought to stand still.
+const settleWait = 150 * time.Millisecond
+
+// errSettles says that S stands still below what was read, or is to be.
+var errSettles = errors.New("postgres: a commit is in the log that the primary does not show yet")
+
 // unsettled is what becomes of a read that has waited in vain.
 func (r *snapshot) unsettled(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, position.ErrRetired):
+	case errors.Is(err, position.ErrRetired), errors.Is(err, errSettles):
 		r.again = err
 		return errAgain
 	}
@@ -253,11 +279,12 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		return nil
 	}
 	if r.stream.upper > 0 {
-		wait, cancel := context.WithTimeout(ctx, r.s.opts.WriteWait)
-		defer cancel()
-		n, err := x.AwaitRelease(wait, r.stream.upper, r.stream.tags)
+		n, err := r.awaitRelease(ctx, x)
 		if err != nil {
 			return r.unsettled(ctx, err)
+		}
+		if t, ok := position.SessionOf(ctx).Require(); ok && t.Timeline == x.Epoch().Timeline && t.N <= r.stream.upper {
+			n = max(n, t.N) // what the client has asked for was there
 		}
 		r.s.given(ctx, x.Epoch().Timeline, n)
 	}
@@ -266,6 +293,26 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		return errAgain
 	}
 	return nil
+}
+
+func (r *snapshot) awaitRelease(ctx context.Context, x *position.Index) (n position.N, err error) {
+	if !r.stream.exact {
+		err = r.stuck(ctx, x.Release(r.stream.upper, r.stream.tags), func(wait context.Context) error {
+			n, err = x.AwaitRelease(wait, r.stream.upper, r.stream.tags)
+			return err
+		})
+		return n, err
+	}
+	wait, cancel := context.WithTimeout(ctx, r.s.opts.WriteWait)
+	defer cancel()
+	if err := x.AwaitFrontier(wait, r.stream.upper); err != nil {
+		return 0, err
+	}
+	n, ok := x.Shown(r.stream.sees.Sees, r.stream.upper, r.stream.tags)
+	if !ok {
+		return x.AwaitRelease(wait, r.stream.upper, r.stream.tags)
+	}
+	return max(n, min(x.Safe(), x.Covers(r.stream.tags))), x.AwaitSafe(wait, n)
 }
 
 // Bring makes sure that the catalog is at least of a version that a commit of the
@@ -289,8 +336,8 @@ func (s *Store) Bring(ctx context.Context, version uint64) error {
 	}
 }
 
-// watchDegraded lets reads go on without a lease while there is no primary that
-// could answer a write.
+// watchDegraded lets reads go on without a lease while no write can be answered: there
+// is no primary, or it waits for a standby to confirm commits and none does.
 func (s *Store) watchDegraded() {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -301,7 +348,7 @@ func (s *Store) watchDegraded() {
 			return
 		case <-tick.C:
 		}
-		if s.nodes.watcher.State().Primary() != nil {
+		if s.nodes.watcher.State().Primary() != nil && (s.clock.Index().Leased() || s.confirms()) {
 			since = time.Time{}
 			s.clock.Degrade(false)
 			continue
@@ -315,5 +362,15 @@ func (s *Store) watchDegraded() {
 	}
 }
 
-// degradedAfter is for how long there must be no primary.
+// confirms tells whether the primary confirms a commit. Who hears of no changes may be
+// the only one who does not.
+func (s *Store) confirms() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), confirmWait)
+	defer cancel()
+	return s.Registry().commit(ctx, &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}) == nil
+}
+
+const confirmWait = 400 * time.Millisecond
+
+// degradedAfter is for how long that must be so.
 const degradedAfter = time.Second

@@ -1,0 +1,164 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/cluster"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/postgres"
+	"github.com/pandobase/pando/internal/store/storetest"
+)
+
+// streamed is a store that hears of its own commits by the log alone, as a server
+// does that is a cluster of one.
+type streamed struct {
+	*postgres.Store
+	url  string
+	stop func()
+
+	mu    sync.Mutex
+	ready bool // what is told before is that nothing is known yet
+	told  position.N
+	news  chan struct{}
+}
+
+// Write waits until followers were told, who elsewhere are told a moment later.
+func (s *streamed) Write(ctx context.Context, fn func(store.Tx) error) (position.N, error) {
+	n, err := s.Store.Write(ctx, fn)
+	if err != nil {
+		return n, err
+	}
+	bound := time.NewTimer(500 * time.Millisecond) // there may be nothing to tell
+	defer bound.Stop()
+	for {
+		s.mu.Lock()
+		told, news := s.told, s.news
+		s.mu.Unlock()
+		if told >= n {
+			return n, nil
+		}
+		select {
+		case <-news:
+		case <-bound.C:
+			return n, nil
+		}
+	}
+}
+
+func (s *streamed) tell(sink changes.Sink, b changes.Batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sink != nil && s.ready {
+		sink.Publish(b)
+	}
+	s.told = b.Position
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// Close leaves the cluster first.
+func (s *streamed) Close() error {
+	s.stop()
+	return s.Store.Close()
+}
+
+// TestContractStreamed holds such stores to the contract.
+func TestContractStreamed(t *testing.T) {
+	storetest.Run(t, storetest.Backend{
+		Open: func(t *testing.T, index *position.Index, sink changes.Sink) store.Store {
+			_, url := localclustertest.Database(t)
+			return openStreamed(t, url, index, sink)
+		},
+		Reopen: func(t *testing.T, s store.Store) store.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return openStreamed(t, s.(*streamed).url, position.NewIndex(0), nil)
+		},
+		Restore: func(t *testing.T, backup []byte) store.Store {
+			_, url := localclustertest.Database(t)
+			if err := postgres.Restore(t.Context(), postgres.Options{URL: url}, bytes.NewReader(backup)); err != nil {
+				t.Fatal(err)
+			}
+			return openStreamed(t, url, position.NewIndex(0), nil)
+		},
+		SQL: map[string]string{
+			"SELECT cast(id AS text) id FROM notes": "SELECT id || '' AS id FROM notes",
+		},
+	})
+}
+
+// openStreamed opens one, and tells index and sink of what it hears.
+func openStreamed(t *testing.T, url string, index *position.Index, sink changes.Sink) *streamed {
+	t.Helper()
+	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<16), 2*time.Second)
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := s.Deaf(); why != "" {
+		t.Fatal(why)
+	}
+	f := &streamed{Store: s, url: url, news: make(chan struct{})}
+	queue := make(chan changes.Entry, 10_000)
+	node := cluster.New(cluster.Config{
+		Clock: clock, Registry: s.Registry(), Database: s.Log(), Self: cluster.Member{ID: "one", Boot: "1"}, Slots: 1 << 16,
+		Apply: func(ctx context.Context, entries []changes.Entry) error {
+			for _, e := range entries {
+				if e.Catalog {
+					if err := s.Bring(ctx, e.Version); err != nil {
+						return err
+					}
+				}
+				if index.Bump(e.N, e.Tags); e.All {
+					index.BumpAll(e.N)
+				}
+				index.Publish(e.N)
+			}
+			return nil
+		},
+		Deliver: func(e changes.Entry) { queue <- e },
+	})
+	running, stop := context.WithCancel(context.Background())
+	ended, followed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		node.Run(running)
+	}()
+	go func() {
+		defer close(followed)
+		for e := range queue {
+			f.tell(sink, s.Batch(context.Background(), e, func() bool { return true }))
+		}
+	}()
+	f.stop = sync.OnceFunc(func() {
+		stop()
+		<-ended
+		close(queue)
+		<-followed
+	})
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	wait, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for !clock.Index().Leased() {
+		if !clock.AwaitChange(wait) {
+			t.Fatal(node.Status().Problem)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ready = true
+	return f
+}
