@@ -57,8 +57,7 @@ func chaos(t *testing.T, seed uint64) *world {
 	}
 	n := 2 + rnd.IntN(4)
 	for i := range n {
-		m := w.start(string(rune('a' + i)))
-		m.rate = 1 + (rnd.Float64()-0.5)*rate
+		w.startAt(string(rune('a'+i)), 1+(rnd.Float64()-0.5)*rate)
 	}
 	between := time.Duration(1+rnd.IntN(30)) * time.Millisecond
 	hidden := rnd.IntN(3) == 0
