@@ -68,10 +68,6 @@ func readHolder(ctx context.Context, c *conn) (h holder, err error) {
 // takeLease makes this process the one that writes, or says who is.
 func (s *Store) takeLease(ctx context.Context, c *conn) (*lease, error) {
 	for {
-		dead, err := s.outliveMembers(ctx, c, noSecret)
-		if err != nil {
-			return nil, err
-		}
 		h, err := readHolder(ctx, c)
 		if err != nil {
 			return nil, unavailable(err)
@@ -80,6 +76,10 @@ func (s *Store) takeLease(ctx context.Context, c *conn) (*lease, error) {
 			if err := s.outlive(ctx, c, h); err != nil {
 				return nil, err
 			}
+		}
+		dead, err := s.outliveMembers(ctx, c, h.id, noSecret)
+		if err != nil {
+			return nil, err
 		}
 		term, err := s.replaceHolder(ctx, c, h, dead)
 		if err != nil {

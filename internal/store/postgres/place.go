@@ -124,7 +124,7 @@ func (s *Store) agree(ctx context.Context, c *conn, key, ours string, fits func(
 			return nil
 		}
 		if there && !fits(noted) {
-			if _, err := s.outliveMembers(ctx, c, otherwise); err != nil {
+			if _, err := s.outliveMembers(ctx, c, "", otherwise); err != nil {
 				return err
 			}
 		}
@@ -167,11 +167,13 @@ const noSecret = "This database is used by a cluster of servers (%s). Stop them 
 const membersTime = 4 * time.Second
 
 // outliveMembers waits until no other member renews its row. It fails with otherwise,
-// in which %s is who they are, if one does. dead are the rows that nobody has renewed.
-func (s *Store) outliveMembers(ctx context.Context, c *conn, otherwise string) (dead []registry.Member, err error) {
+// in which %s is who they are, if one does. dead are the rows that nobody has renewed;
+// that of gone is known to be one: an only server is a cluster of one, and outlived as
+// the only one.
+func (s *Store) outliveMembers(ctx context.Context, c *conn, gone, otherwise string) (dead []registry.Member, err error) {
 	first, err := s.otherMembers(ctx, c)
-	if err != nil || len(first) == 0 {
-		return nil, err
+	if err != nil || !slices.ContainsFunc(first, func(m registry.Member) bool { return m.ID != gone }) {
+		return first, err
 	}
 	end := time.NewTimer(membersTime)
 	defer end.Stop()
