@@ -42,10 +42,11 @@ func (w *world) commit(tag position.Tag, shownAfter time.Duration) position.N {
 }
 
 // noise is what the database writes to its log besides commits.
-func (w *world) noise() {
+func (w *world) noise() position.N {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flush += 5
+	return w.flush
 }
 
 // flushed is how far the log was, when.
@@ -157,7 +158,7 @@ func (d *database) Open(ctx context.Context) (LogReader, error) {
 	if w.down {
 		return nil, errDown
 	}
-	return &reader{w: w, l: d.l, epoch: w.epoch, start: w.flush, to: w.flush, opens: w.opens}, nil
+	return &reader{w: w, l: d.l, epoch: w.epoch, start: w.flush, to: w.flush, opens: w.opens, asked: make(chan struct{}, 1)}, nil
 }
 
 type reader struct {
@@ -166,12 +167,18 @@ type reader struct {
 	epoch     position.Epoch
 	start, to position.N
 	opens     int
+	asked     chan struct{}
 }
 
 func (r *reader) Epoch() position.Epoch { return r.epoch }
 func (r *reader) Start() position.N     { return r.start }
-func (r *reader) Ask()                  {}
-func (r *reader) Close() error          { return nil }
+func (r *reader) Ask() {
+	select {
+	case r.asked <- struct{}{}:
+	default:
+	}
+}
+func (r *reader) Close() error { return nil }
 
 func (r *reader) Confirm(position.N) {}
 
@@ -213,6 +220,8 @@ func (r *reader) Next(ctx context.Context) (Chunk, error) {
 		select {
 		case <-grown:
 		case <-idle.C:
+			over = true
+		case <-r.asked:
 			over = true
 		case <-ctx.Done():
 			return Chunk{}, ctx.Err()

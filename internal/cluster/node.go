@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pandobase/pando/internal/position"
 )
 
 // Node is this server's part in the cluster: always a member, which follows the
@@ -25,8 +23,6 @@ type Node struct {
 	beaten atomic.Int64  // when the last successful beat began
 	again  chan struct{} // the row was lost and written anew: begin anew
 	shy    atomic.Int64  // until then it does not try to be the tailer
-	want   atomic.Uint64
-	wanted chan struct{}
 
 	mu      sync.Mutex
 	reign   *reign // this server is the tailer
@@ -45,7 +41,7 @@ func New(cfg Config) *Node {
 	cfg.complete()
 	return &Node{
 		cfg: cfg, boot: bootNumber(cfg.Self.Boot), log: cfg.Log,
-		joined: make(chan struct{}), again: make(chan struct{}, 1), wanted: make(chan struct{}, 1),
+		joined: make(chan struct{}), again: make(chan struct{}, 1),
 		f: follower{since: cfg.BootTime()},
 	}
 }
@@ -156,23 +152,6 @@ func (n *Node) reigning() *reign {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.reign
-}
-
-// Want says that somebody waits for the stream to get to at least n.
-func (n *Node) Want(at position.N) {
-	for {
-		old := n.want.Load()
-		if uint64(at) <= old {
-			return
-		}
-		if n.want.CompareAndSwap(old, uint64(at)) {
-			break
-		}
-	}
-	select {
-	case n.wanted <- struct{}{}:
-	default:
-	}
 }
 
 // pause waits, and tells whether there is still something to wait for.

@@ -89,6 +89,10 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 		}
 	}()
 	for {
+		var wants <-chan struct{}
+		if x := n.f.index; x != nil {
+			wants = x.Wants()
+		}
 		select {
 		case f := <-frames:
 			if f.err != nil {
@@ -98,7 +102,7 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 			if err := s.take(ctx, f.message); err != nil {
 				return err
 			}
-		case <-n.wanted:
+		case <-wants:
 			s.wantMore()
 		case <-n.again:
 			return errAgain

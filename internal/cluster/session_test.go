@@ -346,17 +346,39 @@ func TestWhoWaitsAsks(t *testing.T) {
 	feed(t, func(t *testing.T, f *fed) {
 		f.begin()
 		<-f.acks
-		f.n.Want(130)
-		f.n.Want(120)
-		if a := <-f.acks; a.Want != 130 {
-			t.Errorf("it wants %d", a.Want)
+		waited := make(chan error, 2)
+		for _, n := range []position.N{120, 130} {
+			go func() { waited <- f.index().AwaitFrontier(t.Context(), n) }()
+			synctest.Wait()
+			if a := <-f.acks; a.Want != n {
+				t.Errorf("it wants %d", a.Want)
+			}
 		}
 		f.batch(100, 130, 130)
 		<-f.acks
-		f.n.Want(130)
+		if err := errors.Join(<-waited, <-waited); err != nil {
+			t.Error(err)
+		}
 		synctest.Wait()
 		if len(f.acks) > 0 {
 			t.Error("it asks for what it has")
+		}
+	})
+}
+
+// Who waits for what nobody commits is not kept for as long as the log is silent.
+func TestWhatIsAskedForComesAtOnce(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		for range 20 {
+			time.Sleep(7 * time.Millisecond)
+			n := w.noise()
+			begun := time.Now()
+			if err := w.follower().clock.Index().AwaitFrontier(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begun); took > 2*time.Millisecond {
+				t.Errorf("it took %v", took)
+			}
 		}
 	})
 }

@@ -261,11 +261,12 @@ func (r *reign) looked(number uint64, v Visible, err error) {
 
 // wants notes that somebody waits for the log to get to n.
 func (r *reign) wants(n position.N) {
-	if n > r.want {
-		r.want = n
-	}
+	news := n > r.want
+	r.want = max(r.want, n)
 	if r.log != nil && r.to < n {
-		r.log.reader.Ask()
+		if news { // or it was asked already
+			r.log.reader.Ask()
+		}
 	} else if r.sent < n {
 		r.send(nil, r.to)
 	}
