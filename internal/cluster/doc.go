@@ -39,13 +39,13 @@
 //
 // # A member's life
 //
-//	           row written           HELLO            SNAPSHOT, ACK reaches S
-//	 start ──────────────▶ looking ─────────▶ joining ───────────────────────▶ counted
-//	                          ▲  ▲                ▲                              │ │
-//	      the row stands still│  │ gap, cut off,  │ L + margin after the last    │ │
-//	      or nobody is there: │  │ another tailer │ echo, if it is late          │ │
-//	      takes the term ─────┘  └────────────────┴──────────────────────────────┘ │
-//	                                                             LEAVE, on stop ◀──┘
+//	          row written           HELLO            SNAPSHOT, ACK reaches S
+//	start ──────────────▶ looking ─────────▶ joining ───────────────────────▶ counted
+//	                         ▲  ▲                ▲                              │ │
+//	     the row stands still│  │ gap, cut off,  │ L + margin after the last    │ │
+//	     or nobody is there: │  │ another tailer │ echo, if it is late          │ │
+//	     takes the term ─────┘  └────────────────┴──────────────────────────────┘ │
+//	                                                            LEAVE, on stop ◀──┘
 //
 // Why two tailers at once do no harm is told at reign. The members talk over TLS with
 // certificates that are made of a secret (secret.go, certificate.go, transport.go).

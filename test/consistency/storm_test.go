@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -158,6 +159,9 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 	})
 	t.Run("storm", func(t *testing.T) {
 		l := limit{time: 30 * time.Second}
+		if d, err := time.ParseDuration(os.Getenv("PANDO_STORM")); err == nil {
+			l.time = d
+		}
 		if long {
 			l = limit{time: 4 * time.Hour, operations: 10_000_000}
 		}
