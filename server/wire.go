@@ -133,6 +133,9 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 	}
 	p.store = db
 	p.closers = append(p.closers, db.Close)
+	if db.member == nil { // nobody tells of others' commits: the index is of our own
+		p.clock.Replace(p.index)
+	}
 	p.facts = store.Direct{Store: db}
 	if l.cache > 0 && p.mayCache() {
 		if p.cache, err = memory.New(l.cache); err != nil {

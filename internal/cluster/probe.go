@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -74,6 +75,9 @@ func (r *reign) probed(number uint64, seen position.N, found Probe, err error) {
 	r.wants(found.Flush)
 }
 
+// restoreTime bounds the making of another incarnation.
+const restoreTime = 5 * time.Second
+
 // restored has found that the primary is an older copy of itself. Positions that were
 // given out will be given out again, for something else: nothing may be issued before
 // the store has made it another epoch.
@@ -90,7 +94,7 @@ func (r *reign) restored(seen, flush position.N) {
 	}
 	r.beside.Go(func() {
 		for r.ctx.Err() == nil {
-			limit, cancel := n.ask(r.ctx)
+			limit, cancel := context.WithTimeout(r.ctx, restoreTime)
 			err := n.cfg.Restored(limit, e, seen, flush)
 			cancel()
 			if err == nil {

@@ -236,10 +236,10 @@ func TestOneServerAlone(t *testing.T) {
 // at once to take its place. The tailer lives, and goes on without it until its last
 // renewal has run out: so the new one grants no lease before.
 func TestATailerThatLivesIsReplacedAtOnce(t *testing.T) {
-	for phase := range time.Duration(10) {
+	for phase := range time.Duration(5) {
 		for _, lag := range []time.Duration{5, 20} {
 			scene(t, 4, func(t *testing.T, w *world) {
-				replaceLiving(t, w, phase*5*time.Millisecond, lag*time.Millisecond)
+				replaceLiving(t, w, phase*10*time.Millisecond, lag*time.Millisecond)
 			})
 		}
 	}

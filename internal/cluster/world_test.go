@@ -86,14 +86,17 @@ func newWorld(t *testing.T) *world {
 }
 
 // start boots a server.
-func (w *world) start(id string) *machine {
+func (w *world) start(id string) *machine { return w.startAt(id, 1) }
+
+// startAt boots one whose clock, if it is new, runs at that rate.
+func (w *world) startAt(id string, rate float64) *machine {
 	for _, m := range w.machines {
 		if m.id == id {
 			m.boot()
 			return m
 		}
 	}
-	m := &machine{w: w, id: id, rate: 1}
+	m := &machine{w: w, id: id, rate: rate}
 	w.mu.Lock()
 	w.machines = append(w.machines, m)
 	w.mu.Unlock()

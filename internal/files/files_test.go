@@ -452,6 +452,48 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// A thumb that one server has made is there for all: no other makes it again.
+func TestThumbsAreMadeOnceForAll(t *testing.T) {
+	f := newFixture(t)
+	dir := filepath.Join(t.TempDir(), "shared")
+	rec := f.put(t, map[string][]byte{"a.png": pngBytes(t)}, "")
+	var stores []*disk.Store
+	for _, name := range []string{"one", "two"} {
+		s, err := disk.OpenShared(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		stores = append(stores, s)
+	}
+	key := blob.Key("pbc_docs", rec.ID(), "a.png")
+	if err := stores[0].Put(t.Context(), key, bytes.NewReader(pngBytes(t))); err != nil {
+		t.Fatal(err)
+	}
+	read := func(s *disk.Store) []byte {
+		t.Helper()
+		file, err := files.New(files.Config{Store: f.Store, Facts: f.Facts, Blobs: s}).Open(
+			t.Context(), &pando.Request{}, "docs", rec.ID(), "a.png", pando.FileQuery{Thumb: "100x50"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		b, err := io.ReadAll(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	read(stores[0])
+	marked := []byte("the thumb that was made")
+	if err := stores[0].Put(t.Context(), blob.Thumbs(key)+"/100x50_a.png", bytes.NewReader(marked)); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(stores[1]); !bytes.Equal(got, marked) {
+		t.Errorf("the other server made one of its own, %d bytes", len(got))
+	}
+}
+
 // Of several servers that share a store, each settles what a crash of its own has
 // left, and what nobody can be about any more.
 func TestRecoverLeavesOthersAlone(t *testing.T) {

@@ -3,6 +3,8 @@ package localcluster
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -52,26 +54,35 @@ func (s *server) Timeline(ctx context.Context) (tli uint32, err error) {
 }
 
 // FreezeSenders stops what sends the log to replicas, and nothing else: what is
-// committed from now on reaches nobody, and clients are answered. Followed by a
+// committed from now on reaches none of them, and clients are answered. Followed by a
 // Kill it is how answered writes are lost without synchronous replication; a
-// kill alone loses none, as the kernel still sends what is in its buffers.
+// kill alone loses none, as the kernel still sends what is in its buffers. Who reads
+// the log by logical decoding goes on.
 func (s *server) FreezeSenders() error {
+	ctx, cancel := bounded(context.Background())
+	defer cancel()
+	pids, err := s.Exec(ctx, `SELECT pid FROM pg_stat_replication r WHERE NOT EXISTS (
+		SELECT FROM pg_replication_slots l WHERE l.active_pid = r.pid AND l.slot_type = 'logical')`)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.senders(stop)
+	return s.senders(stop, strings.Fields(pids))
 }
 
 // ThawSenders lets them go on.
 func (s *server) ThawSenders() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.senders(resume)
+	return s.senders(resume, nil)
 }
 
-func (s *server) senders(signal func(int) error) error {
+// senders signals the walsenders of these process ids; nil: all.
+func (s *server) senders(signal func(int) error, pids []string) error {
 	n := 0
 	for _, m := range members(s.match...) {
-		if strings.Contains(m.line, " walsender ") {
+		if strings.Contains(m.line, " walsender ") && (pids == nil || slices.Contains(pids, strconv.Itoa(m.pid))) {
 			n++
 			if err := signal(m.pid); err != nil {
 				return fmt.Errorf("localcluster: signal a walsender of %s: %w", s.name, err)

@@ -152,7 +152,7 @@ func pngOf(t *testing.T) string {
 func TestKillSharedFiles(t *testing.T) {
 	rounds, writes := 2, int64(150)
 	if long() {
-		rounds, writes = 10, 1_000
+		rounds, writes = 20, 300
 	}
 	for name, place := range places {
 		t.Run(name, func(t *testing.T) {

@@ -29,6 +29,7 @@ type Member struct {
 	ToNode  []*localcluster.Relay // by node of the database
 	ToCache []*localcluster.Relay
 	private string // where the others reach it
+	again   func(context.Context) (*Server, error)
 }
 
 // ClusterOptions are of a cluster.
@@ -44,7 +45,8 @@ type ClusterOptions struct {
 	Synchronous bool
 }
 
-const clusterSecret = "a-secret-of-three-servers"
+// ClusterSecret is that of every cluster.
+const ClusterSecret = "a-secret-of-three-servers"
 
 // StartCluster starts everything, and stops it when the test ends.
 func StartCluster(t testing.TB, o ClusterOptions) *Cluster {
@@ -156,9 +158,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	if len(caches) > 0 {
 		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ","))
 	}
-	in := Surroundings{Database: database.String(), Env: append([]string{"PANDO_CLUSTER_SECRET=" + clusterSecret}, o.Env...)}
-	m.Server, err = StartPandoBin(ctx, o.Bin, filepath.Join(t.TempDir(), "data"), in, flags...)
-	if err != nil {
+	in := Surroundings{Database: database.String(), Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
+	dir := filepath.Join(t.TempDir(), "data")
+	m.again = func(ctx context.Context) (*Server, error) { return StartPandoBin(ctx, o.Bin, dir, in, flags...) }
+	if m.Server, err = m.again(ctx); err != nil {
 		return nil, err
 	}
 	m.Name = name
@@ -167,6 +170,17 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 		m.Stop()
 	})
 	return m, nil
+}
+
+// Again starts a member anew that has ended, where it was.
+func (m *Member) Again(ctx context.Context, t testing.TB) (*Server, error) {
+	s, err := m.again(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Name, m.Server = m.Name, s
+	t.Cleanup(s.Stop)
+	return s, nil
 }
 
 // SQL runs it on the primary, beside the servers.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/minio/minio-go/v7"
 
@@ -41,6 +42,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		first = slices.Grow(first, partSize+bytes.MinRead-len(first)) // once, rather than twice as much
 		if first, whole, err = take(first, r, partSize); err != nil {
 			return err
 		}
