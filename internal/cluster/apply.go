@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -26,11 +27,15 @@ func (s *session) batch(ctx context.Context, m batch) error {
 		return errGap
 	}
 	frontier := x.Frontier()
-	if m.From > frontier {
+	if m.From > frontier && !mutant.GapIgnored {
 		n.count(func(c *Counts) { c.Gaps++ })
 		return fmt.Errorf("%w: from %s to %s", errGap, frontier.LSN(), m.From.LSN())
 	}
 	if m.To > frontier {
+		if mutant.AckBeforeApply && len(m.Entries) > 0 {
+			s.out.send(s.format, ack{Term: s.term, Number: s.number, Frontier: m.To, T: n.now()})
+			mutant.Gap(true)
+		}
 		if err := s.apply(ctx, x, m, frontier); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -132,7 +133,7 @@ func (r *reign) join(p *peer, h hello) {
 		// What is too much to be queued would cut it off, again and again: it takes our
 		// index instead. Our own follower has no other to take, and loses it to nobody.
 		own := p.id == r.n.cfg.Self.ID
-		if h.Frontier > 0 && r.log.covers(h.Frontier) && (own || r.log.space(h.Frontier) <= maxBatch) {
+		if h.Frontier > 0 && (r.log.covers(h.Frontier) || mutant.GapIgnored) && (own || r.log.space(h.Frontier) <= maxBatch) {
 			r.resume(p, h)
 			return
 		}

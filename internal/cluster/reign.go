@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -231,6 +232,9 @@ func (r *reign) settle() {
 		return
 	}
 	s := r.visible
+	if mutant.SafeWithoutC {
+		s = r.to
+	}
 	for p := range r.peers {
 		if p.counted {
 			s = min(s, p.knows())

@@ -17,6 +17,23 @@ const (
 	StillAnyway         = false // a list is taken to be untouched by every write to its table
 	PendingUnmarked     = false // nobody knows of a commit that is under way
 	PendingUnseen       = false // what a replica shows of a commit that is under way is answered
+
+	// Where a stream tells of commits.
+	StampAfterData = false // a replica says behind the question how far it was before it
+	NoUpperStamp   = false // what was read is taken not to go beyond its stamp
+	PrimaryByFlush = false // the primary is taken to show all that is on its disk
+	WriteUnheld    = false // a write is answered before every server knows of it
+	ReadUnheld     = false // what was read is
+	SafeWithoutC   = false // S does not wait until the primary shows it
+	AckBeforeApply = false // a member says that it knows what it is about to learn
+	GapIgnored     = false // a member that has missed a piece of the stream goes on
+	RestampLate    = false // a fact is stamped with what became known after it was looked at
+	FillStraddles  = false // nobody looks whether a node still is on the timeline that it was on
+	EpochIgnored   = false // facts of another epoch are taken
+	NoLease        = false // nobody looks at leases
+	Zombie         = false // without a lease the primary is read, and that answered
+	KeyCollide     = false // the hash of a key is taken for the key
+	CatalogUnnoted = false // facts do not depend on the rules
 )
 
 // Gap is where a mutant waits, so that others come in between.

@@ -24,6 +24,22 @@ var (
 	StillAnyway         = name == "still-anyway"
 	PendingUnmarked     = name == "pending-unmarked"
 	PendingUnseen       = name == "pending-unseen"
+
+	StampAfterData = name == "stamp-after-data"
+	NoUpperStamp   = name == "no-upper-stamp"
+	PrimaryByFlush = name == "primary-by-lsn"
+	WriteUnheld    = name == "write-unheld"
+	ReadUnheld     = name == "read-unheld"
+	SafeWithoutC   = name == "safe-without-c"
+	AckBeforeApply = name == "ack-before-apply"
+	GapIgnored     = name == "gap-ignored"
+	RestampLate    = name == "restamp-late"
+	FillStraddles  = name == "fill-straddles"
+	EpochIgnored   = name == "epoch-ignored"
+	NoLease        = name == "nolease"
+	Zombie         = name == "zombie"
+	KeyCollide     = name == "keycollide"
+	CatalogUnnoted = name == "catalog-unnoted"
 )
 
 // Gap waits if the mutant is on.

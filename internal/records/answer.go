@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -45,6 +46,9 @@ func (s *Records) read(
 	facts := s.facts
 	if !keyed {
 		facts = store.Direct{Store: s.store}
+	}
+	if mutant.KeyCollide {
+		k.collide()
 	}
 	v, err := facts.Read(ctx, k.b, func(ctx context.Context, r store.Reader) (any, int, error) {
 		if err := moved(r, ps.catalog); err != nil {

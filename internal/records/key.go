@@ -196,3 +196,12 @@ func (k *key) lookup(find func(string) (string, bool), names ...string) {
 		k.text(v)
 	}
 }
+
+// collide leaves eight keys of each kind.
+func (k *key) collide() {
+	sum := byte(0)
+	for _, b := range k.b {
+		sum = sum*31 + b
+	}
+	k.b = append(k.b[:min(len(k.b), 1)], sum%8)
+}

@@ -180,7 +180,7 @@ func (d *node) receive(n int) {
 // show makes some commit of a primary visible: any one, if a replica has it where
 // that is waited for.
 func (w *world) show(d *node) {
-	if len(d.hidden) == 0 {
+	if len(d.hidden) == 0 || w.r.Intn(w.shy) > 0 {
 		return
 	}
 	i := w.r.Intn(len(d.hidden))

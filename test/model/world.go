@@ -40,6 +40,7 @@ type world struct {
 	r     *rand.Rand
 	sync  bool
 	lag   int // one replica step in so many shows something
+	shy   int // one primary step in so many does
 	now   float64
 	nodes [3]*node
 	sv    [servers]*server
@@ -101,7 +102,7 @@ func (w *world) begin() {
 		ops: 20 + w.r.Intn(60), servers: 40 + w.r.Intn(40), database: 10 + w.r.Intn(30), faults: 100 << w.r.Intn(5), mends: 30 << w.r.Intn(4),
 		writes: 3 + w.r.Intn(8),
 	}
-	w.lag = 1 + w.r.Intn(6)
+	w.lag, w.shy = 1+w.r.Intn(6), 1<<w.r.Intn(6)
 	for i := range w.rates.fault {
 		w.rates.fault[i] = w.r.Intn(4) // of each kind many, few or none
 		if len(w.Faults) > 0 {

@@ -71,6 +71,9 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	if err != nil {
 		return nil, err
 	}
+	if mutant.Zombie && !x.Leased() {
+		return store.Direct{Store: f.store}.Read(ctx, key, fill)
+	}
 	fact := f.cache.Get(key)
 	if fact != nil {
 		if holds(x, fact) {
@@ -96,7 +99,7 @@ func (f *Facts) hit(ctx context.Context, x *position.Index, key []byte, fact *ca
 
 // holds tells whether a fact does, by what x knows.
 func holds(x *position.Index, fact *cache.Fact) bool {
-	return fact.Epoch == x.Epoch() && x.Valid(fact.S, fact.Tags)
+	return (fact.Epoch == x.Epoch() || mutant.EpochIgnored) && x.Valid(fact.S, fact.Tags)
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
@@ -208,6 +211,10 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 			f.still.Add(1)
 			again := *old
 			again.S, again.Epoch = r.Stamp(), r.Epoch()
+			if mutant.RestampLate {
+				mutant.Gap(true)
+				again.S = f.clock.Index().Frontier()
+			}
 			fact, keep = &again, true
 			return nil
 		}

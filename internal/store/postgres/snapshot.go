@@ -49,7 +49,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				front = x.Frontier()
 			}
 			r.stream = streamRead{x: x, front: front, again: try > 1 && !exact, exact: exact}
-			r.primary, r.one = r.primary || exact, r.one && !exact
+			r.primary, r.one = r.primary || exact || r.zombie(), r.one && !exact
 		}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
 		if s.coming.Load() > 0 {
@@ -362,6 +362,9 @@ func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch [
 		before = mark{replica: r.replica, timeline: r.stream.x.Epoch().Timeline, known: true}
 	}
 	all = append(all, batch...)
+	if mutant.StampAfterData && len(all) > len(batch) && r.one {
+		all = append(append(all[1:], &query{sql: "SELECT pg_sleep(0.005)"}), all[0])
+	}
 	bound := after.query(boundSQL, false)
 	if end := len(all) - 1; end >= 0 && all[end].sql == "COMMIT" {
 		all = append(all[:end], bound, all[end]) // the snapshot is there until then

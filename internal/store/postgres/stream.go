@@ -9,6 +9,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/registry"
 )
@@ -44,6 +45,10 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 	defer cancel()
 	k.own.put(f.xid, f.batch.Changes)
 	n := flushed
+	if mutant.WriteUnheld {
+		published()
+		return n
+	}
 	for ctx.Err() == nil {
 		x := k.clock.Index()
 		if !x.Streamed() || x.Epoch().Timeline != timeline {
@@ -193,9 +198,12 @@ func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need)
 }
 
+// zombie tells whether the primary is asked without a lease, which only a mutant does.
+func (r *snapshot) zombie() bool { return mutant.Zombie && !r.stream.x.Leased() }
+
 // settled waits until S is where the primary can be asked for need.
 func (r *snapshot) settled(ctx context.Context, need position.N) error {
-	if r.stream.x.Safe() < need && !r.stream.exact {
+	if r.stream.x.Safe() < need && !r.stream.exact && !mutant.PrimaryByFlush && !r.zombie() {
 		if err := r.stuck(ctx, need, func(wait context.Context) error { return r.stream.x.AwaitSafe(wait, need) }); err != nil {
 			return r.unsettled(ctx, err)
 		}
@@ -242,6 +250,9 @@ func (r *snapshot) unsettled(ctx context.Context, err error) error {
 
 // judgeMarks tells whether what was read between two marks may be used.
 func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
+	if r.zombie() {
+		return nil
+	}
 	epoch := r.stream.x.Epoch()
 	switch {
 	case after.replica != r.replica:
@@ -251,6 +262,7 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		return nil
+	case mutant.FillStraddles && after.known:
 	case !after.known || after.timeline != epoch.Timeline:
 		return r.elsewhere(errNotWhatItWas)
 	case r.replica && (!before.known || !before.replica || before.timeline != epoch.Timeline || after.n < before.n):
@@ -262,7 +274,13 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 			r.floor, r.reached, r.stamped = before.n, before.n, true
 		}
 	}
+	if mutant.PrimaryByFlush && !r.replica {
+		r.floor = after.n
+	}
 	r.stream.upper = max(r.stream.upper, after.n)
+	if mutant.NoUpperStamp {
+		r.stream.upper = r.floor
+	}
 	if r.floor < need || r.floor < r.stream.x.Base() {
 		return r.elsewhere(errors.New("postgres: the node has not come as far"))
 	}
@@ -275,7 +293,7 @@ var errNotWhatItWas = errors.New("postgres: the node is not what it was")
 // given back.
 func (r *snapshot) releaseRead(ctx context.Context) error {
 	x := r.stream.x
-	if x == nil || r.s.clock.Age() > 0 {
+	if x == nil || r.s.clock.Age() > 0 || mutant.ReadUnheld || r.zombie() {
 		return nil
 	}
 	if r.stream.upper > 0 {
