@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	"internal/rule":           {"internal/indexdef"},                             // a back relation over a unique index is one record
 	"internal/web":            {"internal/pages"},
 	"internal/topology":       {"internal/position"}, // how far a replica is, is a position
+	"internal/position":       {"internal/mutant"},   // the lease is one of the things to break
 }
 
 // maxServiceImport: services know contracts, never adapters.

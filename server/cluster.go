@@ -201,6 +201,7 @@ func (j *member) apply(ctx context.Context, entries []changes.Entry) error {
 func (j *member) tend(ctx context.Context) {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
+	troubled := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -210,9 +211,11 @@ func (j *member) tend(ctx context.Context) {
 		if !j.node.Status().Reigns {
 			continue
 		}
-		if err := j.store.Tend(ctx); err != nil && ctx.Err() == nil {
-			j.log.Debug("the schema could not be looked after", "err", err)
+		err := j.store.Tend(ctx)
+		if err != nil && ctx.Err() == nil && !troubled {
+			j.log.Warn("the schema cannot be looked after", "err", err)
 		}
+		troubled = err != nil
 	}
 }
 

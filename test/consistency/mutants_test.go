@@ -12,7 +12,8 @@ import (
 )
 
 // TestMutantsAreCaught: the checker would notice. Each mutant is a server that is
-// broken in one way (internal/mutant), and must be caught within ten seconds.
+// broken in one way (internal/mutant), and is mostly caught within a
+// second; on a busy machine it may take longer.
 func TestMutantsAreCaught(t *testing.T) {
 	bin := buildMutants(t)
 	start := func(t *testing.T, name, database string) *target.Server {
@@ -51,7 +52,7 @@ const deafRole = "deaf"
 // catch runs the checker until it has found something.
 func catch(t *testing.T, g ground) {
 	t.Helper()
-	r, err := check(context.WithoutCancel(t.Context()), g, limit{time: 10 * time.Second, eager: true})
+	r, err := check(context.WithoutCancel(t.Context()), g, limit{time: 20 * time.Second, eager: true})
 	if err != nil && strings.Contains(err.Error(), "status 404") {
 		// Somebody was made and answered, and is not there for the next request.
 		t.Logf("caught while the data was made: %v", err)
