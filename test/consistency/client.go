@@ -18,6 +18,7 @@ type client struct {
 	token  string
 	http   *http.Client
 	report *report // nil: every request is answered
+	asked  string  // which one the last request was sent to
 
 	// keeps is nil for an ordinary client. Others send the position that they have
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
@@ -80,7 +81,8 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		}
 		in = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.bases[rand.IntN(len(c.bases))]+path, in)
+	c.asked = c.bases[rand.IntN(len(c.bases))]
+	req, err := http.NewRequestWithContext(ctx, method, c.asked+path, in)
 	if err != nil {
 		return 0, err
 	}
