@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,8 @@ type client struct {
 	bases  []string // of each request another one, at random
 	token  string
 	http   *http.Client
-	report *report // nil: every request is answered
+	report *report      // nil: every request is answered
+	asked  atomic.Value // which one the last request was sent to: a string
 
 	// keeps is nil for an ordinary client. Others send the position that they have
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
@@ -80,7 +82,9 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		}
 		in = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.bases[rand.IntN(len(c.bases))]+path, in)
+	base := c.bases[rand.IntN(len(c.bases))]
+	c.asked.Store(base)
+	req, err := http.NewRequestWithContext(ctx, method, base+path, in)
 	if err != nil {
 		return 0, err
 	}

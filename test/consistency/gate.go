@@ -109,7 +109,7 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 		return fmt.Errorf("%s: status %d", path, status)
 	}
 	if open := status == 200; !g.sawParity(least, !open) {
-		w.report.violation("the gate of a %s was found open: %v, after change %d was answered", g.name, open, least)
+		w.report.violation("%v: the gate of a %s was found open: %v, after change %d was answered; by %s", time.Since(w.report.begun), g.name, open, least, c.asked.Load())
 	}
 	return nil
 }

@@ -121,13 +121,19 @@ func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(
 
 func (s *storm) killed(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
+		tries := 10
 		m, err := whom(ctx)
 		if err != nil {
 			return err
 		}
 		m.Kill()
 		pause(ctx, d)
-		return m.Restart(ctx)
+		// It can come just when the primary is slow to answer, and end itself.
+		for err = m.Restart(ctx); err != nil && tries > 0; tries-- {
+			pause(ctx, 500*time.Millisecond)
+			err = m.Restart(ctx)
+		}
+		return err
 	}
 }
 
