@@ -20,6 +20,10 @@ type Clock struct {
 	// degraded is since when there is no primary, and reads go on with what was
 	// known last: a BootTime; 0: there is one.
 	degraded atomic.Int64
+	turns    atomic.Uint64 // how often that has begun
+	// shown is how far answers went that were given meanwhile: no later one may be
+	// older. 0 unless that is so.
+	shown atomic.Uint64
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when an index or a lease is there that was not
@@ -63,7 +67,7 @@ func (c *Clock) tell() {
 // Ready is the present index, with a lease: it is waited for, but not for ever.
 // The error is of KindUnavailable.
 func (c *Clock) Ready(ctx context.Context) (*Index, error) {
-	if x := c.index.Load(); x.Leased() || c.degraded.Load() != 0 || mutant.Zombie && x.Lease() != 0 {
+	if x := c.index.Load(); x.Leased() || c.Degraded(x) || mutant.Zombie && x.Lease() != 0 {
 		return x, nil
 	}
 	return c.awaitLease(ctx)
@@ -109,11 +113,29 @@ func (c *Clock) Await(ctx context.Context, x *Index) bool {
 func (c *Clock) Degrade(on bool) {
 	switch {
 	case !on:
+		c.shown.Store(0)
 		c.degraded.Store(0)
 	case c.degraded.CompareAndSwap(0, BootTime()):
+		c.turns.Add(1)
 		c.tell()
 	}
 }
+
+// Degraded tells whether x is to be gone by without a lease. One that never had one
+// may not know what this server has answered before.
+func (c *Clock) Degraded(x *Index) bool {
+	return c.degraded.Load() != 0 && x.Lease() != 0 && !x.Leased()
+}
+
+// Turns counts how often Degrade has begun: what was read before and after the same
+// number, while Age was 0, was read with a lease.
+func (c *Clock) Turns() uint64 { return c.turns.Load() }
+
+// Show notes that an answer without a lease goes as far as n.
+func (c *Clock) Show(n N) { raise(&c.shown, n) }
+
+// Shown is how far such answers went: the next must not be older.
+func (c *Clock) Shown() N { return N(c.shown.Load()) }
 
 // Age is for how long answers may lack what others know: 0 unless there is no
 // primary.
@@ -135,7 +157,7 @@ func (c *Clock) awaitLease(ctx context.Context) (*Index, error) {
 		c.mu.Lock()
 		changed := c.changed
 		c.mu.Unlock()
-		if x := c.index.Load(); x.Leased() || c.degraded.Load() != 0 {
+		if x := c.index.Load(); x.Leased() || c.Degraded(x) {
 			return x, nil
 		}
 		select {

@@ -19,6 +19,7 @@ type call struct {
 	route  *route
 	req    pando.Request // what rules may see
 	token  string        // as sent, without "Bearer"
+	turns  uint64        // how often answers had come to be old when it began
 	status int
 	wrote  bool
 	parsed *form // of a submitted form, to be cleaned up
@@ -29,6 +30,7 @@ type call struct {
 // serve runs one route.
 func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	turns := h.turns()
 	h.setCommonHeaders(w, r)
 	// Also before a position is judged: it can be of what this server has not heard of.
 	ready := h.await(rt, r)
@@ -37,7 +39,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 		defer p.stamp() // if nothing was written
 		w, r = p, r.WithContext(position.WithSession(r.Context(), p.session))
 	}
-	c := &call{h: h, w: w, r: r, route: rt}
+	c := &call{h: h, w: w, r: r, route: rt, turns: turns}
 	h.metrics.inflight.Inc()
 	defer func() {
 		if c.parsed != nil {
@@ -194,7 +196,7 @@ const countedByServer = 2048
 func (c *call) json(status int, body []byte) {
 	header := c.w.Header()
 	header["Content-Type"] = headerJSON
-	c.h.markAge(header)
+	c.h.markAge(header, c.turns)
 	c.status, c.wrote = status, true
 	if c.r.Method == http.MethodHead && status >= 400 {
 		c.w.WriteHeader(status)

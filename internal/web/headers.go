@@ -27,19 +27,31 @@ func (h *Handler) setCommonHeaders(w http.ResponseWriter, r *http.Request) {
 	header["X-Content-Type-Options"] = headerNosniff
 	header["X-Frame-Options"] = headerFrame
 	header["X-Xss-Protection"] = headerXSS
-	h.markAge(header) // json does so again: it may have come to that while the request waited
+	h.markAge(header, h.turns()) // json does so again: it may have come to that while the request waited
 	if origin := r.Header["Origin"]; len(origin) > 0 && origin[0] != "" {
 		h.allowOrigin(header, origin)
 	}
 }
 
+// turns is a number that changes when answers come to be old.
+func (h *Handler) turns() uint64 {
+	if h.cfg.Turns == nil {
+		return 0
+	}
+	return h.cfg.Turns()
+}
+
 // markAge says that an answer may lack what others know by now, and since when: who
 // asks again later may be shown it.
-func (h *Handler) markAge(header http.Header) {
+func (h *Handler) markAge(header http.Header, turns uint64) {
 	if h.cfg.Age == nil {
 		return
 	}
-	if age := h.cfg.Age(); age > 0 {
+	age := h.cfg.Age()
+	if age == 0 && h.turns() != turns {
+		age = 1 // it was so for a while
+	}
+	if age > 0 {
 		if header["Age"] == nil {
 			h.metrics.aged.Inc()
 		}

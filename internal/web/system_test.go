@@ -29,8 +29,15 @@ func TestAnswersAreMarkedWithTheirAge(t *testing.T) {
 	if w = request(h, "GET", "/api/health", ""); w.Header().Get("Age") != "" {
 		t.Error("a current answer is marked")
 	}
-	if w = request(h, "GET", "/metrics", "", "Authorization: super"); !strings.Contains(w.Body.String(), "pando_aged_answers_total 1\n") {
-		t.Error("the marked answer is not counted once")
+	turns := uint64(0)
+	h.cfg.Turns = func() uint64 { return turns }
+	h.cfg.Settings = lateSettings{fakeSettings{f: newFake()}, func() { turns++ }} // came and went meanwhile
+	if w = request(h, "GET", "/api/health", ""); w.Header().Get("Age") != "1" {
+		t.Error("an answer is not marked that was made while others could be old")
+	}
+	h.cfg.Settings, h.cfg.Turns = fakeSettings{f: newFake()}, nil
+	if w = request(h, "GET", "/metrics", "", "Authorization: super"); !strings.Contains(w.Body.String(), "pando_aged_answers_total 2\n") {
+		t.Error("the marked answers are not counted once each")
 	}
 }
 

@@ -56,6 +56,8 @@ type Config struct {
 	// Age is how old answers may be, since the database has no primary at the
 	// moment: 0 when they are what they should be; nil: they always are.
 	Age func() time.Duration
+	// Turns counts how often they came to be so.
+	Turns func() uint64
 	// System is what GET /api/system shows: the whole of it.
 	System func(ctx context.Context) (any, error)
 	// Await waits until this server knows of all that was answered by now: settings,

@@ -76,7 +76,7 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	}
 	fact := f.cache.Get(key)
 	if fact != nil {
-		if holds(x, fact) {
+		if holds(x, fact) && f.asNew(x, fact) {
 			f.hit(ctx, x, key, fact, fill)
 			observe(ctx, x, fact)
 			return fact.Value, nil
@@ -100,6 +100,13 @@ func (f *Facts) hit(ctx context.Context, x *position.Index, key []byte, fact *ca
 // holds tells whether a fact does, by what x knows.
 func holds(x *position.Index, fact *cache.Fact) bool {
 	return (fact.Epoch == x.Epoch() || mutant.EpochIgnored) && x.Valid(fact.S, fact.Tags)
+}
+
+// asNew tells whether a fact is as new as what was answered before. With a lease all
+// of that is known. Without one, what replicas show may have been answered meanwhile.
+func (f *Facts) asNew(x *position.Index, fact *cache.Fact) bool {
+	shown := f.clock.Shown()
+	return shown == 0 || x.Leased() || fact.S >= shown || x.Frontier() >= shown
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
@@ -128,7 +135,8 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 			}
 			continue
 		}
-		if begunLater || mutant.JoinUnjudged || holds(x, c.fact) {
+		// What was read without a lease has no stamp: each reads that for himself.
+		if begunLater && (c.fact.S > 0 || !x.Streamed()) || mutant.JoinUnjudged || holds(x, c.fact) {
 			f.shared.Add(1)
 			observe(ctx, x, c.fact)
 			return c.fact.Value, nil

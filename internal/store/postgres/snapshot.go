@@ -48,7 +48,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if front == 0 {
 				front = x.Frontier()
 			}
-			r.stream = streamRead{x: x, front: front, again: try > 1 && !exact, exact: exact}
+			r.stream = streamRead{x: x, degraded: s.clock.Degraded(x), front: front, again: try > 1 && !exact, exact: exact}
 			r.primary, r.one = r.primary || exact || r.zombie(), r.one && !exact
 		}
 		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
@@ -145,6 +145,9 @@ type snapshot struct {
 
 // Stamp is a position such that the snapshot holds every commit up to it.
 func (r *snapshot) Stamp() position.N {
+	if r.stream.degraded {
+		return 0 // nobody knows
+	}
 	r.need = max(r.need, r.floor) // so must the node that is chosen
 	return r.floor
 }
@@ -217,7 +220,7 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 		}
 		return nil
 	}
-	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.stream.x.Frontier() {
+	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.stream.front {
 		need = max(need, t.N)
 	}
 	if r.stream.again {

@@ -184,6 +184,8 @@ type streamRead struct {
 	front position.N // F when the read began, before any try: what was answered by then
 	again bool       // a try of it has failed
 
+	degraded bool // there is no lease, and no primary: the answer is marked, and not kept
+
 	exact bool // S stands still: what the primary shows is asked for with what it sees
 	sees  registry.Visible
 	tags  []position.Tag
@@ -257,10 +259,12 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 	switch {
 	case after.replica != r.replica:
 		return r.elsewhere(errNotWhatItWas)
-	case r.s.clock.Age() > 0: // there is nobody to receive from
-		if r.replica && !r.stamped && before.n < need {
+	case r.stream.degraded: // there is nobody to receive from
+		if !r.replica || !r.stamped && before.n < max(need, r.s.clock.Shown()) {
 			return r.elsewhere(errNotWhatItWas)
 		}
+		r.stamped = true
+		r.stream.upper = max(r.stream.upper, after.n)
 		return nil
 	case mutant.FillStraddles && after.known:
 	case !after.known || after.timeline != epoch.Timeline:
@@ -293,7 +297,11 @@ var errNotWhatItWas = errors.New("postgres: the node is not what it was")
 // given back.
 func (r *snapshot) releaseRead(ctx context.Context) error {
 	x := r.stream.x
-	if x == nil || r.s.clock.Age() > 0 || mutant.ReadUnheld || r.zombie() {
+	if x != nil && r.stream.degraded {
+		r.s.clock.Show(r.stream.upper)
+		return nil
+	}
+	if x == nil || mutant.ReadUnheld || r.zombie() {
 		return nil
 	}
 	if r.stream.upper > 0 {
