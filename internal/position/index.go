@@ -23,6 +23,7 @@ type Index struct {
 	mask     Tag           // of a tag, which slot is its
 	frontier atomic.Uint64 // every commit up to here is known, and but for a stream visible
 	base     atomic.Uint64 // nothing is known of changes before this
+	every    atomic.Uint64 // the last change of more than can be named: of every tag
 
 	// How many commits that were begun and not settled change a slot's tags; nil
 	// where a stream tells of commits.
@@ -58,11 +59,7 @@ func (x *Index) Bump(n N, tags []Tag) {
 }
 
 // BumpAll is Bump for a commit that changes more than can be named.
-func (x *Index) BumpAll(n N) {
-	for i := range x.slots {
-		raise(&x.slots[i], n)
-	}
-}
+func (x *Index) BumpAll(n N) { raise(&x.every, n) }
 
 // raise makes v at least n.
 func raise(v *atomic.Uint64, n N) {
@@ -90,7 +87,7 @@ func (x *Index) Frontier() N { return N(x.frontier.Load()) }
 // Valid tells whether a fact made from tags and stamped s still holds. While a
 // change of a tag is pending, nobody knows.
 func (x *Index) Valid(s N, tags []Tag) bool {
-	if uint64(s) < x.base.Load() {
+	if uint64(s) < x.base.Load() || uint64(s) < x.every.Load() {
 		return false
 	}
 	for _, t := range tags {

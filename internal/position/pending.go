@@ -80,7 +80,7 @@ func (x *Index) Abandon(tags []Tag) {
 // Need is what a read of tags needs: a replica must have replayed n, and none
 // will do while a change of a tag is pending. Tags that share a slot share both.
 func (x *Index) Need(tags []Tag) (n N, pending bool) {
-	most := x.base.Load()
+	most := max(x.base.Load(), x.every.Load())
 	for _, t := range tags {
 		// In this order: see above.
 		pending = pending || x.isPending(t)

@@ -138,7 +138,7 @@ func reached(list []*waiter, n N) []*waiter {
 
 // Covers is the last change of any of tags.
 func (x *Index) Covers(tags []Tag) N {
-	most := x.base.Load()
+	most := max(x.base.Load(), x.every.Load())
 	for _, t := range tags {
 		most = max(most, x.slots[t&x.mask].Load())
 	}
@@ -311,7 +311,7 @@ func (x *Index) Waiting() int {
 func (x *Index) Positions() []N {
 	list := make([]N, len(x.slots))
 	for i := range x.slots {
-		list[i] = N(x.slots[i].Load())
+		list[i] = N(max(x.slots[i].Load(), x.every.Load()))
 	}
 	return list
 }

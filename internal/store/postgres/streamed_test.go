@@ -136,6 +136,9 @@ func openStreamed(t *testing.T, url string, index *position.Index, sink changes.
 	go func() {
 		defer close(followed)
 		for e := range queue {
+			if e.All && !e.Catalog && len(e.Rows) == 0 {
+				continue // the schema was looked after: it says no more than "look again"
+			}
 			f.tell(sink, s.Batch(context.Background(), e, func() bool { return true }))
 		}
 	}()
