@@ -15,7 +15,7 @@ build: ## leave the binary in bin/pando
 	$(GO) build -trimpath -o bin/pando ./cmd/pando
 
 test: install check ## everything, as CI runs it: installs what is missing first
-	$(GO) test -count=1 -timeout 20m ./test/...
+	$(GO) test -p 1 -count=1 -timeout 20m ./test/... # one after the other: each starts servers enough
 
 check: fmt vet ## the quick gate: format, vet, layers, all unit tests with -race
 	$(GO) test -race -shuffle=on -timeout 15m $$($(GO) list ./... | grep -v -e /test/ -e /bench/peers)
