@@ -28,6 +28,9 @@ type database struct {
 	hosts func() topology.Status
 	// member is this server's part in the stream of all commits; nil: there is none.
 	member *member
+	// await and inForce are around whatever goes by the collections and the settings:
+	// see [postgres.Store]. nil: only this server changes them.
+	await, inForce func(ctx context.Context) error
 	// served is which host has answered how many reads.
 	served func() []postgres.Served
 }

@@ -60,7 +60,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 			s := db.Stats()
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
 		},
-		judge: db.Judge, hosts: db.Topology, served: db.Served,
+		judge: db.Judge, hosts: db.Topology, served: db.Served, await: db.Await, inForce: db.InForce,
 		reload: func(address string) error {
 			ctx, cancel := context.WithTimeout(context.Background(), openingBound)
 			defer cancel()

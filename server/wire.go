@@ -219,7 +219,8 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
 		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
-		Status: s.status, Ready: p.ready, Age: p.clock.Age, Turns: p.clock.Turns, Await: p.await, System: s.system, Registry: p.registry, Log: s.log, Extra: s.routes,
+		Status: s.status, Ready: p.ready, Age: p.clock.Age, Turns: p.clock.Turns, Await: p.store.await, InForce: p.store.inForce, System: s.system,
+		Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
 	dir, err := s.cfg.pagesDir()
 	if err != nil {
@@ -260,10 +261,4 @@ func (p *parts) close() error {
 	}
 	p.closers = nil
 	return errors.Join(errs...)
-}
-
-// await waits for a lease, where there are leases.
-func (p *parts) await(ctx context.Context) error {
-	_, err := p.clock.Ready(ctx)
-	return err
 }

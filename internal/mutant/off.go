@@ -34,6 +34,7 @@ const (
 	Zombie         = false // without a lease the primary is read, and that answered
 	KeyCollide     = false // the hash of a key is taken for the key
 	CatalogUnnoted = false // facts do not depend on the rules
+	CatalogUnheld  = false // what is answered by the rules alone waits for nobody
 )
 
 // Gap is where a mutant waits, so that others come in between.

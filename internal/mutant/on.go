@@ -40,6 +40,7 @@ var (
 	Zombie         = name == "zombie"
 	KeyCollide     = name == "keycollide"
 	CatalogUnnoted = name == "catalog-unnoted"
+	CatalogUnheld  = name == "catalog-unheld"
 )
 
 // Gap waits if the mutant is on.

@@ -20,3 +20,11 @@ type Epoch struct {
 	Incarnation uint64 // grows each time the database is restored
 	Timeline    uint32 // grows with each failover; 0 on one machine
 }
+
+// After tells whether e came after old, in the history of one database.
+func (e Epoch) After(old Epoch) bool {
+	if e.Incarnation != old.Incarnation {
+		return e.Incarnation > old.Incarnation
+	}
+	return e.Timeline > old.Timeline
+}

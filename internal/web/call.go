@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -33,7 +34,10 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	turns := h.turns()
 	h.setCommonHeaders(w, r)
 	// Also before a position is judged: it can be of what this server has not heard of.
-	ready := h.await(rt, r)
+	var ready error
+	if rt.waits {
+		ready = h.await(r.Context())
+	}
 	if sent := r.Header["X-Pos"]; ready == nil && len(sent) > 0 && h.cfg.Positions != nil {
 		p := h.keepPosition(w, sent[0])
 		defer p.stamp() // if nothing was written
@@ -61,17 +65,36 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 		ready = c.run()
 	}
 	if ready != nil {
-		c.fail(ready)
+		c.refuse(ready)
 	}
 }
 
-// await waits until this server knows of all that was answered by now, if the answer
-// goes by that.
-func (h *Handler) await(rt *route, r *http.Request) error {
-	if h.cfg.Await == nil || !rt.waits {
+// refuse answers with an error.
+func (c *call) refuse(err error) {
+	// What is not to be had is so whatever the rules say.
+	if c.route.waits && !c.wrote && pando.KindOf(err) != pando.KindUnavailable {
+		if held := c.inForce(); held != nil {
+			err = held
+		}
+	}
+	c.fail(err)
+}
+
+// inForce waits until the answer may be known: what a client is shown by rules that
+// were changed a moment ago, nobody may be denied by the old ones afterwards.
+func (c *call) inForce() error {
+	if c.h.cfg.InForce == nil {
 		return nil
 	}
-	return h.cfg.Await(r.Context())
+	return c.h.cfg.InForce(c.r.Context())
+}
+
+// await waits until this server knows of all that was answered by now.
+func (h *Handler) await(ctx context.Context) error {
+	if h.cfg.Await == nil {
+		return nil
+	}
+	return h.cfg.Await(ctx)
 }
 
 // run checks what all routes have in common, then calls the handler.
@@ -172,6 +195,9 @@ func (c *call) fields() string {
 
 // answer sends what a service returned, or its error on.
 func (c *call) answer(a pando.Answer, err error) error {
+	if err == nil {
+		err = c.inForce()
+	}
 	if err != nil {
 		return err
 	}
@@ -181,6 +207,9 @@ func (c *call) answer(a pando.Answer, err error) error {
 
 // done is the answer without a body.
 func (c *call) done(err error) error {
+	if err == nil {
+		err = c.inForce()
+	}
 	if err != nil {
 		return err
 	}

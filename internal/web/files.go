@@ -26,6 +26,9 @@ func downloadFile(c *call) error {
 		return err
 	}
 	defer file.Close()
+	if err := c.inForce(); err != nil {
+		return err
+	}
 
 	disposition := "attachment"
 	if asked, _ := c.query("download"); !isTrue(asked) && shownInline(file.ContentType) {

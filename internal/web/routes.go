@@ -102,12 +102,12 @@ func (h *Handler) register() (err error) {
 		h.handle(h.mux, rt)
 	}
 	for _, extra := range h.cfg.Extra {
-		h.handle(h.mux, &route{Pattern: extra.Pattern, handle: func(c *call) error {
+		h.handle(h.mux, &route{Pattern: extra.Pattern, waits: true, handle: func(c *call) error {
 			if extra.Func == nil {
 				c.foreign(extra.Handler)
 				return nil
 			}
-			rec := &statusRecorder{ResponseWriter: c.w}
+			rec := &statusRecorder{ResponseWriter: c.w, before: c.inForce}
 			err := extra.Func(rec, c.r)
 			c.status, c.wrote = rec.status, rec.status != 0
 			return err
@@ -121,7 +121,7 @@ func (h *Handler) handle(mux *http.ServeMux, rt *route) {
 		rt.limit = func(*call) int64 { return defaultBodyLimit }
 	}
 	rt.metrics = h.metrics.route(rt.Pattern)
-	rt.waits = strings.Contains(rt.Pattern, " /api/") && !strings.HasSuffix(rt.Pattern, " /api/health")
+	rt.waits = rt.waits || strings.Contains(rt.Pattern, " /api/") && !strings.HasSuffix(rt.Pattern, " /api/health")
 	mux.HandleFunc(rt.Pattern, func(w http.ResponseWriter, r *http.Request) { h.serve(rt, w, r) })
 }
 
@@ -129,18 +129,36 @@ func (h *Handler) handle(mux *http.ServeMux, rt *route) {
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
+	before func() error // is called before the answer begins; if it fails, there is another one; may be nil
+	failed bool
 }
 
 func (r *statusRecorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		r.ResponseWriter.WriteHeader(status)
+		return
+	}
+	if r.status != 0 {
+		return
+	}
+	r.status = status
+	if r.before != nil {
+		if err := r.before(); err != nil {
+			r.failed, r.status = true, http.StatusServiceUnavailable
+			r.Header()["Retry-After"] = headerRetryAfter
+			http.Error(r.ResponseWriter, err.Error(), r.status)
+			return
+		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 func (r *statusRecorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
+	}
+	if r.failed {
+		return len(b), nil // of the answer that is not given
 	}
 	return r.ResponseWriter.Write(b)
 }

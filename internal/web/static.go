@@ -40,6 +40,9 @@ func fallback(c *call) error {
 	}
 	pages := c.h.cfg.Pages
 	if pages != nil && pages.Serves(c.r) {
+		if err := c.h.await(c.r.Context()); err != nil {
+			return err
+		}
 		c.foreign(pages)
 		return nil
 	}
@@ -56,7 +59,7 @@ func fallback(c *call) error {
 // foreign lets a handler answer that knows nothing of calls.
 func (c *call) foreign(h http.Handler) {
 	c.wrote = true
-	rec := &statusRecorder{ResponseWriter: c.w}
+	rec := &statusRecorder{ResponseWriter: c.w, before: c.inForce}
 	h.ServeHTTP(rec, c.r)
 	c.status = rec.status
 }

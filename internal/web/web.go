@@ -62,7 +62,11 @@ type Config struct {
 	System func(ctx context.Context) (any, error)
 	// Await waits until this server knows of all that was answered by now: settings,
 	// collections and rules are looked up without asking the database. nil: it always does.
-	Await    func(ctx context.Context) error
+	Await func(ctx context.Context) error
+	// InForce waits until all servers go by the settings, collections and rules that
+	// this one goes by now, or by newer ones: an answer is sent after that. nil: they
+	// always do.
+	InForce  func(ctx context.Context) error
 	Status   func() map[string]any // facts for /readyz?verbose
 	Registry *prometheus.Registry  // nil: one of its own
 	Log      *slog.Logger          // nil: none

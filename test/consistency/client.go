@@ -18,8 +18,12 @@ type client struct {
 	bases  []string // of each request another one, at random
 	token  string
 	http   *http.Client
-	report *report      // nil: every request is answered
-	asked  atomic.Value // which one the last request was sent to: a string
+	report *report // nil: every request is answered
+	// settled waits until the database has done, or will never do, all that it was sent.
+	settled func(context.Context) error
+	asked   atomic.Value // which one the last request was sent to: a string
+
+	trace func(began time.Time, status int, err error) // of what has to succeed; may be nil
 
 	// keeps is nil for an ordinary client. Others send the position that they have
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
@@ -45,7 +49,7 @@ func newClient(token string, bases ...string) *client {
 func (w *world) client(token string) *client {
 	c := newClient(token, w.bases()...)
 	if w.faulty {
-		c.report = w.report
+		c.report, c.settled = w.report, w.settled
 	}
 	if w.made.Add(1)%2 == 0 {
 		c.keeps = w.report.violation
@@ -138,17 +142,32 @@ func (c *client) refused(err error) error {
 // must is do for requests that have to succeed. One that was not answered is sent
 // again: nobody knows whether it was done, so that it may be found to be done already.
 func (c *client) must(ctx context.Context, method, path string, body, out any) error {
-	status, err := c.do(ctx, method, path, body, out)
-	done := false
-	for (errors.Is(err, errRefused) || errors.Is(err, errMarked)) && ctx.Err() == nil {
-		// What a server that is dead by now has sent to the database comes to an end
-		// first: it must not be done after this.
-		pause(ctx, 300*time.Millisecond)
-		status, err = c.do(ctx, method, path, body, out)
-		done = method == "POST" && status == 400 || method == "DELETE" && status == 404
-	}
-	if err == nil && status/100 != 2 && !done {
-		err = fmt.Errorf("%s %s: status %d", method, path, status)
-	}
+	_, err := c.send(ctx, method, path, body, out)
 	return err
+}
+
+// send is must, and tells how often it was sent; each time is noted in trace.
+func (c *client) send(ctx context.Context, method, path string, body, out any) (times int64, err error) {
+	for times = 1; ; times++ {
+		began := time.Now()
+		status, err := c.do(ctx, method, path, body, out)
+		if c.trace != nil {
+			c.trace(began, status, err)
+		}
+		switch again := times > 1; {
+		case (errors.Is(err, errRefused) || errors.Is(err, errMarked)) && ctx.Err() == nil:
+		case err == nil && again && (method == "POST" && status == 400 || method == "DELETE" && status == 404):
+			return times, nil
+		case err == nil && status/100 != 2:
+			return times, fmt.Errorf("%s %s: status %d", method, path, status)
+		default:
+			return times, err
+		}
+		// What was sent is not carried out any more after this.
+		if c.settled == nil {
+			pause(ctx, 10*time.Millisecond)
+		} else if err := c.settled(ctx); err != nil {
+			return times, err
+		}
+	}
 }

@@ -17,7 +17,7 @@ func TestMutantsOfTheClusterAreCaught(t *testing.T) {
 	names := []string{"write-unheld", "read-unheld", "replica-unchecked", "nolease", "keycollide"}
 	if long {
 		names = append(names, "stamp-after-data", "no-upper-stamp", "primary-by-lsn", "safe-without-c", "ack-before-apply",
-			"gap-ignored", "restamp-late", "zombie", "key-without-auth", "join-unjudged", "catalog-unnoted")
+			"gap-ignored", "restamp-late", "zombie", "key-without-auth", "join-unjudged", "catalog-unnoted", "catalog-unheld")
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (w *world) follow(ctx context.Context) error {
 		return err
 	}
 	defer res.Body.Close()
-	last := map[string]int64{}
+	last := map[string]told{}
 	lines := bufio.NewScanner(res.Body)
 	name := ""
 	for lines.Scan() {
@@ -76,17 +77,56 @@ func (w *world) follow(ctx context.Context) error {
 }
 
 // event checks one event of a client that has last got these values.
-func (w *world) event(last map[string]int64, got item) {
+func (w *world) event(last map[string]told, got item) {
 	w.report.events.Add(1)
 	before, found := last[got.ID]
-	last[got.ID] = got.N
-	// Whoever was cut off from the log is not told of what was in between.
-	if found && got.N != before+1 && !(w.faulty && got.N > before) {
-		w.report.violation("realtime: %s counted from %d to %d", got.ID, before, got.N)
+	now := told{got.N, 1}
+	switch {
+	case found && w.faulty && got.N == before.n:
+		now.times = before.times + 1
+		w.repeats.add(got.ID, now)
+	case found && w.faulty && got.N > before.n:
+		// Whoever was cut off from the log is not told of what was in between.
+	case found && got.N != before.n+1:
+		w.report.violation("realtime: %s counted from %d to %d", got.ID, before.n, got.N)
 	}
+	last[got.ID] = now
 	for i := range counters {
 		if counterID(i) == got.ID && !w.records[i].saw(0, got.N) {
 			w.report.violation("realtime: %s has %d, which nobody wrote", got.ID, got.N)
+		}
+	}
+}
+
+// told is a value that a client was told, and how often.
+type told struct{ n, times int64 }
+
+// repeats are the values that a client was told more than once. That is right where
+// they were written as often, which is known when the writer was answered.
+type repeats struct {
+	mu   sync.Mutex
+	list map[string]map[int64]int64
+}
+
+func (r *repeats) add(id string, v told) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.list == nil {
+		r.list = map[string]map[int64]int64{}
+	}
+	if r.list[id] == nil {
+		r.list[id] = map[int64]int64{}
+	}
+	r.list[id][v.n] = max(r.list[id][v.n], v.times)
+}
+
+// check is called when all have ended.
+func (r *repeats) check(w *world) {
+	for i := range counters {
+		for v, times := range r.list[counterID(i)] {
+			if sent, _ := w.records[i].times.LoadOrStore(v, int64(1)); times > sent.(int64) {
+				w.report.violation("realtime: %s was told as %d %d times, and sent %d times", counterID(i), v, times, sent)
+			}
 		}
 	}
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// resend is the shortest time in which a change has been sent twice.
-const resend = 300 * time.Millisecond
 
 // gate is something that is opened and closed by a write, and tried by readers.
 // Its register is even while it is open. Once a change has been answered, or a
@@ -17,16 +16,12 @@ const resend = 300 * time.Millisecond
 type gate struct {
 	register
 	name   string
-	turn   func(ctx context.Context, open bool) error
-	closed int // the status of who finds it closed
+	turn   func(ctx context.Context, c *client, open bool) error
+	past   past // of its turns
+	closed int  // the status of who finds it closed
 	burst  bool
 	path   string
 	token  string
-	// unsure: a change had to be sent more than once. A server that was frozen with
-	// the first one may carry it out late, after the next turn was answered: what
-	// is found from then on tells nothing. (That is not known to be the cause of
-	// each gate that was found wrong in a storm: see docs/guarantees.md.)
-	unsure atomic.Bool
 }
 
 // openGates makes every kind of gate, open.
@@ -57,21 +52,21 @@ func (w *world) openGates(ctx context.Context) error {
 		}
 		w.gates = append(w.gates,
 			&gate{name: "role", path: "/api/collections/ruled/records/" + counterID(i), token: token, closed: 404,
-				turn: func(ctx context.Context, open bool) error {
+				turn: func(ctx context.Context, c *client, open bool) error {
 					role := map[bool]string{true: "in", false: "out"}[open]
-					return w.root.must(ctx, "PATCH", "/api/collections/people/records/"+id, object{"role": role}, nil)
+					return c.must(ctx, "PATCH", "/api/collections/people/records/"+id, object{"role": role}, nil)
 				}},
 			&gate{name: "rule", burst: true, path: "/api/collections/" + door + "/records/" + counterID(0), closed: 403,
-				turn: func(ctx context.Context, open bool) error {
+				turn: func(ctx context.Context, c *client, open bool) error {
 					rule := map[bool]any{true: "", false: nil}[open]
-					return w.root.must(ctx, "PATCH", "/api/collections/"+door, object{"viewRule": rule}, nil)
+					return c.must(ctx, "PATCH", "/api/collections/"+door, object{"viewRule": rule}, nil)
 				}},
 			&gate{name: "record", path: "/api/collections/present/records/" + present, closed: 404,
-				turn: func(ctx context.Context, open bool) error {
+				turn: func(ctx context.Context, c *client, open bool) error {
 					if open {
-						return w.insert(ctx, "present", object{"id": present})
+						return c.must(ctx, "POST", "/api/collections/present/records", object{"id": present}, nil)
 					}
-					return w.root.must(ctx, "DELETE", "/api/collections/present/records/"+present, nil, nil)
+					return c.must(ctx, "DELETE", "/api/collections/present/records/"+present, nil, nil)
 				}})
 		w.tokens = append(w.tokens, &tokens{
 			person: voided, path: "/api/collections/tokened/records/" + counterID(i),
@@ -82,14 +77,15 @@ func (w *world) openGates(ctx context.Context) error {
 
 // keep opens and closes the gate until ctx ends.
 func (g *gate) keep(ctx context.Context, w *world) {
+	c := w.client(w.root.token)
+	defer c.close()
 	for ctx.Err() == nil {
 		v := g.sent.Add(1)
 		w.quiet.RLock()
-		began := time.Now()
-		err := g.turn(ctx, v%2 == 0)
-		if w.faulty && time.Since(began) > resend {
-			g.unsure.Store(true)
+		c.trace = func(began time.Time, status int, err error) {
+			g.past.add("%d: sent at %v to %v, answered at %v with %d, %v", v, began.Sub(w.report.begun), c.asked.Load(), time.Since(w.report.begun), status, err)
 		}
+		err := g.turn(ctx, c, v%2 == 0)
 		w.quiet.RUnlock()
 		if err != nil {
 			w.report.failure(ctx, err)
@@ -112,7 +108,7 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 	if rand.IntN(4) == 0 {
 		path += fmt.Sprintf("?fields=id,x%d", rand.Uint64()) // no answer to this is kept yet
 	}
-	least := g.floor.Load()
+	least, began := g.floor.Load(), time.Now()
 	status, err := c.as(ctx, g.token, "GET", path, nil, nil)
 	if err != nil {
 		return err
@@ -120,10 +116,29 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 	if status != 200 && status != g.closed {
 		return fmt.Errorf("%s: status %d", path, status)
 	}
-	if open := status == 200; !g.sawParity(least, !open) && !g.unsure.Load() {
-		w.report.violation("%v: the gate of a %s was found open: %v, after change %d was answered; by %s", time.Since(w.report.begun), g.name, open, least, c.asked.Load())
+	if open := status == 200; !g.sawParity(least, !open) {
+		w.report.violation("the gate of a %s was found open: %v, asked of %v at %v until %v, after change %d was answered:\n%v",
+			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), least, &g.past)
 	}
 	return nil
+}
+
+// past is what was done to a gate lately.
+type past struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (p *past) add(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines = append(p.lines[max(0, len(p.lines)-7):], fmt.Sprintf(format, args...))
+}
+
+func (p *past) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines, "\n")
 }
 
 // tokens are the tokens of one person, voided one after the other. Its register

@@ -23,6 +23,9 @@ type ground struct {
 	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
 	// sent again; what listens to realtime begins anew.
 	faulty bool
+	// settled waits, where servers are killed and cut off, until the database does
+	// nothing more that it was asked for before the call; nil where none are.
+	settled func(ctx context.Context) error
 	// weather disturbs what lies below the server, until ctx ends; nil: nothing does.
 	weather func(ctx context.Context) error
 }

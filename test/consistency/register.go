@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"sync"
 	"sync/atomic"
 )
 
@@ -9,6 +10,7 @@ import (
 type register struct {
 	sent  atomic.Int64 // the highest value that a write was begun for
 	floor atomic.Int64 // the highest value that anybody was answered
+	times sync.Map     // how often a value was sent, where that was more than once
 }
 
 // answered notes that somebody was answered v.

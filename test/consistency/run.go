@@ -39,6 +39,7 @@ func check(ctx context.Context, g ground, l limit) (*report, error) {
 	}
 	w.run(ctx)
 	r.took = time.Since(r.begun)
+	w.repeats.check(w)
 	if pair := w.lists.check(); pair != nil {
 		r.violation("two lists cannot both be snapshots: %v and %v", pair[0], pair[1])
 	}

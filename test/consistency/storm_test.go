@@ -30,6 +30,23 @@ func onCluster(c *target.Cluster) ground {
 	return g
 }
 
+// inFlight is longer than a statement that was sent to PostgreSQL is under way to it.
+const inFlight = 250 * time.Millisecond
+
+// settled waits until no transaction is left that was open at the call or came soon after.
+func settled(c *target.Cluster) func(context.Context) error {
+	return func(ctx context.Context) error {
+		pause(ctx, inFlight)
+		begun, err := c.SQL(ctx, "SELECT clock_timestamp()")
+		for left := "1"; err == nil && left != "0" && ctx.Err() == nil; {
+			pause(ctx, 20*time.Millisecond)
+			left, err = c.SQL(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"+
+				" AND pid <> pg_backend_pid() AND state <> 'idle' AND least(xact_start, query_start) <= '"+begun+"'")
+		}
+		return err
+	}
+}
+
 // storm is all that can befall a cluster but the loss of its primary, one thing after
 // the other, while a replica is unsteady. It counts what it has done.
 type storm struct {
@@ -174,7 +191,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		other := c.Again(t, "storm", target.ClusterOptions{})
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
-		g.weather, g.faulty = s.weather, true
+		g.weather, g.faulty, g.settled = s.weather, true, settled(other)
 		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
 		t.Log(s.count)
 	})

@@ -35,11 +35,12 @@ type world struct {
 	// quiet is held for reading by whoever writes through the server, so that
 	// another program gets its turn: sqlite3 asks for the lock ten times a second
 	// and can be unlucky for long beside a server that writes all the time.
-	quiet  sync.RWMutex
-	lists  chain
-	sample *sample
-	gates  []*gate
-	tokens []*tokens
+	quiet   sync.RWMutex
+	lists   chain
+	repeats repeats
+	sample  *sample
+	gates   []*gate
+	tokens  []*tokens
 }
 
 // person is somebody with a token that stays valid.
@@ -57,7 +58,7 @@ func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
 	}
 	root.bases = w.bases()
 	if w.faulty {
-		root.report = r
+		root.report, root.settled = r, g.settled
 	}
 	w.root = root
 	for _, build := range []func(context.Context) error{w.collections, w.persons, w.data} {

@@ -45,7 +45,7 @@ const rowWait = "100ms"
 // check fails with a division by zero if the gate is another one. The lock is held
 // by then: what is waited for from here on are rows.
 func (t *tx) check() *query {
-	arg, _ := argument(t.gate)
+	arg, _ := argument(t.now.gate)
 	sql := "SELECT 1 / (last_value = $1)::int FROM _pando_gate"
 	if !t.mode.alone {
 		sql = "SELECT 1 / (last_value = $1)::int, set_config('lock_timeout', '" + rowWait + "', true) FROM _pando_gate"
@@ -106,7 +106,7 @@ func (t *tx) oneGo() bool {
 // insert nothing if it is another one, or if what was supposed is not so. They are
 // one transaction.
 func (t *tx) gateQueue() {
-	arg, _ := argument(t.gate)
+	arg, _ := argument(t.now.gate)
 	var supposed []*supposition
 	inserts := t.queue[:0]
 	for _, q := range t.queue {

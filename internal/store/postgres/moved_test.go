@@ -14,10 +14,11 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// lateConn hears of one COMMIT late, as told by late.
+// lateConn hears of the COMMIT of a change of the collections late, as told by late.
 type lateConn struct {
 	net.Conn
-	late *late
+	late    *late
+	changes atomic.Bool
 }
 
 type late struct {
@@ -25,9 +26,16 @@ type late struct {
 	held, released chan struct{}
 }
 
-func (c lateConn) Read(p []byte) (int, error) {
+func (c *lateConn) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("UPDATE _pando_meta SET catalog")) {
+		c.changes.Store(true)
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *lateConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if bytes.Contains(p[:n], []byte("COMMIT\x00")) && c.late.armed.CompareAndSwap(true, false) {
+	if c.changes.Load() && bytes.Contains(p[:n], []byte("COMMIT\x00")) && c.late.armed.CompareAndSwap(true, false) {
 		close(c.late.held)
 		<-c.late.released
 	}
@@ -47,7 +55,7 @@ func TestReadWhileCollectionMoves(t *testing.T) {
 				pg, url := localclustertest.Database(t)
 				s := open(t, Options{URL: url, dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 					conn, err := new(net.Dialer).DialContext(ctx, network, address)
-					return lateConn{conn, l}, err
+					return &lateConn{Conn: conn, late: l}, err
 				}})
 				c := create(t, s, things())
 				write(t, s, func(tx store.Tx) error { return tx.Insert(t.Context(), thing(c, "a", "x", 1)) })

@@ -51,7 +51,8 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			r.stream = streamRead{x: x, degraded: s.clock.Degraded(x), front: front, again: try > 1 && !exact, exact: exact}
 			r.primary, r.one = r.primary || exact || r.zombie(), r.one && !exact
 		}
-		r.reader = reader{asker: r, s: s, cat: s.Catalog()}
+		now := s.now.Load()
+		r.reader = reader{asker: r, s: s, cat: now.cat}
 		if s.coming.Load() > 0 {
 			r.one = false // the snapshot has to tell which catalog it shows
 		}
@@ -60,6 +61,13 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if r.again == nil && s.clock != nil {
 			if held := r.releaseRead(ctx); held != nil && r.again == nil {
 				return held
+			}
+			if r.again == nil {
+				if held := s.inForce(ctx, now); errors.Is(held, errChanged) {
+					r.again = held
+				} else if held != nil {
+					return held
+				}
 			}
 			if r.again == nil && r.asked && s.Catalog() != r.cat {
 				// What was read may show a change of the rules that had not come here

@@ -25,9 +25,8 @@ type tx struct {
 
 	node    *node
 	c       *conn
-	before  *store.Catalog // that of the beginning
-	gate    int64          // what the gate must say
-	newGate int64          // what it says from now on; 0: it was not touched
+	now     *current // of the beginning; its gate must still be open
+	newGate int64    // what it says from now on; 0: it was not touched
 	begun   bool
 	pid     string         // of the session
 	xid     string         // PostgreSQL's number of the transaction; "" if it was not asked for
@@ -63,9 +62,8 @@ var _ store.Tx = (*tx)(nil)
 
 func (s *Store) newTx(ctx context.Context, m mode) *tx {
 	t := &tx{ctx: ctx, mode: m, blind: true, inserts: true}
-	now := s.now.Load()
-	t.before, t.gate = now.cat, now.gate
-	t.reader = reader{asker: t, s: s, cat: now.cat}
+	t.now = s.now.Load()
+	t.reader = reader{asker: t, s: s, cat: t.now.cat}
 	return t
 }
 

@@ -194,7 +194,7 @@ func (t *tx) undo() {
 		return
 	}
 	if t.newGate > 0 {
-		t.s.publish(t.before, t.newGate)
+		t.s.publish(&current{cat: t.now.cat, gate: t.newGate, epoch: t.now.epoch, upper: t.now.upper})
 		t.c.forget() // statements for tables that are not there
 	}
 	if !t.c.broken() && t.c.pg.TxStatus() != 'I' {
@@ -294,7 +294,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		return t.notCommitted(err, all, len(open), own)
 	}
 	if commit.ran && t.c.waited { // it is made, and may yet be taken back
-		t.s.commits.land(f, at.timeline, at.n, t.published)
+		t.s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
 		t.release()
 		return result{err: unknownOutcome(errors.New("the standby has not confirmed it"))}
 	}
@@ -308,7 +308,7 @@ func (t *tx) committed(f *flight, at where) result {
 		t.release() // others need the connection while this one waits
 		f.xid = t.number()
 	}
-	n := s.commits.land(f, at.timeline, at.n, t.published)
+	n := s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
 	s.stats.writes.Add(1)
 	s.given(t.ctx, at.timeline, min(n, at.n)) // the log is not beyond that: who has it all has this
 	t.release()
@@ -316,11 +316,16 @@ func (t *tx) committed(f *flight, at where) result {
 }
 
 // published is called when the commit is known, before anybody is told.
-func (t *tx) published() {
-	if t.catalog {
-		t.s.catalogs.Add(t.cat)
-		t.s.publish(t.cat, t.newGate)
+func (t *tx) published(at where) {
+	if !t.catalog {
+		return
 	}
+	next := &current{cat: t.cat, gate: t.newGate, epoch: t.now.epoch, upper: at.n}
+	if t.s.clock != nil {
+		next.epoch.Timeline = at.timeline
+	}
+	t.s.catalogs.Add(t.cat)
+	t.s.publish(next)
 }
 
 // notCommitted is a transaction that PostgreSQL refused with its last statements.

@@ -1,0 +1,233 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/mutant"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// current is the newest catalog, with the gate that writes under it must find
+// open (gate.go).
+type current struct {
+	cat  *store.Catalog
+	gate int64
+
+	// Where a stream tells of commits: the commit that made the catalog is of this
+	// epoch, and not beyond upper.
+	epoch position.Epoch
+	upper position.N
+	// settled is the index by which everybody knows of that commit; nil: not yet.
+	settled atomic.Pointer[position.Index]
+}
+
+// load reads the catalog, with a position that it holds. The lock keeps it and
+// the gate together.
+func (s *Store) load(ctx context.Context, n *node, c *conn) (now *current, at where, err error) {
+	if err := c.run(ctx, at.query(n)); err != nil {
+		return nil, at, err
+	}
+	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ", "LOCK TABLE _pando_meta IN ROW SHARE MODE"); err != nil {
+		return nil, at, err
+	}
+	now = new(current)
+	m, err := readMeta(ctx, c)
+	if err == nil {
+		err = s.holdsLease(ctx, c, m)
+	}
+	if err == nil {
+		now.gate = m.gate
+		now.cat, err = loadCatalog(ctx, c, m.catalog)
+	}
+	if err == nil && s.clock != nil {
+		err = c.each(ctx, "SELECT "+epochSQL+", (pg_current_wal_flush_lsn() - '0/0')::text FROM _pando_meta", func(v [][]byte) error {
+			upper, err := strconv.ParseUint(string(v[3]), 10, 64)
+			now.upper = position.N(upper)
+			if err == nil {
+				now.epoch, err = parseEpoch(v)
+			}
+			return err
+		})
+	}
+	if c.broken() {
+		return nil, at, err
+	}
+	if end := c.exec(ctx, "COMMIT"); err == nil {
+		err = end
+	}
+	return now, at, err
+}
+
+// Catalog is the newest published catalog; nil before the first.
+func (s *Store) Catalog() *store.Catalog {
+	if now := s.now.Load(); now != nil {
+		return now.cat
+	}
+	return nil
+}
+
+// publish makes next, which is committed, the newest catalog with its gate, unless
+// there is a newer one. That of a later epoch is the newest, whatever its version: a
+// failover or a restore can lose commits, and others can take their numbers.
+func (s *Store) publish(next *current) {
+	for {
+		old := s.now.Load()
+		switch {
+		case old.epoch.After(next.epoch):
+			return
+		case next.epoch.After(old.epoch):
+			if sameCatalog(next.cat, old.cat) {
+				next.cat = old.cat
+			}
+		case next.cat.Version < old.cat.Version || next.cat.Version == old.cat.Version && next.gate <= old.gate:
+			return
+		case next.cat.Version == old.cat.Version:
+			next.cat = old.cat
+		}
+		if s.now.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+func sameCatalog(a, b *store.Catalog) bool {
+	text := func(c *store.Catalog) []byte {
+		text, _ := json.Marshal(struct {
+			Version     uint64
+			Settings    *pando.Settings
+			Collections []*pando.Collection
+		}{c.Version, c.Settings, c.Collections}) // as they are stored
+		return text
+	}
+	return bytes.Equal(text(a), text(b))
+}
+
+// nextVersion is a version that no catalog ever had, not even one of a
+// transaction that was rolled back.
+func (s *Store) nextVersion(after uint64) uint64 {
+	for {
+		old := s.version.Load()
+		next := max(old, after) + 1
+		if s.version.CompareAndSwap(old, next) {
+			return next
+		}
+	}
+}
+
+// refresh reads the catalog anew, because another program has changed it.
+func (s *Store) refresh(ctx context.Context) error {
+	n, c, err := s.nodes.writer(ctx)
+	if err != nil {
+		return err
+	}
+	defer n.release(c)
+	now, at, err := s.load(ctx, n, c)
+	if err != nil {
+		return unavailable(err)
+	}
+	foreign := now.cat.Version > s.Catalog().Version && s.coming.Load() == 0
+	s.catalogs.Add(now.cat)
+	s.publish(now)
+	s.nextVersion(now.cat.Version)
+	if foreign && s.clock == nil {
+		s.commits.foreign(at.timeline, at.n, true)
+	}
+	return nil
+}
+
+// Await waits until this server goes by all that was answered to anybody by now. It
+// fails with KindUnavailable if it does not hear of that.
+func (s *Store) Await(ctx context.Context) error {
+	switch {
+	case s.clock != nil:
+		_, err := s.clock.Ready(ctx)
+		return err
+	case s.alone || s.opts.OneShot:
+		return nil
+	}
+	// Nobody tells. What the primary shows is what was answered.
+	n, c, err := s.nodes.writer(ctx)
+	if err != nil {
+		return err
+	}
+	var version uint64
+	err = c.each(ctx, "SELECT catalog FROM _pando_meta", func(v [][]byte) (err error) {
+		version, err = strconv.ParseUint(string(v[0]), 10, 64)
+		return err
+	})
+	n.release(c)
+	if err != nil {
+		return unavailable(err)
+	}
+	if version != s.Catalog().Version {
+		return s.refresh(ctx)
+	}
+	return nil
+}
+
+// InForce waits until every server goes by the newest catalog that this one knows, or
+// by a newer one. A catalog is known here before the others need know of it (see
+// [Store.Bring]), and what is answered by it alone, that somebody may not read a
+// collection for instance, is read nowhere. Who goes by it answers nothing before.
+//
+// It fails with KindUnavailable if that takes too long.
+func (s *Store) InForce(ctx context.Context) error {
+	err := s.inForce(ctx, s.now.Load())
+	if errors.Is(err, errChanged) {
+		return unsettledCatalog(ctx)
+	}
+	return err
+}
+
+func (s *Store) inForce(ctx context.Context, now *current) error {
+	if s.clock == nil || now.settled.Load() == s.clock.Index() {
+		return nil
+	}
+	wait, cancel := context.WithTimeout(ctx, s.opts.WriteWait)
+	defer cancel()
+	for {
+		x := s.clock.Index()
+		if now.settled.Load() == x || !x.Streamed() || s.clock.Degraded(x) || mutant.CatalogUnheld {
+			return nil
+		}
+		if now.epoch != x.Epoch() {
+			// What it is there is told by the primary alone.
+			if err := s.refresh(wait); err != nil {
+				return err
+			}
+			again := s.now.Load()
+			if again.cat != now.cat {
+				return errChanged
+			}
+			if now = again; now.epoch != x.Epoch() && !s.clock.Await(wait, x) {
+				return unsettledCatalog(ctx)
+			}
+			continue
+		}
+		_, err := x.AwaitRelease(wait, now.upper, []position.Tag{catalogTag})
+		switch {
+		case err == nil:
+			now.settled.Store(x)
+			return nil
+		case !errors.Is(err, position.ErrRetired):
+			return unsettledCatalog(ctx)
+		}
+	}
+}
+
+func unsettledCatalog(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return &pando.Error{
+		Kind:    pando.KindUnavailable,
+		Message: "The collections are being changed, and not every server knows of it yet. Please try again in a moment.",
+	}
+}
