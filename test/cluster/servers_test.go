@@ -64,9 +64,7 @@ func TestSchedule8(t *testing.T) {
 	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
 	_, others := s.tailer(t)
 	frozen, web := others[0], others[1]
-	s.must(t, web, "POST", "/api/collections", object{"name": "door", "type": "base", "viewRule": ""}, nil)
-	s.must(t, web, "POST", "/api/collections/door/records", object{"id": keyID(0)}, nil)
-	door := "/api/collections/door/records/" + keyID(0)
+	s.doorOf(t, web)
 	for n := int64(1); n < 4; n++ {
 		s.must(t, web, "PATCH", "/api/collections/door", object{"viewRule": ""}, nil)
 		for range 20 {
