@@ -81,6 +81,11 @@ type Config struct {
 	// Advertise is the address, host:port, at which the other servers reach this one;
 	// "" means the host of HTTP and a free port.
 	Advertise string
+	// Direct has a server of a cluster answer whoever asks it. Without it, only what
+	// load balancers bring over its private address is answered, and everything else
+	// refused with 421, health checks excepted. A server without a secret always is
+	// direct.
+	Direct bool
 	// RefuseDegraded refuses reads while the database has no primary, instead of
 	// answering with what was known last and marking that with Age.
 	RefuseDegraded bool
@@ -102,7 +107,8 @@ type Config struct {
 
 // Info is what a running server tells of itself.
 type Info struct {
-	URL        string // of the API's host
+	URL        string // of the API's host; with Private set, of health checks only
+	Private    string // host:port at which load balancers find it; "" if whoever asks is answered
 	AdminURL   string // "" if it is off
 	Dir        string // absolute
 	Database   string // the address of its PostgreSQL database, without passwords; "" is SQLite
@@ -112,6 +118,9 @@ type Info struct {
 	Took       time.Duration // from New to the first request it could answer
 	InstallURL string        // link that creates the first superuser; "" if there is one
 }
+
+// indirect tells whether only load balancers are answered.
+func (c Config) indirect() bool { return c.ClusterSecret != "" && !c.Direct }
 
 func (c Config) withDefaults() Config {
 	for field, def := range map[*string]string{

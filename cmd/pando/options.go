@@ -45,7 +45,8 @@ var options = []option{
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
 	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
 	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},
-	{"advertise", "", "in a cluster, host:port at which the other servers reach this one; without it, the address of --http and a free port"},
+	{"advertise", "", "in a cluster, the private host:port at which the other servers and the load balancers reach this one; without it, the address of --http and a free port"},
+	{"direct", "false", "in a cluster, answer whoever asks at --http, and not only what load balancers bring"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
@@ -75,7 +76,7 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 		}
 		usage := fmt.Sprintf("%s [%s]", o.usage, o.env())
 		flags.String(o.name, o.def, usage)
-		if o.name == "reload" {
+		if o.name == "reload" || o.name == "direct" {
 			flags.Lookup(o.name).NoOptDefVal = "true"
 		}
 	}
