@@ -26,7 +26,11 @@ const DefaultListen = "127.0.0.1:8080"
 type BalancerConfig struct {
 	Listen    []string // addresses to serve on, host:port; none means 127.0.0.1:8080
 	Admin     string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
-	Upstreams []string // the web servers, host:port each
+	Upstreams []string // the web servers, host:port each; or
+	Join      []string // private addresses of some servers of a cluster, which tell of all; or
+	Database  string   // the PostgreSQL database of a cluster, whose servers are registered there
+
+	ClusterSecret string // that of the cluster, for Join and Database
 
 	Policy        string   // least-loaded, the default, or round-robin
 	ProbePath     string   // what says whether an upstream is ready; "" means /readyz
@@ -67,6 +71,9 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 	}
 	c, err := cfg.balancer()
 	if err != nil {
+		return nil, err
+	}
+	if c.Source, err = cfg.source(b.log); err != nil {
 		return nil, err
 	}
 	c.Log = b.log

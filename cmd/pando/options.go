@@ -59,6 +59,7 @@ var options = []option{
 var balancerOptions = []option{
 	{"listen", server.DefaultListen, "addresses to serve on, comma separated"},
 	{"upstream", "", "the web servers, HOST:PORT,HOST:PORT"},
+	{"join", "", "private addresses (--advertise) of some servers of a cluster, HOST:PORT,HOST:PORT, which tell of all; needs PANDO_CLUSTER_SECRET"},
 	{"policy", "least-loaded", "how an upstream is chosen: least-loaded or round-robin"},
 	{"probe-path", "/readyz", "what is asked for to see whether an upstream is ready"},
 	{"proxy-from", "", "networks of balancers in front that tell the client's address by the PROXY protocol, comma separated"},
@@ -68,7 +69,7 @@ var balancerOptions = []option{
 	{"answer-timeout", "60s", "time that an upstream may take to begin its answer"},
 }
 
-var sharedOptions = []string{"admin", "stop-timeout", "log-level", "log-format"}
+var sharedOptions = []string{"database", "admin", "stop-timeout", "log-level", "log-format"}
 
 // allOptions are those of every command: one file, and one environment, may have both.
 func allOptions() []option { return slices.Concat(options, balancerOptions) }

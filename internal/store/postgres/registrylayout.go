@@ -16,11 +16,15 @@ var registryLayout = []string{
 	`CREATE TABLE IF NOT EXISTS _pando_tailer (
 		id integer PRIMARY KEY CHECK (id = 1), term bigint NOT NULL, beat bigint NOT NULL, holder text NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS _pando_cluster (key text COLLATE "C" PRIMARY KEY, value text NOT NULL)`,
+	// For load balancers; servers of before these do not write them.
+	`ALTER TABLE _pando_members ADD COLUMN IF NOT EXISTS draining boolean NOT NULL DEFAULT false,
+		ADD COLUMN IF NOT EXISTS load real NOT NULL DEFAULT 0`,
 }
 
-// hasRegistry tells whether they are there.
+// hasRegistry tells whether they are there, and the columns.
 func hasRegistry(ctx context.Context, c *conn) (bool, error) {
-	n, err := c.queryInt(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace
-		AND relkind = 'r' AND relname IN ('_pando_members', '_pando_tailer', '_pando_cluster')`)
+	n, err := c.queryInt(ctx, `SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+		AND relkind = 'r' AND relname IN ('_pando_members', '_pando_tailer', '_pando_cluster'))
+		+ (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('_pando_members') AND attname = 'load' AND NOT attisdropped)`)
 	return n == int64(len(registryLayout)), err
 }
