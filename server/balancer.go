@@ -61,6 +61,7 @@ type Balancer struct {
 	log   *slog.Logger
 	lb    *lb.Balancer
 	began time.Time
+	ready func([]net.Addr) // set by Run
 }
 
 // NewBalancer checks the configuration. Nothing is opened before Run.
@@ -77,6 +78,7 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 		return nil, err
 	}
 	c.Log = b.log
+	c.OnReady = func(addrs []net.Addr) { b.ready(addrs) }
 	b.lb, err = lb.New(c)
 	return b, err
 }
@@ -169,21 +171,21 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
-	if err := b.lb.Listen(ctx); err != nil {
-		var failed *lb.ListenError
-		if errors.As(err, &failed) {
-			return listenError("listen", failed.Address, failed.Err)
+	b.ready = func(addrs []net.Addr) {
+		for _, addr := range addrs {
+			info.URLs = append(info.URLs, hostURL(addr))
 		}
-		return err
+		info.Took = time.Since(b.began)
+		if b.cfg.OnReady != nil {
+			b.cfg.OnReady(info)
+		}
 	}
-	for _, addr := range b.lb.Addrs() {
-		info.URLs = append(info.URLs, hostURL(addr))
+	err = b.lb.Run(ctx)
+	var failed *lb.ListenError
+	if errors.As(err, &failed) {
+		return listenError("listen", failed.Address, failed.Err)
 	}
-	info.Took = time.Since(b.began)
-	if b.cfg.OnReady != nil {
-		b.cfg.OnReady(info)
-	}
-	return b.lb.Run(ctx)
+	return err
 }
 
 func (b *Balancer) listenAdmin(ctx context.Context) (net.Listener, error) {
