@@ -28,12 +28,10 @@ const (
 	AckBeforeApply  = false // a member says that it knows what it is about to learn
 	GapIgnored      = false // a member that has missed a piece of the stream goes on
 	RestampLate     = false // a fact is stamped with what became known after it was looked at
-	FillStraddles   = false // nobody looks whether a node still is on the timeline that it was on
 	EpochIgnored    = false // facts of another epoch are taken
 	NoLease         = false // nobody looks at leases
 	Zombie          = false // without a lease the primary is read, and that answered
 	KeyCollide      = false // the hash of a key is taken for the key
-	CatalogUnnoted  = false // facts do not depend on the rules
 	CatalogUnheld   = false // what is answered by the rules alone waits for nobody
 	PrefixUnchecked = false // what the primary shows is taken for a prefix of its log
 )

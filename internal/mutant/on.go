@@ -34,12 +34,10 @@ var (
 	AckBeforeApply  = name == "ack-before-apply"
 	GapIgnored      = name == "gap-ignored"
 	RestampLate     = name == "restamp-late"
-	FillStraddles   = name == "fill-straddles"
 	EpochIgnored    = name == "epoch-ignored"
 	NoLease         = name == "nolease"
 	Zombie          = name == "zombie"
 	KeyCollide      = name == "keycollide"
-	CatalogUnnoted  = name == "catalog-unnoted"
 	CatalogUnheld   = name == "catalog-unheld"
 	PrefixUnchecked = name == "prefix-unchecked"
 )

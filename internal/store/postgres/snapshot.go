@@ -370,6 +370,9 @@ func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch [
 	all := make([]*query, 0, len(batch)+2)
 	if r.replica && !r.stamped {
 		all = append(all, before.query(stampSQL, true))
+		if mutant.NoUpperStamp {
+			all = append(all, &query{sql: "SELECT pg_sleep(0.005)", commits: true})
+		}
 	} else {
 		before = mark{replica: r.replica, timeline: r.stream.x.Epoch().Timeline, known: true}
 	}

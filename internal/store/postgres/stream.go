@@ -266,7 +266,6 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 		r.stamped = true
 		r.stream.upper = max(r.stream.upper, after.n)
 		return nil
-	case mutant.FillStraddles && after.known:
 	case !after.known || after.timeline != epoch.Timeline:
 		return r.elsewhere(errNotWhatItWas)
 	case r.replica && (!before.known || !before.replica || before.timeline != epoch.Timeline || after.n < before.n):
