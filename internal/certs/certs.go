@@ -162,12 +162,15 @@ func (c *Certificates) Status() []Status {
 	return list
 }
 
+// lookup is how names are looked up, and DNS takes no others.
+var lookup = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
 // Names makes names of what a user has written: lower case, punycode, each once.
 func Names(domains []string) ([]string, error) {
 	var names []string
 	for _, d := range domains {
 		name := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(d)), ".")
-		ascii, err := idna.Lookup.ToASCII(name)
+		ascii, err := lookup.ToASCII(name)
 		switch {
 		case strings.HasPrefix(name, "*."):
 			return nil, pando.Invalid("The domain %q has a wildcard, which an authority gives only to who can change DNS records: name each domain, or give a certificate of your own with --tls-cert and --tls-key.", d)

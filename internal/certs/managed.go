@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3/acme"
 	"go.uber.org/zap"
 )
 
@@ -102,7 +103,9 @@ func (m *managed) note(domain string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.problems, domain)
-	if err != nil {
+	if refusal := (acme.Problem{}); errors.As(err, &refusal) && refusal.Detail != "" {
+		m.problems[domain] = "the authority says: " + refusal.Detail
+	} else if err != nil {
 		m.problems[domain] = err.Error()
 	}
 }
