@@ -16,6 +16,16 @@ import (
 // listeners are the addresses that a running server answers on.
 type listeners struct {
 	public, admin net.Listener // admin is nil if it is off
+	plain         net.Listener // of plain HTTP, where public is of HTTPS; else nil
+}
+
+// close is for listeners that nobody serves yet.
+func (l listeners) close() {
+	for _, one := range []net.Listener{l.public, l.plain, l.admin} {
+		if one != nil {
+			one.Close()
+		}
+	}
 }
 
 func (s *Server) run(ctx context.Context) error {
@@ -27,9 +37,20 @@ func (s *Server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.secure(&l); err != nil {
+		l.close()
+		return err
+	}
 	public := web.NewServer(handler, s.log)
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- serve(public, l.public) }()
+	if c := s.certs.Load(); c != nil {
+		plain := web.NewServer(c.Plain(), s.log)
+		go func() { failed <- serve(plain, l.plain) }()
+		defer plain.Close()
+		c.Start()
+		defer c.Close()
+	}
 	var admin *http.Server
 	if l.admin != nil {
 		admin = web.NewServer(handler.Admin(), s.log)
@@ -72,9 +93,20 @@ func stop(server *http.Server, bound time.Duration) error {
 }
 
 func (s *Server) listen(ctx context.Context) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
 	var config net.ListenConfig
 	if l.public, err = config.Listen(ctx, "tcp", s.cfg.HTTP); err != nil {
 		return l, listenError("http", s.cfg.HTTP, err)
+	}
+	if s.cfg.TLS.on() {
+		l.plain, l.public = l.public, nil
+		if l.public, err = config.Listen(ctx, "tcp", s.cfg.TLS.HTTPS); err != nil {
+			return l, listenError("https", s.cfg.TLS.HTTPS, err)
+		}
 	}
 	if s.cfg.Admin == Off {
 		return l, nil
@@ -89,7 +121,6 @@ func (s *Server) listen(ctx context.Context) (l listeners, err error) {
 		l.admin, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		l.public.Close()
 		return l, listenError("admin", addr, err)
 	}
 	return l, nil
@@ -101,7 +132,7 @@ func listenError(flag, addr string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		e.Message = fmt.Sprintf("The address %s is in use by another program: stop it, or choose another address with --%s HOST:PORT.", addr, flag)
 	case errors.Is(err, syscall.EACCES):
-		e.Message = fmt.Sprintf("This user may not listen on %s (ports below 1024 need a right): choose another address with --%s HOST:PORT.", addr, flag)
+		e.Message = fmt.Sprintf("This user may not listen on %s (ports below 1024 need the right CAP_NET_BIND_SERVICE: deploy/systemd gives it): give it, or choose another address with --%s HOST:PORT.", addr, flag)
 	default:
 		e.Message = fmt.Sprintf("Cannot listen on %s: choose another address with --%s HOST:PORT.", addr, flag)
 	}
@@ -114,14 +145,18 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 		URL: hostURL(l.public.Addr()), Dir: s.dir, Database: MaskDatabase(s.cfg.Database), Files: s.parts.blobs.address,
 		CacheSize: s.limits.cache, Readers: s.limits.readers, Took: time.Since(s.began),
 	}
+	if c := s.certs.Load(); c != nil {
+		info.Domains = c.Domains()
+		info.URL = secureURL(info.Domains, l.public.Addr())
+	}
 	if l.admin != nil {
 		info.AdminURL = hostURL(l.admin.Addr())
 		if beyondLoopback(l.admin.Addr()) {
 			s.log.Warn("the admin listener asks nobody who they are and can be reached from other machines", "address", l.admin.Addr().String())
 		}
 	}
-	if beyondLoopback(l.public.Addr()) {
-		s.log.Warn("serving without TLS to other machines: put a proxy with TLS in front, and name its header in the setting trustedProxy",
+	if l.plain == nil && beyondLoopback(l.public.Addr()) {
+		s.log.Warn("serving without TLS to other machines: name your domain, pando serve app.example.com; or put a proxy with TLS in front, and name its header in the setting trustedProxy",
 			"address", l.public.Addr().String())
 	}
 	if err := s.lock.tell(info.URL, s.began); err != nil {
