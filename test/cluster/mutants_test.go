@@ -45,7 +45,7 @@ func TestMutantsAreCaughtBySchedules(t *testing.T) {
 	}
 	for _, name := range []string{"gap-ignored", "ack-before-apply", "safe-without-c"} { // in simulated time
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), "go", "test", "-tags", "mutants", "-count=1", "-run", "^TestChaos$", "./internal/cluster")
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-tags", "mutants", "-count=1", "-failfast", "-timeout", "1m", "-run", "^TestChaos$", "./internal/cluster")
 			cmd.Dir, cmd.Env = root, append(os.Environ(), "PANDO_MUTANT="+name)
 			fails(t, cmd)
 		})
