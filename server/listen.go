@@ -177,7 +177,7 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	}
 	if c := s.certs.Load(); c != nil {
 		info.Domains = c.Domains()
-		info.URL = secureURL(info.Domains, l.public.Addr())
+		info.URL = secureURL(info.Domains[0], port(l.public.Addr()))
 	}
 	if l.admin != nil {
 		info.AdminURL = hostURL(l.admin.Addr())

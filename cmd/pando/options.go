@@ -75,7 +75,10 @@ var balancerOptions = []option{
 	{"answer-timeout", "60s", "time that an upstream may take to begin its answer"},
 }
 
-var sharedOptions = []string{"admin", "stop-timeout", "log-level", "log-format"}
+var sharedOptions = []string{
+	"dir", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
+	"admin", "stop-timeout", "log-level", "log-format",
+}
 
 // allOptions are those of every command: one file, and one environment, may have both.
 func allOptions() []option { return slices.Concat(options, balancerOptions) }
