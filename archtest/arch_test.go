@@ -65,6 +65,7 @@ var layers = map[string]int{
 
 	"internal/web":   5,
 	"internal/pages": 5,
+	"internal/lb":    5,
 
 	"server": 6,
 

@@ -83,8 +83,8 @@ func portOf(addr string) string {
 	return port
 }
 
-// certificates makes those of an address whose two listeners are open.
-func (t TLS) certificates(plain, secure net.Addr, storage certs.Storage, log *slog.Logger) (*certs.Certificates, error) {
+// certificates makes those of an address that listens at two ports.
+func (t TLS) certificates(plain, secure int, storage certs.Storage, log *slog.Logger) (*certs.Certificates, error) {
 	names, err := certs.Names(t.Domains)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (t TLS) certificates(plain, secure net.Addr, storage certs.Storage, log *sl
 	cfg := certs.Config{
 		Domains: names, Cert: t.Cert, Key: t.Key,
 		Directory: cmp.Or(t.ACMEDirectory, DefaultCertificate), Email: t.ACMEEmail, Storage: storage,
-		HTTPPort: plain.(*net.TCPAddr).Port, HTTPSPort: secure.(*net.TCPAddr).Port, Log: log,
+		HTTPPort: plain, HTTPSPort: secure, Log: log,
 	}
 	if t.ACMERoot != "" {
 		if cfg.Roots, err = certs.Roots(t.ACMERoot); err != nil {
@@ -102,16 +102,21 @@ func (t TLS) certificates(plain, secure net.Addr, storage certs.Storage, log *sl
 	return certs.New(cfg)
 }
 
-// secureURL is where people find the first of domains.
-func secureURL(domains []string, addr net.Addr) string {
-	host := "localhost"
-	if len(domains) > 0 {
-		host = domains[0]
+// secureURL is where people find a domain.
+func secureURL(domain string, port int) string {
+	if port != 443 {
+		domain = net.JoinHostPort(domain, strconv.Itoa(port))
 	}
-	if port := addr.(*net.TCPAddr).Port; port != 443 {
-		host = net.JoinHostPort(host, strconv.Itoa(port))
+	return "https://" + domain
+}
+
+// port is that of a TCP address.
+func port(addr net.Addr) int {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return 0
 	}
-	return "https://" + host
+	return tcp.Port
 }
 
 // keepCertificates chooses where certificates lie: with a cluster's secret in its
@@ -155,7 +160,7 @@ func (s *Server) secure(l *listeners) error {
 	if l.plain == nil {
 		return nil
 	}
-	c, err := s.cfg.TLS.certificates(l.plain.Addr(), l.public.Addr(), s.parts.certificates, s.log)
+	c, err := s.cfg.TLS.certificates(port(l.plain.Addr()), port(l.public.Addr()), s.parts.certificates, s.log)
 	if err != nil {
 		return err
 	}

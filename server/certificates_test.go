@@ -120,7 +120,7 @@ func TestDomain(t *testing.T) {
 func TestDomainShared(t *testing.T) {
 	_, url := localclustertest.Database(t)
 	cfg, authority := secure(t, "shared.example.com")
-	cfg.Database, cfg.ClusterSecret, cfg.Blob = url, testSecret, "file://"+t.TempDir()
+	cfg.Database, cfg.ClusterSecret, cfg.Blob, cfg.Direct = url, testSecret, "file://"+t.TempDir(), true
 	cfg.ReadWait = 20 * time.Second
 	one := start(t, cfg)
 	c := browser(t, authority.Roots(t))
@@ -147,12 +147,15 @@ func portOf(addr string) string {
 // TestDomainRefused: what cannot be right is said before anything starts.
 func TestDomainRefused(t *testing.T) {
 	for want, change := range map[string]func(*server.Config){
-		"no domain name":    func(c *server.Config) { c.TLS.Domains = []string{"https://app.example.com"} },
-		"has a wildcard":    func(c *server.Config) { c.TLS.Domains = []string{"*.example.com"} },
-		"go together":       func(c *server.Config) { c.TLS.Cert = "cert.pem" },
-		"--https: \"443\"":  func(c *server.Config) { c.TLS.HTTPS = "443" },
-		"are both :443":     func(c *server.Config) { c.HTTP = ":443"; c.TLS.Domains = []string{"app.example.com"} },
-		"no directory":      func(c *server.Config) { c.TLS.Domains = []string{"app.example.com"}; c.TLS.ACMEDirectory = "pebble" },
+		"no domain name":   func(c *server.Config) { c.TLS.Domains = []string{"https://app.example.com"} },
+		"has a wildcard":   func(c *server.Config) { c.TLS.Domains = []string{"*.example.com"} },
+		"go together":      func(c *server.Config) { c.TLS.Cert = "cert.pem" },
+		"--https: \"443\"": func(c *server.Config) { c.TLS.HTTPS = "443" },
+		"are both :443":    func(c *server.Config) { c.HTTP = ":443"; c.TLS.Domains = []string{"app.example.com"} },
+		"no directory":     func(c *server.Config) { c.TLS.Domains = []string{"app.example.com"}; c.TLS.ACMEDirectory = "pebble" },
+		"pando lb a.example.com": func(c *server.Config) {
+			c.TLS.Domains, c.Database, c.ClusterSecret = []string{"a.example.com"}, "postgres://db/app", testSecret
+		},
 		"where domains are": func(c *server.Config) { c.TLS.ACMEEmail = "me@example.com" },
 	} {
 		cfg := config(t.TempDir())

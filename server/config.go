@@ -82,6 +82,11 @@ type Config struct {
 	// Advertise is the address, host:port, at which the other servers reach this one;
 	// "" means the host of HTTP and a free port.
 	Advertise string
+	// Direct has a server of a cluster answer whoever asks it. Without it, only what
+	// load balancers bring over its private address is answered, and everything else
+	// refused with 421, health checks excepted. A server without a secret always is
+	// direct.
+	Direct bool
 	// RefuseDegraded refuses reads while the database has no primary, instead of
 	// answering with what was known last and marking that with Age.
 	RefuseDegraded bool
@@ -106,8 +111,9 @@ type Config struct {
 
 // Info is what a running server tells of itself.
 type Info struct {
-	URL        string   // of the API's host
+	URL        string   // of the API's host; with Private set, of health checks only
 	Domains    []string // that it speaks HTTPS for
+	Private    string   // host:port at which load balancers find it; "" if whoever asks is answered
 	AdminURL   string   // "" if it is off
 	Dir        string   // absolute
 	Database   string   // the address of its PostgreSQL database, without passwords; "" is SQLite
@@ -117,6 +123,9 @@ type Info struct {
 	Took       time.Duration // from New to the first request it could answer
 	InstallURL string        // link that creates the first superuser; "" if there is one
 }
+
+// indirect tells whether only load balancers are answered.
+func (c Config) indirect() bool { return c.ClusterSecret != "" && !c.Direct }
 
 func (c Config) withDefaults() Config {
 	http := DefaultHTTP
@@ -171,6 +180,9 @@ func (c Config) Check() error {
 	if err := c.TLS.check(c.HTTP); err != nil {
 		return err
 	}
+	if c.TLS.on() && c.indirect() {
+		return pando.Invalid("A server of a cluster answers load balancers only, which is where clients and their domains come in: pando lb %s. Give --direct if clients are to ask this server itself.", cmp.Or(strings.Join(c.TLS.Domains, " "), "app.example.com"))
+	}
 	if err := checkBlob(c.place()); err != nil {
 		return err
 	}
@@ -178,18 +190,6 @@ func (c Config) Check() error {
 		return pando.Invalid("--readers: %d is not between 1 and %d: leave it out, or give how many reads may run at once.", c.Readers, maxReaders)
 	}
 	return c.checkTier()
-}
-
-// checkListen finds what is no address.
-func checkListen(flag, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil || port == "" {
-		return pando.Invalid("--%s: %q is no address to listen on: write HOST:PORT with a port up to 65535, for example %s, or :8090 for all interfaces.", flag, addr, DefaultHTTP)
-	}
-	return nil
 }
 
 // pagesDir is the directory of pages, "" if there is none.

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/cluster"
 	"github.com/pandobase/pando/internal/deadline"
 	"github.com/pandobase/pando/internal/web"
 )
@@ -43,7 +46,7 @@ func (s *Server) run(ctx context.Context) error {
 		return err
 	}
 	public := web.NewServer(handler, s.log)
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	go func() { failed <- serve(public, l.public) }()
 	if c := s.certs.Load(); c != nil {
 		plain := web.NewServer(c.Plain(), s.log)
@@ -51,6 +54,11 @@ func (s *Server) run(ctx context.Context) error {
 		defer plain.Close()
 		c.Start()
 		defer c.Close()
+	}
+	var private *http.Server
+	if door := s.door(); door != nil {
+		private = web.NewServer(handler.Behind(), s.log)
+		go func() { failed <- serve(private, door.HTTP()) }()
 	}
 	var admin *http.Server
 	if l.admin != nil {
@@ -67,7 +75,11 @@ func (s *Server) run(ctx context.Context) error {
 	s.log.Info("stopping", "bound", s.cfg.StopTimeout.String())
 	handler.Drain()
 	handler.CloseStreams()
-	err = errors.Join(err, stop(public, s.cfg.StopTimeout))
+	servers := []*http.Server{public}
+	if private != nil {
+		servers = append(servers, private)
+	}
+	err = errors.Join(err, stop(s.cfg.StopTimeout, servers...))
 	if admin != nil {
 		admin.Close()
 	}
@@ -81,14 +93,32 @@ func serve(server *http.Server, l net.Listener) error {
 	return nil
 }
 
-// stop ends a server: no new connections at once, those with a request under
-// way after at most bound.
-func stop(server *http.Server, bound time.Duration) error {
+// stop ends servers: no new connections at once, those with a request under way
+// after at most bound.
+func stop(bound time.Duration, servers ...*http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		server.Close()
+	var late atomic.Bool
+	var all sync.WaitGroup
+	for _, server := range servers {
+		all.Go(func() {
+			if err := server.Shutdown(ctx); err != nil {
+				server.Close()
+				late.Store(true)
+			}
+		})
+	}
+	all.Wait()
+	if late.Load() {
 		return fmt.Errorf("stop: requests were still under way after %s and were cut off", bound)
+	}
+	return nil
+}
+
+// door is where load balancers come in; nil: there are none.
+func (s *Server) door() *cluster.Door {
+	if m := s.parts.store.member; m != nil {
+		return m.door
 	}
 	return nil
 }
@@ -155,7 +185,7 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	}
 	if c := s.certs.Load(); c != nil {
 		info.Domains = c.Domains()
-		info.URL = secureURL(info.Domains, l.public.Addr())
+		info.URL = secureURL(info.Domains[0], port(l.public.Addr()))
 	}
 	if l.admin != nil {
 		info.AdminURL = hostURL(l.admin.Addr())
@@ -163,7 +193,13 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 			s.log.Warn("the admin listener asks nobody who they are and can be reached from other machines", "address", l.admin.Addr().String())
 		}
 	}
-	if l.plain == nil && beyondLoopback(l.public.Addr()) {
+	if s.cfg.indirect() {
+		info.Private = s.parts.store.member.self.Address
+		if beyondLoopback(l.public.Addr()) {
+			s.log.Warn("the address of --http answers health checks only, since this server is one of a cluster: leave --http out, or give --direct",
+				"address", l.public.Addr().String())
+		}
+	} else if l.plain == nil && beyondLoopback(l.public.Addr()) {
 		s.log.Warn("serving without TLS to other machines: name your domain, pando serve app.example.com; or put a proxy with TLS in front, and name its header in the setting trustedProxy",
 			"address", l.public.Addr().String())
 	}
@@ -174,6 +210,9 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	switch {
 	case err == nil:
 		info.InstallURL = info.URL + "/_/install/" + token
+		if s.cfg.indirect() {
+			info.InstallURL = "http://LOAD-BALANCER/_/install/" + token
+		}
 	case pando.KindOf(err) != pando.KindForbidden: // there is no superuser, yet no link either
 		s.log.Warn("no install link", "error", err)
 	}

@@ -223,7 +223,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		PickFields: wirejson.Pick,
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
-		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
+		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Indirect: s.cfg.indirect(), Version: s.cfg.Version,
 		Status: s.status, Ready: p.ready, Age: p.clock.Age, Turns: p.clock.Turns, Await: p.store.await, InForce: p.store.inForce, System: s.system,
 		Registry: p.registry, Log: s.log, Extra: s.routes,
 	}

@@ -40,6 +40,9 @@ func (s *settings) config() (server.Config, error) {
 	if cfg.Reload, err = strconv.ParseBool(s.String("reload")); err != nil {
 		return cfg, s.wrong("reload", fmt.Errorf("%q is neither true nor false", s.String("reload")))
 	}
+	if cfg.Direct, err = strconv.ParseBool(s.String("direct")); err != nil {
+		return cfg, s.wrong("direct", fmt.Errorf("%q is neither true nor false", s.String("direct")))
+	}
 	if cfg.QueryTimeout, err = seconds(s.String("query-timeout")); err != nil || cfg.QueryTimeout <= 0 {
 		return cfg, s.wrong("query-timeout", fmt.Errorf("%q is no time above 0: write for example 30s or 2m", s.String("query-timeout")))
 	}
@@ -86,16 +89,6 @@ func (s *settings) tls() server.TLS {
 		t.ACMEDirectory = s.String("acme-directory")
 	}
 	return t
-}
-
-// commas splits at commas.
-func commas(text string) (items []string) {
-	for _, item := range strings.Split(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
 }
 
 // seconds reads a time; a bare number counts seconds, as PocketBase has it.

@@ -29,6 +29,9 @@ func TestOperateConfiguration(t *testing.T) {
 		want = append(want, setting{o.name, o.env(), o.def})
 	}
 	want = append(want, setting{"config", "PANDO_CONFIG", ""})
+	for _, o := range balancerOptions {
+		want = append(want, setting{o.name, o.env(), o.def})
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("docs/operate.md and the options differ (-options +docs):\n%s", diff)
 	}

@@ -20,14 +20,14 @@ import (
 	"github.com/pandobase/pando/server"
 )
 
-// option is one setting of the server, named alike as a flag (--public-dir), in
+// option is one setting, named alike as a flag (--public-dir), in
 // the environment (PANDO_PUBLIC_DIR) and in the file (public-dir, publicDir or
 // public_dir).
 type option struct {
 	name, def, usage string
 }
 
-// options is every setting there is.
+// options is every setting of the server.
 var options = []option{
 	{"dir", "./" + server.DefaultDir, "data directory, made if it is not there"},
 	{"database", "", "PostgreSQL to keep records in, postgres://user:password@host1,host2/name; without it, SQLite in the data directory"},
@@ -52,13 +52,36 @@ var options = []option{
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
 	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
 	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},
-	{"advertise", "", "in a cluster, host:port at which the other servers reach this one; without it, the address of --http and a free port"},
+	{"advertise", "", "in a cluster, the private host:port at which the other servers and the load balancers reach this one; without it, the address of --http and a free port"},
+	{"direct", "false", "in a cluster, answer whoever asks at --http, and not only what load balancers bring"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
 	{"log-level", "info", "debug, info, warn or error"},
 	{"log-format", "auto", "text, json, or auto: text on a terminal"},
 }
+
+// balancerOptions are settings of the load balancer alone; it shares those of
+// sharedOptions with the server.
+var balancerOptions = []option{
+	{"listen", server.DefaultListen, "addresses to serve on, comma separated"},
+	{"upstream", "", "the web servers, HOST:PORT,HOST:PORT"},
+	{"policy", "least-loaded", "how an upstream is chosen: least-loaded or round-robin"},
+	{"probe-path", "/readyz", "what is asked for to see whether an upstream is ready"},
+	{"proxy-from", "", "networks of balancers in front that tell the client's address by the PROXY protocol, comma separated"},
+	{"max-conns", "auto", "connections of clients at once; auto follows the limit of open files"},
+	{"client-conns", "1000", "connections of one client at once, or off"},
+	{"client-rate", "off", "requests a second of one client, or off"},
+	{"answer-timeout", "60s", "time that an upstream may take to begin its answer"},
+}
+
+var sharedOptions = []string{
+	"dir", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
+	"admin", "stop-timeout", "log-level", "log-format",
+}
+
+// allOptions are those of every command: one file, and one environment, may have both.
+func allOptions() []option { return slices.Concat(options, balancerOptions) }
 
 const envPrefix = "PANDO_"
 
@@ -67,24 +90,39 @@ func (o option) env() string {
 }
 
 func optionNames() []string {
-	names := make([]string, len(options))
-	for i, o := range options {
+	all := allOptions()
+	names := make([]string, len(all))
+	for i, o := range all {
 		names[i] = o.name
 	}
 	return names
 }
 
-// addFlags declares all options, or those named.
+// addFlags declares all options of the server, or those named.
 func addFlags(flags *pflag.FlagSet, only ...string) {
-	for _, o := range options {
-		if len(only) > 0 && !slices.Contains(only, o.name) {
-			continue
-		}
+	list := options
+	if len(only) > 0 {
+		list = slices.DeleteFunc(slices.Clone(options), func(o option) bool { return !slices.Contains(only, o.name) })
+	}
+	declare(flags, list)
+}
+
+// addBalancerFlags declares what the load balancer takes.
+func addBalancerFlags(flags *pflag.FlagSet) {
+	declare(flags, balancerOptions)
+	addFlags(flags, sharedOptions...)
+}
+
+func declare(flags *pflag.FlagSet, list []option) {
+	for _, o := range list {
 		usage := fmt.Sprintf("%s [%s]", o.usage, o.env())
 		flags.String(o.name, o.def, usage)
-		if o.name == "reload" {
+		if o.name == "reload" || o.name == "direct" {
 			flags.Lookup(o.name).NoOptDefVal = "true"
 		}
+	}
+	if flags.Lookup("config") != nil {
+		return
 	}
 	flags.String("config", "", "file of settings: YAML, TOML or JSON by its extension [PANDO_CONFIG]")
 }
@@ -148,7 +186,7 @@ const delim = "\x00"
 func loadSettings(flags *pflag.FlagSet, environ []string) (*settings, error) {
 	s := &settings{values: koanf.New(delim), origin: map[string]string{}}
 	defaults := map[string]string{}
-	for _, o := range options {
+	for _, o := range allOptions() {
 		defaults[o.name] = o.def
 	}
 	s.merge(defaults, func(string) string { return "default" })

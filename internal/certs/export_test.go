@@ -5,6 +5,7 @@ import "time"
 // Only has the authority ask in one way.
 func (c *Certificates) Only(challenge string) {
 	m := c.source.(*managed)
+	m.begin()
 	m.issuer.DisableHTTPChallenge = challenge != "http-01"
 	m.issuer.DisableTLSALPNChallenge = challenge != "tls-alpn-01"
 }

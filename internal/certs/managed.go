@@ -23,7 +23,9 @@ const storageRetry = 5 * time.Second
 
 // managed are certificates of an ACME authority.
 type managed struct {
-	cfg    Config
+	cfg Config
+
+	once   sync.Once // guards the making of the three below: the cache has a goroutine
 	cache  *certmagic.Cache
 	magic  *certmagic.Config
 	issuer *certmagic.ACMEIssuer
@@ -32,8 +34,13 @@ type managed struct {
 	problems map[string]string // by name
 }
 
-func newManaged(cfg Config) *managed {
-	m := &managed{cfg: cfg, problems: map[string]string{}}
+func newManaged(cfg Config) *managed { return &managed{cfg: cfg, problems: map[string]string{}} }
+
+// begin makes what a name's certificate is looked after with.
+func (m *managed) begin() { m.once.Do(m.make) }
+
+func (m *managed) make() {
+	cfg := m.cfg
 	logger := zap.New(logCore{cfg.Log.Handler()})
 	m.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return m.magic, nil },
@@ -48,12 +55,12 @@ func newManaged(cfg Config) *managed {
 		AltHTTPPort: cfg.HTTPPort, AltTLSALPNPort: cfg.HTTPSPort, Logger: logger,
 	})
 	m.magic.Issuers = []certmagic.Issuer{m.issuer}
-	return m
 }
 
 // run has certmagic look after each name. It tries again by itself what the
 // authority refuses, but gives up where the storage cannot be read.
 func (m *managed) run(ctx context.Context) {
+	m.begin()
 	var all sync.WaitGroup
 	for _, domain := range m.cfg.Domains {
 		all.Go(func() {
@@ -111,16 +118,19 @@ func (m *managed) note(domain string, err error) {
 }
 
 func (m *managed) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	m.begin()
 	return m.magic.GetCertificate(hello)
 }
 
 func (m *managed) protocols() []string { return []string{acmeALPN} }
 
 func (m *managed) challenge(w http.ResponseWriter, r *http.Request) bool {
+	m.begin()
 	return m.issuer.HandleHTTPChallenge(w, r)
 }
 
 func (m *managed) status(domain string) Status {
+	m.begin()
 	s := Status{Domain: domain}
 	for _, c := range m.cache.AllMatchingCertificates(domain) {
 		if c.Leaf != nil && c.Leaf.NotAfter.After(s.Expires) {
@@ -142,4 +152,8 @@ func (m *managed) status(domain string) Status {
 
 func (m *managed) reload() error { return nil }
 
-func (m *managed) close() { m.cache.Stop() }
+// close ends what was begun, if it was; nothing begins afterwards.
+func (m *managed) close() {
+	m.begin()
+	m.cache.Stop()
+}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -109,9 +108,6 @@ func (n *Node) receive(ctx context.Context, c net.Conn) {
 	defer cancel()
 	id, verified, err := n.cfg.Transport.Verify(limit, c)
 	if err != nil {
-		if !errors.Is(err, io.EOF) && ctx.Err() == nil {
-			n.log.Warn("a connection to the cluster's address was refused", "from", c.RemoteAddr(), "err", err)
-		}
 		return
 	}
 	defer verified.Close()

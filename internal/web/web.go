@@ -51,6 +51,10 @@ type Config struct {
 	Pages     Pages     // server-rendered pages; nil: none
 	Origins   []string  // allowed CORS origins; empty means all
 
+	// Indirect refuses what did not come through a load balancer, by way of
+	// [Handler.Behind].
+	Indirect bool
+
 	Version string
 	Ready   func() error // nil error: the parts below can serve
 	// Age is how old answers may be, since the database has no primary at the
@@ -107,6 +111,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	admin   *http.ServeMux
 	metrics *metrics
+	load    load
 	limits  limiter
 	bodies  budget
 	static  *static
@@ -145,6 +150,14 @@ func New(cfg Config) (*Handler, error) {
 
 // ServeHTTP serves the public listener.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.cfg.Indirect {
+		h.indirect(w, r)
+		return
+	}
+	h.answer(w, r)
+}
+
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodOptions {
 		h.preflight(w, r)
 		return

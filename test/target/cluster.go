@@ -41,6 +41,8 @@ type ClusterOptions struct {
 	Env      []string
 	Flags    []string
 	Settings map[string]string // of PostgreSQL
+	// Indirect has members answer load balancers only.
+	Indirect bool
 	// Synchronous has commits wait for the last replica, as long as that is there.
 	Synchronous bool
 }
@@ -155,10 +157,13 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	database.Host = strings.Join(hosts, ",")
 	flags := append([]string{"--advertise", private, "--blob", "file://" + files}, o.Flags...)
+	if !o.Indirect {
+		flags = append(flags, "--direct")
+	}
 	if len(caches) > 0 {
 		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ","))
 	}
-	in := Surroundings{Database: database.String(), Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
+	in := Surroundings{Database: database.String(), Indirect: o.Indirect, Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
 	dir := filepath.Join(t.TempDir(), "data")
 	m.again = func(ctx context.Context) (*Server, error) { return StartPandoBin(ctx, o.Bin, dir, in, flags...) }
 	if m.Server, err = m.again(ctx); err != nil {

@@ -61,6 +61,7 @@ type Surroundings struct {
 	Database string   // a PostgreSQL database for its records; "" is SQLite
 	Env      []string // variables (NAME=value) on top of this process's environment
 	Wrap     []string // a command that ends by executing its last arguments: the server
+	Indirect bool     // it answers load balancers only, and health checks
 }
 
 // StartPandoIn is StartPandoWith in other surroundings than this process's.
@@ -99,6 +100,14 @@ func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...
 				"--public-dir", filepath.Join(dir, "public"), "--pages-dir", filepath.Join(dir, "pages")}, database, flags)
 		},
 	}, dir)
+}
+
+// health is what answers once the server does.
+func (s Surroundings) health() string {
+	if s.Indirect {
+		return "/readyz"
+	}
+	return "/api/health"
 }
 
 var pandoBuild struct {
@@ -158,7 +167,7 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}
-		if err = proc.ready(ctx, "http://"+addr+"/api/health"); err == nil {
+		if err = proc.ready(ctx, "http://"+addr+p.in.health()); err == nil {
 			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc, args: p, addr: addr}, nil
 		}
 		proc.stop(0)

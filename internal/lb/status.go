@@ -1,0 +1,46 @@
+package lb
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Status is what a balancer knows at one moment, for pando status and the metrics.
+type Status struct {
+	Version     string           `json:"version"`
+	Policy      Policy           `json:"policy"`
+	Ready       bool             `json:"ready"`
+	Reason      string           `json:"reason,omitempty"` // why it is not ready
+	Connections int              `json:"connections"`      // of clients
+	InFlight    int              `json:"inFlight"`
+	Queued      int              `json:"queued"` // requests that wait for a place at an upstream
+	Retries     uint64           `json:"retries"`
+	Hedges      uint64           `json:"hedges"`
+	Shed        uint64           `json:"shed"` // requests answered 503 for want of a place
+	Upstreams   []UpstreamStatus `json:"upstreams"`
+}
+
+// UpstreamStatus is what is known of one upstream. Times are in seconds.
+type UpstreamStatus struct {
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Address  string     `json:"address"`
+	State    string     `json:"state"`            // up, ramping, draining, unready, down, ejected, new
+	Reason   string     `json:"reason,omitempty"` // in words, of all states but up
+	Since    time.Time  `json:"since"`            // of this state
+	InFlight int        `json:"inFlight"`
+	Limit    int        `json:"limit"` // of requests in flight, as found by latency; 0: none yet
+	Rate     float64    `json:"rate"`  // answers a second
+	P50      float64    `json:"p50"`   // to the answer's header
+	P99      float64    `json:"p99"`
+	Errors   float64    `json:"errors"` // share of attempts that failed, of the last ten seconds
+	Requests uint64     `json:"requests"`
+	Failed   uint64     `json:"failed"`
+	Dials    uint64     `json:"dials"`
+	Ejected  *time.Time `json:"ejected,omitempty"` // since when
+	Ramp     float64    `json:"ramp"`              // share of its full share, 0 to 1
+	Load     float64    `json:"load"`              // as it says, 0 to 1
+}
+
+// JSON is the status as /status shows it.
+func (s Status) JSON() ([]byte, error) { return json.MarshalIndent(s, "", "  ") }
