@@ -66,6 +66,7 @@ type Balancer struct {
 	lb    *lb.Balancer
 	certs *certs.Certificates // nil: HTTPS is not spoken
 	began time.Time
+	ready func([]net.Addr) // set by Run
 }
 
 // NewBalancer checks the configuration. Nothing is opened before Run.
@@ -85,6 +86,7 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 		}
 		c.Registry.MustRegister(certificateMetrics{b.certs.Status})
 	}
+	c.OnReady = func(addrs []net.Addr) { b.ready(addrs) }
 	b.lb, err = lb.New(c)
 	return b, err
 }
@@ -177,26 +179,28 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
-	if err := b.lb.Listen(ctx); err != nil {
-		var failed *lb.ListenError
-		if errors.As(err, &failed) {
-			return listenError("listen", failed.Address, failed.Err)
-		}
-		return err
-	}
-	for _, addr := range b.lb.Addrs() {
-		info.URLs = append(info.URLs, hostURL(addr))
-	}
 	if b.certs != nil {
-		info.URLs = b.secureURLs()
-		b.certs.Start()
 		defer b.certs.Close()
 	}
-	info.Took = time.Since(b.began)
-	if b.cfg.OnReady != nil {
-		b.cfg.OnReady(info)
+	b.ready = func(addrs []net.Addr) {
+		for _, addr := range addrs {
+			info.URLs = append(info.URLs, hostURL(addr))
+		}
+		if b.certs != nil {
+			info.URLs = b.secureURLs(addrs[0])
+			b.certs.Start()
+		}
+		info.Took = time.Since(b.began)
+		if b.cfg.OnReady != nil {
+			b.cfg.OnReady(info)
+		}
 	}
-	return b.lb.Run(ctx)
+	err = b.lb.Run(ctx)
+	var failed *lb.ListenError
+	if errors.As(err, &failed) {
+		return listenError("listen", failed.Address, failed.Err)
+	}
+	return err
 }
 
 func (b *Balancer) listenAdmin(ctx context.Context) (net.Listener, error) {
