@@ -34,7 +34,11 @@ type BalancerConfig struct {
 	TLS       TLS
 	HTTP, Dir string
 
-	Upstreams []string // the web servers, host:port each
+	Upstreams []string // the web servers, host:port each; or
+	Join      []string // private addresses of some servers of a cluster, which tell of all; or
+	Database  string   // the PostgreSQL database of a cluster, whose servers are registered there
+
+	ClusterSecret string // that of the cluster, for Join and Database
 
 	Policy        string   // least-loaded, the default, or round-robin
 	ProbePath     string   // what says whether an upstream is ready; "" means /readyz
@@ -77,6 +81,9 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 	}
 	c, err := cfg.balancer()
 	if err != nil {
+		return nil, err
+	}
+	if c.Source, err = cfg.source(b.log); err != nil {
 		return nil, err
 	}
 	c.Log = b.log
