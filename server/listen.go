@@ -13,12 +13,23 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/cluster"
+	"github.com/pandobase/pando/internal/deadline"
 	"github.com/pandobase/pando/internal/web"
 )
 
 // listeners are the addresses that a running server answers on.
 type listeners struct {
 	public, admin net.Listener // admin is nil if it is off
+	plain         net.Listener // of plain HTTP, where public is of HTTPS; else nil
+}
+
+// close is for listeners that nobody serves yet.
+func (l listeners) close() {
+	for _, one := range []net.Listener{l.public, l.plain, l.admin} {
+		if one != nil {
+			one.Close()
+		}
+	}
 }
 
 func (s *Server) run(ctx context.Context) error {
@@ -30,10 +41,21 @@ func (s *Server) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.secure(&l); err != nil {
+		l.close()
+		return err
+	}
 	public := web.NewServer(handler, s.log)
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	go func() { failed <- serve(public, l.public) }()
 	servers := []*http.Server{public}
+	if c := s.certs.Load(); c != nil {
+		plain := web.NewServer(c.Plain(), s.log)
+		go func() { failed <- serve(plain, l.plain) }()
+		defer plain.Close()
+		c.Start()
+		defer c.Close()
+	}
 	if door := s.door(); door != nil {
 		private, control := web.NewServer(handler.Behind(), s.log), web.NewServer(s.control(handler), s.log)
 		control.ConnContext = cluster.WithCaller
@@ -104,9 +126,27 @@ func (s *Server) door() *cluster.Door {
 }
 
 func (s *Server) listen(ctx context.Context) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
 	var config net.ListenConfig
-	if l.public, err = config.Listen(ctx, "tcp", s.cfg.HTTP); err != nil {
-		return l, listenError("http", s.cfg.HTTP, err)
+	public := func(flag, address string) (net.Listener, error) {
+		l, err := config.Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, listenError(flag, address, err)
+		}
+		return deadline.Listener(l), nil
+	}
+	if l.public, err = public("http", s.cfg.HTTP); err != nil {
+		return l, err
+	}
+	if s.cfg.TLS.on() {
+		l.plain, l.public = l.public, nil
+		if l.public, err = public("https", s.cfg.TLS.HTTPS); err != nil {
+			return l, err
+		}
 	}
 	if s.cfg.Admin == Off {
 		return l, nil
@@ -121,7 +161,6 @@ func (s *Server) listen(ctx context.Context) (l listeners, err error) {
 		l.admin, err = config.Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		l.public.Close()
 		return l, listenError("admin", addr, err)
 	}
 	return l, nil
@@ -133,7 +172,7 @@ func listenError(flag, addr string, err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		e.Message = fmt.Sprintf("The address %s is in use by another program: stop it, or choose another address with --%s HOST:PORT.", addr, flag)
 	case errors.Is(err, syscall.EACCES):
-		e.Message = fmt.Sprintf("This user may not listen on %s (ports below 1024 need a right): choose another address with --%s HOST:PORT.", addr, flag)
+		e.Message = fmt.Sprintf("This user may not listen on %s (ports below 1024 need the right CAP_NET_BIND_SERVICE: deploy/systemd gives it): give it, or choose another address with --%s HOST:PORT.", addr, flag)
 	default:
 		e.Message = fmt.Sprintf("Cannot listen on %s: choose another address with --%s HOST:PORT.", addr, flag)
 	}
@@ -145,6 +184,10 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 	info := Info{
 		URL: hostURL(l.public.Addr()), Dir: s.dir, Database: MaskDatabase(s.cfg.Database), Files: s.parts.blobs.address,
 		CacheSize: s.limits.cache, Readers: s.limits.readers, Took: time.Since(s.began),
+	}
+	if c := s.certs.Load(); c != nil {
+		info.Domains = c.Domains()
+		info.URL = secureURL(info.Domains[0], port(l.public.Addr()))
 	}
 	if l.admin != nil {
 		info.AdminURL = hostURL(l.admin.Addr())
@@ -158,8 +201,8 @@ func (s *Server) announce(ctx context.Context, l listeners) {
 			s.log.Warn("the address of --http answers health checks only, since this server is one of a cluster: leave --http out, or give --direct",
 				"address", l.public.Addr().String())
 		}
-	} else if beyondLoopback(l.public.Addr()) {
-		s.log.Warn("serving without TLS to other machines: put a proxy with TLS in front, and name its header in the setting trustedProxy",
+	} else if l.plain == nil && beyondLoopback(l.public.Addr()) {
+		s.log.Warn("serving without TLS to other machines: name your domain, pando serve app.example.com; or put a proxy with TLS in front, and name its header in the setting trustedProxy",
 			"address", l.public.Addr().String())
 	}
 	if err := s.lock.tell(info.URL, s.began); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/cache/redis"
+	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
 	"github.com/pandobase/pando/internal/collections"
@@ -57,18 +58,19 @@ func (l dirLock) tell(url string, began time.Time) error {
 
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
-	registry   *prometheus.Registry
-	index      *position.Index
-	clock      *position.Clock
-	store      *database
-	facts      store.Facts
-	cache      *memory.Cache // nil: none
-	cached     *cached.Facts // nil: none
-	tier       *redis.Tier   // nil: none
-	stream     *local.Stream
-	blobs      *blobStore
-	passwords  *auth.Passwords
-	superusers *auth.Superusers
+	registry     *prometheus.Registry
+	index        *position.Index
+	clock        *position.Clock
+	store        *database
+	facts        store.Facts
+	cache        *memory.Cache // nil: none
+	cached       *cached.Facts // nil: none
+	tier         *redis.Tier   // nil: none
+	certificates certs.Storage
+	stream       *local.Stream
+	blobs        *blobStore
+	passwords    *auth.Passwords
+	superusers   *auth.Superusers
 
 	records     pando.Records
 	collections pando.Collections
@@ -144,6 +146,9 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
+	}
+	if err := p.keepCertificates(place.Dir, member.sharedSecret()); err != nil {
+		return err
 	}
 	return p.useTier(cfg, member.sharedSecret())
 }
