@@ -32,7 +32,7 @@ type Member struct {
 	*Server
 	ToNode  []*localcluster.Relay // by node of the database
 	ToCache []*localcluster.Relay
-	private string // where the others reach it
+	Private string // where the others and load balancers reach it
 	again   func(context.Context) (*Server, error)
 }
 
@@ -147,7 +147,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{private: private}
+	m := &Member{Private: private}
 	relay := func(to string) (*localcluster.Relay, error) {
 		r, err := localcluster.NewRelay(to)
 		if err == nil {
@@ -242,7 +242,7 @@ func (c *Cluster) Tailer(ctx context.Context) (*Member, error) {
 		return nil, err
 	}
 	for _, m := range c.Members {
-		if m.private == address {
+		if m.Private == address {
 			return m, nil
 		}
 	}
