@@ -184,7 +184,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	in := Surroundings{Database: database.String(), Indirect: o.Indirect, Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
 	dir := filepath.Join(t.TempDir(), "data")
-	m.again = func(ctx context.Context) (*Server, error) { return StartPandoBin(ctx, o.Bin, dir, in, flags...) }
+	m.again = func(ctx context.Context) (*Server, error) {
+		in.Known = in.Known || len(c.Members) > 0
+		return StartPandoBin(ctx, o.Bin, dir, in, flags...)
+	}
 	if m.Server, err = m.again(ctx); err != nil {
 		return nil, err
 	}
