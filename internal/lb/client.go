@@ -36,9 +36,31 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
 		// An answer may begin before the body has ended.
 		_ = rc.EnableFullDuplex() // HTTP/2 needs no leave
+		if r.ProtoMajor == 1 {
+			defer settle(r, rc)
+		}
+		r = r.WithContext(r.Context()) // the server looks at its own body afterwards
 		r.Body = &clientBody{ReadCloser: r.Body, rc: rc, patience: b.cfg.Limits.BodyTimeout}
 	}
 	b.proxy.ServeHTTP(out, r)
+}
+
+// Bounds of reading the rest of a body after the answer, so that the connection can be
+// used again, or at least the answer is not lost to a reset.
+const settleWithin = 2 * time.Second
+
+// settle reads what is left of a body that the answer did not wait for, before the
+// handler returns: afterwards, net/http of an exchange in both directions would take the
+// end of the body for the beginning of the next request. If the rest does not come, the
+// connection ends.
+func settle(r *http.Request, rc *http.ResponseController) {
+	_ = rc.SetReadDeadline(time.Now().Add(settleWithin))
+	if err := r.Body.Close(); err != nil {
+		if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+			c.over.Store(true)
+		}
+	}
+	_ = rc.SetReadDeadline(time.Time{})
 }
 
 // clientWriter gives up on a client that takes nothing for too long.

@@ -35,7 +35,7 @@ const (
 	limitGain   = 1.5
 	limitWindow = 100 * time.Millisecond
 	limitLong   = time.Second // of a window with few answers
-	limitFew    = 20
+	limitFew    = 10
 	limitProbe  = 3 * time.Second
 	// limitCare is a latency that nobody minds: below it there is no reason to limit.
 	limitCare = 10 * time.Millisecond
