@@ -22,6 +22,7 @@ var layers = map[string]int{
 	"deploy/patroni": 0, // what operators install, for those who run it: a text
 
 	"internal/position":     1,
+	"internal/deadline":     1,
 	"internal/topology":     1,
 	"internal/mutant":       1,
 	"internal/rule":         1,
@@ -48,6 +49,7 @@ var layers = map[string]int{
 	"internal/changes/wal":    3,
 	"internal/blob/disk":      3,
 	"internal/blob/s3":        3,
+	"internal/certs":          3,
 
 	"internal/records":     4,
 	"internal/collections": 4,
@@ -86,12 +88,13 @@ const maxServiceImport = 2
 // drivers may be imported in these packages only. The log of a PostgreSQL database
 // is read over a connection of pgx, and is no part of a store.
 var drivers = map[string][]string{
-	"modernc.org/sqlite":           {"internal/store/sqlite"},
-	"github.com/jackc/pgx/v5":      {"internal/store/postgres", "internal/changes/wal"},
-	"github.com/jackc/pglogrepl":   {"internal/changes/wal"},
-	"github.com/maypok86/otter/v2": {"internal/cache/memory"},
-	"github.com/redis/rueidis":     {"internal/cache/redis"},
-	"github.com/minio/minio-go/v7": {"internal/blob/s3"},
+	"modernc.org/sqlite":               {"internal/store/sqlite"},
+	"github.com/jackc/pgx/v5":          {"internal/store/postgres", "internal/changes/wal"},
+	"github.com/jackc/pglogrepl":       {"internal/changes/wal"},
+	"github.com/maypok86/otter/v2":     {"internal/cache/memory"},
+	"github.com/redis/rueidis":         {"internal/cache/redis"},
+	"github.com/minio/minio-go/v7":     {"internal/blob/s3"},
+	"github.com/caddyserver/certmagic": {"internal/certs"},
 }
 
 // outside are not part of the product: tests, benchmarks, examples.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/lb"
 	"github.com/pandobase/pando/internal/web"
 )
@@ -24,9 +25,20 @@ const DefaultListen = "127.0.0.1:8080"
 
 // BalancerConfig says what a load balancer is made of: what `pando lb` takes.
 type BalancerConfig struct {
-	Listen    []string // addresses to serve on, host:port; none means 127.0.0.1:8080
-	Admin     string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
-	Upstreams []string // the web servers, host:port each
+	Listen []string // addresses to serve on, host:port; none means 127.0.0.1:8080
+	Admin  string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
+
+	// TLS has the balancer speak HTTPS, at TLS.HTTPS, instead of what Listen says; HTTP
+	// is where plain HTTP is sent there, "" means :80. Dir is where certificates lie; ""
+	// means pando_data.
+	TLS       TLS
+	HTTP, Dir string
+
+	Upstreams []string // the web servers, host:port each; or
+	Join      []string // private addresses of some servers of a cluster, which tell of all; or
+	Database  string   // the PostgreSQL database of a cluster, whose servers are registered there
+
+	ClusterSecret string // that of the cluster, for Join and Database
 
 	Policy        string   // least-loaded, the default, or round-robin
 	ProbePath     string   // what says whether an upstream is ready; "" means /readyz
@@ -56,6 +68,7 @@ type Balancer struct {
 	cfg   BalancerConfig
 	log   *slog.Logger
 	lb    *lb.Balancer
+	certs *certs.Certificates // nil: HTTPS is not spoken
 	began time.Time
 	ready func([]net.Addr) // set by Run
 }
@@ -70,7 +83,16 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Source, err = cfg.source(b.log); err != nil {
+		return nil, err
+	}
 	c.Log = b.log
+	if cfg.TLS.on() {
+		if c.Listen, b.certs, err = cfg.secure(b.log); err != nil {
+			return nil, err
+		}
+		c.Registry.MustRegister(certificateMetrics{b.certs.Status})
+	}
 	c.OnReady = func(addrs []net.Addr) { b.ready(addrs) }
 	b.lb, err = lb.New(c)
 	return b, err
@@ -164,9 +186,16 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
+	if b.certs != nil {
+		defer b.certs.Close()
+	}
 	b.ready = func(addrs []net.Addr) {
 		for _, addr := range addrs {
 			info.URLs = append(info.URLs, hostURL(addr))
+		}
+		if b.certs != nil {
+			info.URLs = b.secureURLs(addrs[0])
+			b.certs.Start()
 		}
 		info.Took = time.Since(b.began)
 		if b.cfg.OnReady != nil {

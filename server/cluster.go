@@ -27,6 +27,7 @@ type member struct {
 	store *postgres.Store
 	clock *position.Clock
 	self  cluster.Member
+	door  *cluster.Door // nil: there are no others
 	log   *slog.Logger
 	feed  *feed
 
@@ -49,14 +50,15 @@ const tendEvery = time.Second
 
 // memberConfig is what a member is made of, before there is a store.
 type memberConfig struct {
-	clock    *position.Clock
-	secret   *cluster.Secret // nil: there are no others
-	listener net.Listener    // nil: there are no others
-	self     cluster.Member
-	stream   *local.Stream
-	live     func() bool // somebody wants to know records
-	files    string      // where these are
-	log      *slog.Logger
+	clock  *position.Clock
+	secret *cluster.Secret // nil: there are no others
+	door   *cluster.Door   // nil: there are no others
+	self   cluster.Member
+	stream *local.Stream
+	live   func() bool // somebody wants to know records
+	load   func() float64
+	files  string // where these are
+	log    *slog.Logger
 }
 
 // newMemberConfig finds out whether this server is one of several, and opens the
@@ -75,8 +77,13 @@ func newMemberConfig(cfg Config, id string, clock *position.Clock, stream *local
 	if m.secret, err = cluster.NewSecret(cfg.ClusterSecret); err != nil {
 		return nil, err
 	}
-	if m.listener, m.self.Address, err = listenPrivately(cfg); err != nil {
+	l, address, err := listenPrivately(cfg)
+	if err != nil {
 		return nil, err
+	}
+	m.self.Address = address
+	if m.door, err = cluster.NewDoor(l, m.secret, id, cfg.Log); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return m, nil
 }
@@ -124,7 +131,7 @@ func (m *memberConfig) shared() *postgres.Shared {
 	if m.secret == nil {
 		return nil
 	}
-	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: m.files}
+	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: m.files, Address: m.self.Address}
 }
 
 // sharedSecret is that of the cluster, nil if there are no others.
@@ -137,26 +144,22 @@ func (m *memberConfig) sharedSecret() *cluster.Secret {
 
 // close is for a member that has not come to join.
 func (m *memberConfig) close() error {
-	if m == nil || m.listener == nil {
+	if m == nil || m.door == nil {
 		return nil
 	}
-	return m.listener.Close()
+	return m.door.Close()
 }
 
 // join takes part, and waits until this server may answer.
 func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, error) {
-	j := &member{store: db, clock: m.clock, self: m.self, log: m.log}
+	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
 	j.feed = newFeed(func(e changes.Entry) { m.stream.Publish(db.Batch(context.Background(), e, m.live)) })
 	cfg := cluster.Config{
-		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots,
+		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots, Load: m.load,
 		Apply: j.apply, Deliver: j.feed.put, Restored: db.Restored,
 	}
 	if m.secret != nil {
-		var err error
-		if cfg.Transport, err = cluster.NewTransport(m.listener, m.secret, m.self.ID); err != nil {
-			return nil, errors.Join(err, j.feed.close())
-		}
-		cfg.Slots = clusterSlots
+		cfg.Transport, cfg.Slots = cluster.NewTransport(m.door), clusterSlots
 	}
 	j.node = cluster.New(cfg)
 	running, stop := context.WithCancel(context.Background())
@@ -228,6 +231,9 @@ func (j *member) close() error {
 
 // ready says why this server should get no requests; nil if it should.
 func (j *member) ready() error {
+	if j.node.Draining() {
+		return errors.New("this server is being drained (pando node drain)")
+	}
 	if j.clock.Index().Leased() || j.clock.Age() > 0 {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,7 +38,7 @@ const Off = "off"
 // Config says what a server is made of. The zero value works on one machine.
 type Config struct {
 	Dir       string // data directory, made if it is not there; "" means pando_data
-	HTTP      string // address to serve on, host:port; "" means 127.0.0.1:8090
+	HTTP      string // address to serve on, host:port; "" means 127.0.0.1:8090, or :80 where TLS has domains
 	Admin     string // address for operators; "" means 127.0.0.1:8091 or a free port; Off
 	PublicDir string // static files; "" means public; Off
 	PagesDir  string // page templates; "" means pages; Off
@@ -81,6 +82,11 @@ type Config struct {
 	// Advertise is the address, host:port, at which the other servers reach this one;
 	// "" means the host of HTTP and a free port.
 	Advertise string
+	// Direct has a server of a cluster answer whoever asks it. Without it, only what
+	// load balancers bring over its private address is answered, and everything else
+	// refused with 421, health checks excepted. A server without a secret always is
+	// direct.
+	Direct bool
 	// RefuseDegraded refuses reads while the database has no primary, instead of
 	// answering with what was known last and marking that with Age.
 	RefuseDegraded bool
@@ -89,6 +95,9 @@ type Config struct {
 	// the others' changes, before it fails with a KindUnavailable error; 0 means 2
 	// seconds.
 	ReadWait time.Duration
+
+	// TLS has the public address speak HTTPS.
+	TLS TLS
 
 	Origins     []string      // allowed CORS origins; empty means all
 	Reload      bool          // read page templates again when they change
@@ -102,20 +111,30 @@ type Config struct {
 
 // Info is what a running server tells of itself.
 type Info struct {
-	URL        string // of the API's host
-	AdminURL   string // "" if it is off
-	Dir        string // absolute
-	Database   string // the address of its PostgreSQL database, without passwords; "" is SQLite
-	Files      string // the address of its files, without secrets; "" is Dir
-	CacheSize  int64  // bytes; 0 means no cache
+	URL        string   // of the API's host; with Private set, of health checks only
+	Domains    []string // that it speaks HTTPS for
+	Private    string   // host:port at which load balancers find it; "" if whoever asks is answered
+	AdminURL   string   // "" if it is off
+	Dir        string   // absolute
+	Database   string   // the address of its PostgreSQL database, without passwords; "" is SQLite
+	Files      string   // the address of its files, without secrets; "" is Dir
+	CacheSize  int64    // bytes; 0 means no cache
 	Readers    int
 	Took       time.Duration // from New to the first request it could answer
 	InstallURL string        // link that creates the first superuser; "" if there is one
 }
 
+// indirect tells whether only load balancers are answered.
+func (c Config) indirect() bool { return c.ClusterSecret != "" && !c.Direct }
+
 func (c Config) withDefaults() Config {
+	http := DefaultHTTP
+	if c.TLS.on() {
+		http = DefaultSecureHTTP
+		c.TLS.HTTPS = cmp.Or(c.TLS.HTTPS, DefaultHTTPS)
+	}
 	for field, def := range map[*string]string{
-		&c.Dir: DefaultDir, &c.HTTP: DefaultHTTP, &c.PublicDir: DefaultPublicDir, &c.PagesDir: DefaultPagesDir,
+		&c.Dir: DefaultDir, &c.HTTP: http, &c.PublicDir: DefaultPublicDir, &c.PagesDir: DefaultPagesDir,
 	} {
 		if *field == "" {
 			*field = def
@@ -154,13 +173,15 @@ func (c Config) Check() error {
 		if addr == "" || name == "admin" && addr == Off {
 			continue
 		}
-		_, port, err := net.SplitHostPort(addr)
-		if err == nil {
-			_, err = net.LookupPort("tcp", port)
+		if err := checkListen(name, addr); err != nil {
+			return err
 		}
-		if err != nil || port == "" {
-			return pando.Invalid("--%s: %q is no address to listen on: write HOST:PORT with a port up to 65535, for example %s, or :8090 for all interfaces.", name, addr, DefaultHTTP)
-		}
+	}
+	if err := c.TLS.check(c.HTTP); err != nil {
+		return err
+	}
+	if c.TLS.on() && c.indirect() {
+		return pando.Invalid("A server of a cluster answers load balancers only, which is where clients and their domains come in: pando lb %s. Give --direct if clients are to ask this server itself.", cmp.Or(strings.Join(c.TLS.Domains, " "), "app.example.com"))
 	}
 	if err := checkBlob(c.place()); err != nil {
 		return err

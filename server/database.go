@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/collections"
 	"github.com/pandobase/pando/internal/position"
@@ -31,6 +32,8 @@ type database struct {
 	// await and inForce are around whatever goes by the collections and the settings:
 	// see [postgres.Store]. nil: only this server changes them.
 	await, inForce func(ctx context.Context) error
+	// certificates are rows for certificates that all servers share; nil: there are none.
+	certificates func() certs.Rows
 	// served is which host has answered how many reads.
 	served func() []postgres.Served
 }

@@ -38,6 +38,11 @@ func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
 		return nil, err
 	}
 	checks = append(checks, doctor.CheckFiles(files)...)
+	domains, err := examineDomains(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, doctor.CheckDomains(domains)...)
 	if place.Database == "" {
 		return checks, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store/postgres"
@@ -60,7 +61,8 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 			s := db.Stats()
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
 		},
-		judge: db.Judge, hosts: db.Topology, served: db.Served, await: db.Await, inForce: db.InForce,
+		certificates: func() certs.Rows { return db.Certificates() },
+		judge:        db.Judge, hosts: db.Topology, served: db.Served, await: db.Await, inForce: db.InForce,
 		reload: func(address string) error {
 			ctx, cancel := context.WithTimeout(context.Background(), openingBound)
 			defer cancel()

@@ -7,7 +7,7 @@ import (
 )
 
 // Reload takes over what of cfg can change while the server runs: the hosts of
-// its database, and the cache servers if there are some. Anything else that differs is logged, and waits for the next
+// its database, the cache servers if there are some, and what lies in the files of its certificate. Anything else that differs is logged, and waits for the next
 // start. An error leaves everything as it is.
 func (s *Server) Reload(cfg Config) error {
 	if err := cfg.Check(); err != nil {
@@ -31,14 +31,19 @@ func (s *Server) Reload(cfg Config) error {
 		s.log.Info("configuration read again", "cache", MaskCache(cfg.Cache))
 		s.cfg.Cache = cfg.Cache
 	}
-	for _, name := range changedFields(s.cfg, cfg) {
+	if c := s.certs.Load(); c != nil {
+		if err := c.Reload(); err != nil {
+			return err
+		}
+	}
+	for _, name := range append(changedFields(s.cfg, cfg), changedFields(s.cfg.TLS, cfg.TLS)...) {
 		s.log.Warn("a changed setting waits for the next start", "setting", name)
 	}
 	return nil
 }
 
 // changedFields names the plain values that differ.
-func changedFields(a, b Config) (names []string) {
+func changedFields[T any](a, b T) (names []string) {
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range x.NumField() {
 		switch x.Field(i).Kind() {

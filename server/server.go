@@ -25,9 +25,11 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/web"
 )
 
@@ -41,6 +43,7 @@ type Server struct {
 	limits limits
 	lock   dirLock
 	parts  *parts
+	certs  atomic.Pointer[certs.Certificates] // nil: HTTPS is not spoken
 
 	routes []web.Route
 

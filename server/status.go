@@ -42,6 +42,9 @@ func (s *Server) status() map[string]any {
 			facts["mode"] = "cluster"
 		}
 	}
+	if c := s.certs.Load(); c != nil {
+		facts["certificates"] = c.Status()
+	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
 	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
 	facts["changesWaiting"] = s.parts.stream.Stats().Batches

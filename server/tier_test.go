@@ -69,6 +69,7 @@ func TestTier(t *testing.T) {
 	for range 3 {
 		cfg := config(filepath.Join(t.TempDir(), "data"))
 		cfg.Database, cfg.ClusterSecret, cfg.Cache, cfg.ShadowReads = url, testSecret, address(3), 10
+		cfg.Direct = true
 		cfg.ReadWait = 20 * time.Second // the machine of the test may be busy
 		cfg.Blob, cfg.Log = files, slog.New(slog.DiscardHandler)
 		cfgs = append(cfgs, cfg)
@@ -189,7 +190,7 @@ func TestTierMetricsAreExplained(t *testing.T) {
 	_, url := localclustertest.Database(t)
 	r := localclustertest.Redis(t, 1, localcluster.RedisOptions{})[0]
 	cfg := config(filepath.Join(t.TempDir(), "data"))
-	cfg.Database, cfg.ClusterSecret, cfg.Cache = url, testSecret, r.URL()
+	cfg.Database, cfg.ClusterSecret, cfg.Cache, cfg.Direct = url, testSecret, r.URL(), true
 	w := start(t, cfg)
 	token := superuserOf(t, server.Place{Dir: cfg.Dir, Database: url}, w.info.URL)
 	posts(t, w.info.URL, token)

@@ -15,6 +15,7 @@ import (
 	"github.com/pandobase/pando/internal/auth"
 	"github.com/pandobase/pando/internal/cache/memory"
 	"github.com/pandobase/pando/internal/cache/redis"
+	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/changes/local"
 	"github.com/pandobase/pando/internal/collections"
@@ -57,18 +58,19 @@ func (l dirLock) tell(url string, began time.Time) error {
 
 // parts is everything that lies below the web edge, chosen and connected once.
 type parts struct {
-	registry   *prometheus.Registry
-	index      *position.Index
-	clock      *position.Clock
-	store      *database
-	facts      store.Facts
-	cache      *memory.Cache // nil: none
-	cached     *cached.Facts // nil: none
-	tier       *redis.Tier   // nil: none
-	stream     *local.Stream
-	blobs      *blobStore
-	passwords  *auth.Passwords
-	superusers *auth.Superusers
+	registry     *prometheus.Registry
+	index        *position.Index
+	clock        *position.Clock
+	store        *database
+	facts        store.Facts
+	cache        *memory.Cache // nil: none
+	cached       *cached.Facts // nil: none
+	tier         *redis.Tier   // nil: none
+	certificates certs.Storage
+	stream       *local.Stream
+	blobs        *blobStore
+	passwords    *auth.Passwords
+	superusers   *auth.Superusers
 
 	records     pando.Records
 	collections pando.Collections
@@ -76,6 +78,7 @@ type parts struct {
 	files       *files.Files
 	realtime    *realtime.Realtime
 	live        atomic.Pointer[realtime.Realtime] // the same, for what runs before it is there
+	handler     atomic.Pointer[web.Handler]       // of the edge, once there is one
 	settings    pando.SettingsService
 
 	checkIP func(rec *pando.Record, ip string) error
@@ -144,6 +147,9 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 		p.cached = cached.New(db, p.cache, p.clock)
 		p.facts = p.cached
 	}
+	if err := p.keepCertificates(place.Dir, member.sharedSecret()); err != nil {
+		return err
+	}
 	return p.useTier(cfg, member.sharedSecret())
 }
 
@@ -168,6 +174,7 @@ func (p *parts) prepareMember(cfg Config, place Place) (*memberConfig, error) {
 	if err != nil || m.secret == nil {
 		return m, err
 	}
+	m.load = p.load
 	if m.files, err = p.blobs.fingerprint(context.Background()); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
@@ -218,7 +225,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		PickFields: wirejson.Pick,
 		Installer:  p.superusers,
 		BodyMemory: s.limits.bodies,
-		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Version: s.cfg.Version,
+		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Indirect: s.cfg.indirect(), Version: s.cfg.Version,
 		Status: s.status, Ready: p.ready, Age: p.clock.Age, Turns: p.clock.Turns, Await: p.store.await, InForce: p.store.inForce, System: s.system,
 		Registry: p.registry, Log: s.log, Extra: s.routes,
 	}
@@ -241,8 +248,18 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		return nil, err
 	}
 	p.measure()
-	handler, err = web.New(cfg)
+	if handler, err = web.New(cfg); err == nil {
+		p.handler.Store(handler)
+	}
 	return handler, err
+}
+
+// load is how much this server has to do, from 0 to 1.
+func (p *parts) load() float64 {
+	if h := p.handler.Load(); h != nil {
+		return h.Load()
+	}
+	return 0
 }
 
 // ready says why no requests should come here; nil if they should.

@@ -4,11 +4,13 @@
 # sqlite3 shell as another program that writes to our file, strace to record
 # what a power loss would leave; PostgreSQL, and Patroni, etcd and PgBouncer
 # around it, and Redis, for internal/localcluster.
-# The S3 server is a Go program, built once from test/s3server/gateway.
+# The S3 server and the ACME authority are Go programs, built once from
+# test/s3server/gateway and test/pebble/acme.
 # Quick and silent when nothing is missing. Needs root only to install.
 set -eu
 cd "$(dirname "$0")/.."
 go run ./test/s3server/build
+go run ./test/pebble/build
 
 missing=""
 need() { # need COMMAND PACKAGE...

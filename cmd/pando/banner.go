@@ -33,7 +33,7 @@ func (b *banner) print() {
 		b.log.Warn("cannot write the install link", "file", filepath.Join(b.info.Dir, installLinkFile), "error", err)
 	}
 	if !b.tty {
-		b.log.Info("ready", "version", version(), "url", b.info.URL, "admin", b.info.AdminURL, "dir", b.info.Dir, "database", cmp.Or(b.info.Database, "sqlite"), "files", cmp.Or(b.info.Files, "dir"),
+		b.log.Info("ready", "version", version(), "url", b.info.URL, "private", b.info.Private, "admin", b.info.AdminURL, "dir", b.info.Dir, "database", cmp.Or(b.info.Database, "sqlite"), "files", cmp.Or(b.info.Files, "dir"),
 			"cache_bytes", b.info.CacheSize, "readers", b.info.Readers, "took_ms", b.info.Took.Milliseconds(),
 			"first_superuser_needed", b.info.InstallURL != "")
 		return
@@ -61,8 +61,13 @@ func (b *banner) text() string {
 		}
 	}
 	fmt.Fprintf(&t, "pando %s ready in %s   (%s)\n", version(), b.info.Took.Round(time.Millisecond), mode)
-	fmt.Fprintf(&t, "├─ REST API:  %s/api/\n", b.info.URL)
-	fmt.Fprintf(&t, "├─ Health:    %s/api/health  /livez  /readyz\n", b.info.URL)
+	if b.info.Private != "" {
+		fmt.Fprintf(&t, "├─ REST API:  through a load balancer: pando lb --join %s\n", b.info.Private)
+		fmt.Fprintf(&t, "├─ Health:    %s/livez  /readyz\n", b.info.URL)
+	} else {
+		fmt.Fprintf(&t, "├─ REST API:  %s/api/\n", b.info.URL)
+		fmt.Fprintf(&t, "├─ Health:    %s/api/health  /livez  /readyz\n", b.info.URL)
+	}
 	if b.info.AdminURL != "" {
 		fmt.Fprintf(&t, "├─ Admin:     %s/metrics  /readyz?verbose  /debug/pprof/\n", b.info.AdminURL)
 	}

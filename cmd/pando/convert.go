@@ -24,6 +24,10 @@ func (s *settings) config() (server.Config, error) {
 	if s.origin["admin"] == "default" {
 		cfg.Admin = "" // then any free port will do
 	}
+	cfg.TLS = s.tls()
+	if s.origin["http"] == "default" {
+		cfg.HTTP = "" // it follows whether there are domains
+	}
 	var err error
 	if cfg.CacheSize, err = cacheSize(s.String("cache-size")); err != nil {
 		return cfg, s.wrong("cache-size", err)
@@ -35,6 +39,9 @@ func (s *settings) config() (server.Config, error) {
 	}
 	if cfg.Reload, err = strconv.ParseBool(s.String("reload")); err != nil {
 		return cfg, s.wrong("reload", fmt.Errorf("%q is neither true nor false", s.String("reload")))
+	}
+	if cfg.Direct, err = strconv.ParseBool(s.String("direct")); err != nil {
+		return cfg, s.wrong("direct", fmt.Errorf("%q is neither true nor false", s.String("direct")))
 	}
 	if cfg.QueryTimeout, err = seconds(s.String("query-timeout")); err != nil || cfg.QueryTimeout <= 0 {
 		return cfg, s.wrong("query-timeout", fmt.Errorf("%q is no time above 0: write for example 30s or 2m", s.String("query-timeout")))
@@ -61,8 +68,8 @@ func (s *settings) config() (server.Config, error) {
 	if cfg.StopTimeout, err = time.ParseDuration(s.String("stop-timeout")); err != nil || cfg.StopTimeout <= 0 {
 		return cfg, s.wrong("stop-timeout", fmt.Errorf("%q is no time above 0: write for example 10s or 1m", s.String("stop-timeout")))
 	}
-	for _, origin := range strings.Split(s.String("origins"), ",") {
-		if origin = strings.TrimSpace(origin); origin != "" && origin != "*" {
+	for _, origin := range commas(s.String("origins")) {
+		if origin != "*" {
 			cfg.Origins = append(cfg.Origins, origin)
 		}
 	}
@@ -70,6 +77,18 @@ func (s *settings) config() (server.Config, error) {
 		return cfg, usageError{err}
 	}
 	return cfg, nil
+}
+
+// tls is how the public address speaks HTTPS.
+func (s *settings) tls() server.TLS {
+	t := server.TLS{
+		Domains: commas(s.String("domains")), HTTPS: s.String("https"), Cert: s.String("tls-cert"), Key: s.String("tls-key"),
+		ACMEEmail: s.String("acme-email"), ACMERoot: s.String("acme-root"),
+	}
+	if s.origin["acme-directory"] != "default" {
+		t.ACMEDirectory = s.String("acme-directory")
+	}
+	return t
 }
 
 // seconds reads a time; a bare number counts seconds, as PocketBase has it.

@@ -14,18 +14,23 @@ import (
 func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [domain...]",
 		Short: "Check what a server stands on, and say what to mend",
 		Long: `Check the machine, the data directory, the database and the cache servers that
-serve would use: versions, rights, replication, clocks, limits, memory. Each line says what is so, and
-what to do where something is wrong. Nothing is changed; it works beside a
+serve would use: versions, rights, replication, clocks, limits, memory; of domains,
+which DNS record to set, and whether the ports can be had. Each line says what is
+so, and what to do where something is wrong. Nothing is changed; it works beside a
 running server. The exit code is 1 if something does not work.`,
 		Example: `  pando doctor
+  pando doctor app.example.com
   pando doctor --database postgres://pando@db1,db2,db3/app`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: args(noCommand),
+		RunE: func(cmd *cobra.Command, domains []string) error {
 			s, err := loadSettings(cmd.Flags(), os.Environ())
 			if err != nil {
+				return err
+			}
+			if err := s.named(domains); err != nil {
 				return err
 			}
 			cfg, err := s.config()

@@ -14,29 +14,41 @@ import (
 
 func lbCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "lb",
+		Use:   "lb [domain...]",
 		Short: "Start a load balancer in front of web servers",
 		Long: `Start a load balancer: clients reach its address, and the web servers behind it
 share the work. One that dies, hangs, slows down or restarts is left out until it is
 well again. It works in front of any HTTP server.
 
+The servers of a cluster are found: --join asks any of them who there is, --database
+reads it from the database. Either takes PANDO_CLUSTER_SECRET (or …_FILE).
+
 A second "pando lb" on the same address takes over from the first: start the new one,
 then stop the old one (SIGTERM); no connection is refused.
 
+With domains it listens on ports 80 and 443, as pando serve does, and gets a certificate
+for each by itself; the web servers behind it are asked in plain HTTP, or over the
+cluster's own TLS.
+
 Each setting is taken from its flag, else from the environment (PANDO_NAME), else from
 the --config file, else from its default.`,
-		Example: `  pando lb --upstream 10.0.0.2:8090,10.0.0.3:8090 --listen 0.0.0.0:80
+		Example: `  pando lb app.example.com --upstream 10.0.0.2:8090,10.0.0.3:8090
+  pando lb --upstream 10.0.0.2:8090,10.0.0.3:8090 --listen 0.0.0.0:80
+  pando lb --join 10.0.0.11:8100,10.0.0.12:8100 --listen 0.0.0.0:80
   pando lb --upstream 127.0.0.1:3000 --probe-path /health --policy round-robin`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return balance(cmd) },
+		Args: args(noCommand),
+		RunE: func(cmd *cobra.Command, domains []string) error { return balance(cmd, domains) },
 	}
 	addBalancerFlags(cmd.Flags())
 	return cmd
 }
 
-func balance(cmd *cobra.Command) error {
+func balance(cmd *cobra.Command, domains []string) error {
 	s, err := loadSettings(cmd.Flags(), os.Environ())
 	if err != nil {
+		return err
+	}
+	if err := s.named(domains); err != nil {
 		return err
 	}
 	cfg, err := s.balancer()
@@ -87,11 +99,21 @@ func balancerBanner(info server.BalancerInfo) string {
 func (s *settings) balancer() (server.BalancerConfig, error) {
 	cfg := server.BalancerConfig{
 		Listen: commas(s.String("listen")), Admin: s.String("admin"), Upstreams: commas(s.String("upstream")),
+		Join: commas(s.String("join")), Database: s.String("database"), ClusterSecret: s.cluster,
 		Policy: s.String("policy"), ProbePath: s.String("probe-path"), ProxyFrom: commas(s.String("proxy-from")),
 		Version: version(),
 	}
 	if s.origin["admin"] == "default" {
 		cfg.Admin = "" // then any free port will do
+	}
+	cfg.TLS, cfg.Dir = s.tls(), s.String("dir")
+	if len(cfg.TLS.Domains) > 0 || cfg.TLS.Cert != "" {
+		if s.origin["http"] != "default" {
+			cfg.HTTP = s.String("http")
+		}
+		if s.origin["listen"] == "default" {
+			cfg.Listen = nil
+		}
 	}
 	for name, field := range map[string]*int{"max-conns": &cfg.MaxConns, "client-conns": &cfg.ClientConns, "client-rate": &cfg.ClientRate} {
 		var err error

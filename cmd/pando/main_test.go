@@ -80,7 +80,10 @@ func TestUsageErrors(t *testing.T) {
 		want      string
 	}{
 		{[]string{"serv"}, nil, "serve"},
-		{[]string{"serve", "extra"}, nil, "unknown command"},
+		{[]string{"serve", "extra"}, nil, "no domain"},
+		{[]string{"serve", "https://app.example.com"}, nil, "no domain name"},
+		{[]string{"serve", "a.example.com", "--domains", "b.example.com"}, nil, "one of both"},
+		{[]string{"serve", "--acme-email", "me@example.com"}, nil, "where domains are named"},
 		{[]string{"serve", "--htpp", "x"}, nil, "did you mean --http?"},
 		{[]string{"serve", "--http", "nonsense"}, nil, "HOST:PORT"},
 		{[]string{"serve", "--cache-size", "lots"}, nil, "64MB"},

@@ -32,7 +32,14 @@ var options = []option{
 	{"dir", "./" + server.DefaultDir, "data directory, made if it is not there"},
 	{"database", "", "PostgreSQL to keep records in, postgres://user:password@host1,host2/name; without it, SQLite in the data directory"},
 	{"blob", "", "bucket or shared directory to keep files in, s3://bucket/prefix?endpoint=https://host&region=… or file:///shared/dir; without it, the data directory"},
-	{"http", server.DefaultHTTP, "address to serve on"},
+	{"http", server.DefaultHTTP, "address to serve on; with domains " + server.DefaultSecureHTTP + ", which sends everybody to --https"},
+	{"domains", "", "names to serve by HTTPS, comma separated; arguments of the command say the same"},
+	{"https", "", "with domains, address to serve on by HTTPS; without it, " + server.DefaultHTTPS},
+	{"tls-cert", "", "file of your own certificate with its chain, read again when it changes; without it, certificates come by themselves"},
+	{"tls-key", "", "file of its private key"},
+	{"acme-directory", server.DefaultCertificate, "authority that certificates come from"},
+	{"acme-email", "", "address that the authority may write to"},
+	{"acme-root", "", "PEM file of the root that the authority itself is believed from; without it, the machine's"},
 	{"admin", server.DefaultAdmin, "address for metrics, profiles and readiness, or off; another port if taken"},
 	{"public-dir", "./" + server.DefaultPublicDir, "static files, or off"},
 	{"pages-dir", "./" + server.DefaultPagesDir, "page templates, or off"},
@@ -45,7 +52,8 @@ var options = []option{
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
 	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
 	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},
-	{"advertise", "", "in a cluster, host:port at which the other servers reach this one; without it, the address of --http and a free port"},
+	{"advertise", "", "in a cluster, the private host:port at which the other servers and the load balancers reach this one; without it, the address of --http and a free port"},
+	{"direct", "false", "in a cluster, answer whoever asks at --http, and not only what load balancers bring"},
 	{"origins", "*", "allowed CORS origins, comma separated"},
 	{"reload", "false", "read page templates again when they change"},
 	{"stop-timeout", "10s", "time for the requests under way when the server stops"},
@@ -58,6 +66,7 @@ var options = []option{
 var balancerOptions = []option{
 	{"listen", server.DefaultListen, "addresses to serve on, comma separated"},
 	{"upstream", "", "the web servers, HOST:PORT,HOST:PORT"},
+	{"join", "", "private addresses (--advertise) of some servers of a cluster, HOST:PORT,HOST:PORT, which tell of all; needs PANDO_CLUSTER_SECRET"},
 	{"policy", "least-loaded", "how an upstream is chosen: least-loaded or round-robin"},
 	{"probe-path", "/readyz", "what is asked for to see whether an upstream is ready"},
 	{"proxy-from", "", "networks of balancers in front that tell the client's address by the PROXY protocol, comma separated"},
@@ -67,7 +76,10 @@ var balancerOptions = []option{
 	{"answer-timeout", "60s", "time that an upstream may take to begin its answer"},
 }
 
-var sharedOptions = []string{"admin", "stop-timeout", "log-level", "log-format"}
+var sharedOptions = []string{
+	"database", "dir", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
+	"admin", "stop-timeout", "log-level", "log-format",
+}
 
 // allOptions are those of every command: one file, and one environment, may have both.
 func allOptions() []option { return slices.Concat(options, balancerOptions) }
@@ -106,7 +118,7 @@ func declare(flags *pflag.FlagSet, list []option) {
 	for _, o := range list {
 		usage := fmt.Sprintf("%s [%s]", o.usage, o.env())
 		flags.String(o.name, o.def, usage)
-		if o.name == "reload" {
+		if o.name == "reload" || o.name == "direct" {
 			flags.Lookup(o.name).NoOptDefVal = "true"
 		}
 	}
@@ -226,6 +238,18 @@ func (s *settings) merge(values map[string]string, origin func(name string) stri
 	}
 	// A map in memory cannot fail to load.
 	_ = s.values.Load(confmap.Provider(layer, delim), nil)
+}
+
+// named takes domains that are arguments of the command.
+func (s *settings) named(domains []string) error {
+	if len(domains) == 0 {
+		return nil
+	}
+	if strings.HasPrefix(s.origin["domains"], "flag") {
+		return usageError{errors.New("domains are named both by --domains and as arguments: use one of both")}
+	}
+	s.merge(map[string]string{"domains": strings.Join(domains, ",")}, func(string) string { return "arguments" })
+	return nil
 }
 
 // readEnv takes PANDO_NAME, or the content of the file named by

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,9 +22,13 @@ import (
 
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "serve",
+		Use:   "serve [domain...]",
 		Short: "Start the server",
 		Long: `Start the server: web API, database and cache in this process.
+
+With domains it listens on ports 80 and 443, gets a certificate for each by itself, and
+sends plain HTTP to HTTPS. To name them is to agree to the terms of the authority, Let's
+Encrypt unless --acme-directory says otherwise.
 
 Each setting is taken from its flag, else from the environment (PANDO_NAME, or
 PANDO_NAME_FILE for a file that holds the value), else from the --config file,
@@ -33,18 +38,32 @@ PANDO_SUPERUSER_EMAIL and PANDO_SUPERUSER_PASSWORD (or …_FILE) make the first
 superuser of a new data directory. PANDO_BLOB_KEY and PANDO_BLOB_SECRET (or …_FILE,
 or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) open the bucket of --blob.`,
 		Example: `  pando serve
+  pando serve app.example.com
   pando serve --http 0.0.0.0:8080 --dir /var/lib/pando
   PANDO_CACHE_SIZE=64MB pando serve --config pando.yaml`,
-		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd) },
+		Args: args(noCommand),
+		RunE: func(cmd *cobra.Command, domains []string) error { return serve(cmd, domains) },
 	}
 	addFlags(cmd.Flags())
 	return cmd
 }
 
-func serve(cmd *cobra.Command) error {
+// noCommand refuses arguments that are no domains, as a misspelt command would be.
+func noCommand(_ *cobra.Command, args []string) error {
+	for _, a := range args {
+		if !strings.Contains(a, ".") {
+			return fmt.Errorf("%q is no domain: write it like app.example.com", a)
+		}
+	}
+	return nil
+}
+
+func serve(cmd *cobra.Command, domains []string) error {
 	s, err := loadSettings(cmd.Flags(), os.Environ())
 	if err != nil {
+		return err
+	}
+	if err := s.named(domains); err != nil {
 		return err
 	}
 	cfg, err := s.config()
@@ -77,14 +96,17 @@ func serve(cmd *cobra.Command) error {
 			cfg.Log.Info("first superuser created", "origin", "environment")
 		}
 	}
-	defer onHangup(cfg.Log, func() error { return reload(cmd, srv, cfg) })()
+	defer onHangup(cfg.Log, func() error { return reload(cmd, domains, srv, cfg) })()
 	return srv.Run(ctx)
 }
 
 // reload reads the configuration again and gives the server what can change.
-func reload(cmd *cobra.Command, srv *server.Server, running server.Config) error {
+func reload(cmd *cobra.Command, domains []string, srv *server.Server, running server.Config) error {
 	s, err := loadSettings(cmd.Flags(), os.Environ())
 	if err != nil {
+		return err
+	}
+	if err := s.named(domains); err != nil {
 		return err
 	}
 	cfg, err := s.config()

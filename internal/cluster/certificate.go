@@ -102,7 +102,7 @@ func whoIs(c *x509.Certificate) (Who, error) {
 // TLS is how this process talks to the others. alpn is what it talks, accept the
 // roles that it talks to.
 func (s *Secret) TLS(self Who, alpn string, accept ...Role) (*TLS, error) {
-	t := &TLS{pool: x509.NewCertPool(), alpn: alpn, accept: accept}
+	t := &TLS{pool: x509.NewCertPool(), speaks: []speech{{alpn, accept}}}
 	for i, key := range s.keys {
 		ca, private, err := authority(key)
 		if err != nil {
@@ -123,8 +123,20 @@ func (s *Secret) TLS(self Who, alpn string, accept ...Role) (*TLS, error) {
 type TLS struct {
 	own    tls.Certificate
 	pool   *x509.CertPool
+	speaks []speech
+}
+
+// speech is a protocol, and who may talk it with us.
+type speech struct {
 	alpn   string
 	accept []Role
+}
+
+// also is the same process where it talks one more protocol.
+func (t *TLS) also(alpn string, accept ...Role) *TLS {
+	other := *t
+	other.speaks = append(slices.Clone(t.speaks), speech{alpn, accept})
+	return &other
 }
 
 // Server is for whoever connects.
@@ -134,10 +146,9 @@ func (t *TLS) Server() *tls.Config { return t.config("") }
 func (t *TLS) Client(id string) *tls.Config { return t.config(id) }
 
 func (t *TLS) config(id string) *tls.Config {
-	return &tls.Config{
+	c := &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		Certificates:           []tls.Certificate{t.own},
-		NextProtos:             []string{t.alpn},
 		ClientAuth:             tls.RequireAnyClientCert,
 		SessionTicketsDisabled: true,
 		// What is verified is who signed and who it is, below, for both sides. A name
@@ -146,11 +157,16 @@ func (t *TLS) config(id string) *tls.Config {
 		InsecureSkipVerify: true,
 		VerifyConnection:   func(c tls.ConnectionState) error { return t.verify(c, id) },
 	}
+	for _, s := range t.speaks {
+		c.NextProtos = append(c.NextProtos, s.alpn)
+	}
+	return c
 }
 
 func (t *TLS) verify(c tls.ConnectionState, id string) error {
-	if c.NegotiatedProtocol != t.alpn {
-		return fmt.Errorf("cluster: the other side does not speak %s", t.alpn)
+	at := slices.IndexFunc(t.speaks, func(s speech) bool { return s.alpn == c.NegotiatedProtocol })
+	if at < 0 {
+		return fmt.Errorf("cluster: the other side does not speak %s", t.speaks[0].alpn)
 	}
 	if len(c.PeerCertificates) == 0 {
 		return errors.New("cluster: the other side has shown no certificate")
@@ -168,7 +184,7 @@ func (t *TLS) verify(c tls.ConnectionState, id string) error {
 	switch {
 	case err != nil:
 		return err
-	case !slices.Contains(t.accept, who.Role):
+	case !slices.Contains(t.speaks[at].accept, who.Role):
 		return fmt.Errorf("cluster: the other side is of role %q, which has no business here", who.Role)
 	case id != "" && who.ID != id:
 		return fmt.Errorf("cluster: the other side is server %s, not %s", who.ID, id)

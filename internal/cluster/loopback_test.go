@@ -29,14 +29,14 @@ func startReal(t testing.TB, w *world, secrets ...string) (list []*real, stop fu
 			t.Fatal(err)
 		}
 		id := string(rune('a' + i))
-		transport, err := NewTransport(l, secret(t, text), id)
+		door, err := NewDoor(l, secret(t, text), id, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		living := &life{wake: make(chan struct{})}
 		clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1), time.Second)
 		n := New(Config{
-			Clock: clock, Registry: &registry{w, living}, Database: &database{w, living}, Transport: transport,
+			Clock: clock, Registry: &registry{w, living}, Database: &database{w, living}, Transport: NewTransport(door),
 			Self: Member{ID: id, Boot: id + "1", Address: l.Addr().String()}, Slots: 1 << 16,
 		})
 		running.Go(func() { n.Run(ctx) })

@@ -146,7 +146,7 @@ func TestWhoMayTalk(t *testing.T) {
 		}
 	}
 	// Without any certificate.
-	bare := &TLS{pool: server.pool, alpn: protocol, accept: []Role{RoleWeb}}
+	bare := &TLS{pool: server.pool, speaks: []speech{{protocol, []Role{RoleWeb}}}}
 	if _, _, err := talk(t, server, bare, "s1"); err == nil {
 		t.Error("one without a certificate was let in")
 	}
@@ -163,9 +163,11 @@ func TestTransport(t *testing.T) {
 			t.Fatal(err)
 		}
 		members[i] = Member{ID: id, Address: l.Addr().String()}
-		if ends[i], err = NewTransport(l, s, id); err != nil {
+		door, err := NewDoor(l, s, id, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
+		ends[i] = NewTransport(door)
 	}
 	got := make(chan string)
 	go func() {

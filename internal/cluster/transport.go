@@ -3,12 +3,16 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 )
 
 // protocol is what members talk, by ALPN.
 const protocol = "pando-cluster/1"
+
+// protocolHTTP is what load balancers talk with a member.
+const protocolHTTP = "http/1.1"
 
 // handshakeTime bounds how long a connection may take to be made and verified.
 const handshakeTime = time.Second
@@ -28,33 +32,28 @@ type Transport interface {
 
 // network is members over TLS.
 type network struct {
-	listener net.Listener
-	tls      *TLS
+	door *Door
 }
 
-// NewTransport is that of the server self, which the others reach by l.
-func NewTransport(l net.Listener, s *Secret, self string) (Transport, error) {
-	t, err := s.TLS(Who{Role: RoleWeb, ID: self}, protocol, RoleWeb)
-	if err != nil {
-		return nil, err
-	}
-	return &network{listener: l, tls: t}, nil
-}
+// NewTransport is that of the server behind the door, by which the others reach it.
+// Closing it closes the door.
+func NewTransport(d *Door) Transport { return &network{d} }
 
 func (n *network) Dial(ctx context.Context, m Member) (net.Conn, error) {
-	d := tls.Dialer{Config: n.tls.Client(m.ID)}
+	d := tls.Dialer{Config: n.door.client.Client(m.ID)}
 	return d.DialContext(ctx, "tcp", m.Address)
 }
 
-func (n *network) Accept() (net.Conn, error) { return n.listener.Accept() }
+func (n *network) Accept() (net.Conn, error) { return n.door.members.Accept() }
 
-func (n *network) Verify(ctx context.Context, c net.Conn) (string, net.Conn, error) {
-	t := tls.Server(c, n.tls.Server())
-	if err := t.HandshakeContext(ctx); err != nil {
-		return "", nil, err
+// Verify only says who it is: the door has let nobody else in.
+func (n *network) Verify(_ context.Context, c net.Conn) (string, net.Conn, error) {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return "", nil, errors.New("cluster: a connection that did not come through the door")
 	}
 	who, err := Peer(t)
 	return who.ID, t, err
 }
 
-func (n *network) Close() error { return n.listener.Close() }
+func (n *network) Close() error { return n.door.Close() }

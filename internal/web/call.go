@@ -45,6 +45,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{h: h, w: w, r: r, route: rt, turns: turns}
 	h.metrics.inflight.Inc()
+	h.load.now.Add(1)
 	defer func() {
 		if c.parsed != nil {
 			c.parsed.close()
@@ -56,6 +57,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			c.fail(&pando.Error{Kind: pando.KindInternal, Message: "panic"})
 		}
 		h.metrics.inflight.Dec()
+		h.load.now.Add(-1)
 		rt.metrics.done(c.status, time.Since(start))
 		if p == http.ErrAbortHandler {
 			panic(p)

@@ -19,6 +19,7 @@ type metrics struct {
 	inflight prometheus.Gauge
 	aged     prometheus.Counter
 	streams  prometheus.Gauge
+	past     prometheus.Counter
 
 	positions map[string]prometheus.Counter // presented by clients, by what they were worth
 }
@@ -37,6 +38,10 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 		aged: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pando_aged_answers_total",
 			Help: "Answers marked with their age, because the database had no primary.",
+		}),
+		past: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pando_http_misdirected_total",
+			Help: "Requests refused, because they did not come through a load balancer.",
 		}),
 		inflight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pando_http_inflight_requests",
@@ -61,7 +66,7 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	reg.MustRegister(m.requests, m.duration, m.inflight, m.aged, m.streams, positions, build,
+	reg.MustRegister(m.requests, m.duration, m.inflight, m.past, m.aged, m.streams, positions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

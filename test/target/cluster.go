@@ -21,6 +21,10 @@ type Cluster struct {
 	Database string // its name
 	Members  []*Member
 	Caches   []*localcluster.Redis
+
+	bin   string
+	files string
+	o     ClusterOptions
 }
 
 // Member is one server of a cluster.
@@ -41,6 +45,8 @@ type ClusterOptions struct {
 	Env      []string
 	Flags    []string
 	Settings map[string]string // of PostgreSQL
+	// Indirect has members answer load balancers only.
+	Indirect bool
 	// Synchronous has commits wait for the last replica, as long as that is there.
 	Synchronous bool
 }
@@ -103,13 +109,11 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 	if o.Members == 0 {
 		o.Members = 3
 	}
-	files := t.TempDir()
-	for i := range o.Members {
-		m, err := c.member(ctx, t, fmt.Sprint("web", i+1), files, o)
-		if err != nil {
+	c.bin, c.files, c.o = o.Bin, t.TempDir(), o
+	for range o.Members {
+		if err := c.add(ctx, t); err != nil {
 			t.Fatal(err)
 		}
-		c.Members = append(c.Members, m)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -119,6 +123,23 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 			}
 		}
 	})
+}
+
+// Add starts one more member.
+func (c *Cluster) Add(ctx context.Context, t testing.TB) *Member {
+	t.Helper()
+	if err := c.add(ctx, t); err != nil {
+		t.Fatal(err)
+	}
+	return c.Members[len(c.Members)-1]
+}
+
+func (c *Cluster) add(ctx context.Context, t testing.TB) error {
+	m, err := c.member(ctx, t, fmt.Sprint("web", len(c.Members)+1), c.files, c.o)
+	if err == nil {
+		c.Members = append(c.Members, m)
+	}
+	return err
 }
 
 func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, o ClusterOptions) (*Member, error) {
@@ -155,10 +176,13 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	database.Host = strings.Join(hosts, ",")
 	flags := append([]string{"--advertise", private, "--blob", "file://" + files}, o.Flags...)
+	if !o.Indirect {
+		flags = append(flags, "--direct")
+	}
 	if len(caches) > 0 {
 		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ","))
 	}
-	in := Surroundings{Database: database.String(), Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
+	in := Surroundings{Database: database.String(), Indirect: o.Indirect, Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
 	dir := filepath.Join(t.TempDir(), "data")
 	m.again = func(ctx context.Context) (*Server, error) { return StartPandoBin(ctx, o.Bin, dir, in, flags...) }
 	if m.Server, err = m.again(ctx); err != nil {

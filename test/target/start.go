@@ -61,6 +61,7 @@ type Surroundings struct {
 	Database string   // a PostgreSQL database for its records; "" is SQLite
 	Env      []string // variables (NAME=value) on top of this process's environment
 	Wrap     []string // a command that ends by executing its last arguments: the server
+	Indirect bool     // it answers load balancers only, and health checks
 }
 
 // StartPandoIn is StartPandoWith in other surroundings than this process's.
@@ -101,6 +102,14 @@ func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...
 	}, dir)
 }
 
+// health is what answers once the server does.
+func (s Surroundings) health() string {
+	if s.Indirect {
+		return "/readyz"
+	}
+	return "/api/health"
+}
+
 var pandoBuild struct {
 	sync.Once
 	bin string
@@ -131,8 +140,8 @@ func BuildPando(ctx context.Context) (string, error) {
 type program struct {
 	name, bin string
 	in        Surroundings
-	admin     string // URL of the operators' listener, if there is one
-	superuser func(dir string) []string
+	admin     string                    // URL of the operators' listener, if there is one
+	superuser func(dir string) []string // nil: none is made
 	serve     func(dir, addr string) []string
 }
 
@@ -142,9 +151,11 @@ func (p program) command(dir, addr string) []string {
 }
 
 func launch(ctx context.Context, p program, dir string) (*Server, error) {
-	out, err := exec.CommandContext(ctx, p.bin, p.superuser(dir)...).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("target: create the superuser of %s: %w\n%s", p.name, err, out)
+	if p.superuser != nil {
+		out, err := exec.CommandContext(ctx, p.bin, p.superuser(dir)...).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("target: create the superuser of %s: %w\n%s", p.name, err, out)
+		}
 	}
 	// The port is free when it is chosen and may be taken when the server
 	// wants it, since many tests run at once.
@@ -158,7 +169,7 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 		if err != nil {
 			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 		}
-		if err = proc.ready(ctx, "http://"+addr+"/api/health"); err == nil {
+		if err = proc.ready(ctx, "http://"+addr+p.in.health()); err == nil {
 			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc, args: p, addr: addr}, nil
 		}
 		proc.stop(0)

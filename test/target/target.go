@@ -100,7 +100,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	s.proc = p
 	s.mu.Unlock()
-	if err := p.ready(ctx, s.URL+"/api/health"); err != nil {
+	if err := p.ready(ctx, s.URL+s.args.in.health()); err != nil {
 		return fmt.Errorf("target: %s again on %s: %w\n%s", s.Name, s.addr, err, p.output.String())
 	}
 	return nil
