@@ -1,9 +1,11 @@
 package lb
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,8 +41,9 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 1 {
 			defer settle(r, rc)
 		}
-		r = r.WithContext(r.Context()) // the server looks at its own body afterwards
-		r.Body = &clientBody{ReadCloser: r.Body, rc: rc, patience: b.cfg.Limits.BodyTimeout}
+		body := &clientBody{ReadCloser: r.Body, rc: rc, patience: b.cfg.Limits.BodyTimeout}
+		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body)) // the server looks at its own body afterwards
+		r.Body = body
 	}
 	b.proxy.ServeHTTP(out, r)
 }
@@ -129,6 +132,17 @@ type clientBody struct {
 	patience time.Duration
 	begun    time.Time
 	n        int64
+	slow     atomic.Bool // it was given up
+}
+
+// bodyKey finds the *clientBody of a request.
+type bodyKey struct{}
+
+// tooSlow tells whether a request's body was given up. net/http then cancels the
+// request as if the client had gone.
+func tooSlow(r *http.Request) bool {
+	b, ok := r.Context().Value(bodyKey{}).(*clientBody)
+	return ok && b.slow.Load()
 }
 
 func (r *clientBody) Read(p []byte) (int, error) {
@@ -140,6 +154,7 @@ func (r *clientBody) Read(p []byte) (int, error) {
 		r.begun = now
 	}
 	if had := now.Sub(r.begun); had > r.patience && float64(r.n) < slowest*had.Seconds() {
+		r.slow.Store(true)
 		return 0, errSlow
 	}
 	_ = r.rc.SetReadDeadline(now.Add(r.patience))
@@ -148,6 +163,7 @@ func (r *clientBody) Read(p []byte) (int, error) {
 	if err != nil {
 		var timeout interface{ Timeout() bool }
 		if errors.As(err, &timeout) && timeout.Timeout() {
+			r.slow.Store(true)
 			return n, errSlow
 		}
 		_ = r.rc.SetReadDeadline(time.Time{})
