@@ -147,11 +147,20 @@ func (n *Node) Leave(ctx context.Context) error {
 	r.leaving.Store(true)
 	n.tell(slices.Clone(r.list))
 	r.mu.Unlock()
-	limit, cancel := n.ask(ctx)
-	defer cancel()
-	_, err := n.cfg.Registry.Drain(limit, n.cfg.Self.ID, true)
+	var err error
+	for range leaveTries {
+		limit, cancel := n.ask(ctx)
+		_, err = n.cfg.Registry.Drain(limit, n.cfg.Self.ID, true)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
 	return err
 }
+
+// leaveTries is how often a server that goes tries to write it down.
+const leaveTries = 3
 
 // Draining tells whether this server's row is marked.
 func (n *Node) Draining() bool {
