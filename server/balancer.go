@@ -25,16 +25,19 @@ const DefaultListen = "127.0.0.1:8080"
 
 // BalancerConfig says what a load balancer is made of: what `pando lb` takes.
 type BalancerConfig struct {
-	Listen []string // addresses to serve on, host:port; none means 127.0.0.1:8080
-	Admin  string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
+	Listen    []string // addresses to serve on, host:port; none means 127.0.0.1:8080
+	Admin     string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
+	Upstreams []string // the web servers, host:port each; or
+	Join      []string // private addresses of some servers of a cluster, which tell of all; or
+	Database  string   // the PostgreSQL database of a cluster, whose servers are registered there
+
+	ClusterSecret string // that of the cluster, for Join and Database
 
 	// TLS has the balancer speak HTTPS, at TLS.HTTPS, instead of what Listen says; HTTP
 	// is where plain HTTP is sent there, "" means :80. Dir is where certificates lie; ""
 	// means pando_data.
 	TLS       TLS
 	HTTP, Dir string
-
-	Upstreams []string // the web servers, host:port each
 
 	Policy        string   // least-loaded, the default, or round-robin
 	ProbePath     string   // what says whether an upstream is ready; "" means /readyz
@@ -66,6 +69,7 @@ type Balancer struct {
 	lb    *lb.Balancer
 	certs *certs.Certificates // nil: HTTPS is not spoken
 	began time.Time
+	ready func([]net.Addr) // set by Run
 }
 
 // NewBalancer checks the configuration. Nothing is opened before Run.
@@ -78,6 +82,9 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Source, err = cfg.source(b.log); err != nil {
+		return nil, err
+	}
 	c.Log = b.log
 	if cfg.TLS.on() {
 		if c.Listen, b.certs, err = cfg.secure(b.log); err != nil {
@@ -85,6 +92,7 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 		}
 		c.Registry.MustRegister(certificateMetrics{b.certs.Status})
 	}
+	c.OnReady = func(addrs []net.Addr) { b.ready(addrs) }
 	b.lb, err = lb.New(c)
 	return b, err
 }
@@ -177,26 +185,28 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
-	if err := b.lb.Listen(ctx); err != nil {
-		var failed *lb.ListenError
-		if errors.As(err, &failed) {
-			return listenError("listen", failed.Address, failed.Err)
+	b.ready = func(addrs []net.Addr) {
+		for _, addr := range addrs {
+			info.URLs = append(info.URLs, hostURL(addr))
 		}
-		return err
+		if b.certs != nil { // the authority can be let in
+			info.URLs = b.secureURLs(addrs)
+			b.certs.Start()
+		}
+		info.Took = time.Since(b.began)
+		if b.cfg.OnReady != nil {
+			b.cfg.OnReady(info)
+		}
 	}
-	for _, addr := range b.lb.Addrs() {
-		info.URLs = append(info.URLs, hostURL(addr))
-	}
+	err = b.lb.Run(ctx)
 	if b.certs != nil {
-		info.URLs = b.secureURLs()
-		b.certs.Start()
-		defer b.certs.Close()
+		b.certs.Close()
 	}
-	info.Took = time.Since(b.began)
-	if b.cfg.OnReady != nil {
-		b.cfg.OnReady(info)
+	var failed *lb.ListenError
+	if errors.As(err, &failed) {
+		return listenError("listen", failed.Address, failed.Err)
 	}
-	return b.lb.Run(ctx)
+	return err
 }
 
 func (b *Balancer) listenAdmin(ctx context.Context) (net.Listener, error) {

@@ -36,8 +36,8 @@ func (cfg BalancerConfig) secure(log *slog.Logger) ([]lb.Listen, *certs.Certific
 }
 
 // secureURLs is where clients find the balancer.
-func (b *Balancer) secureURLs() (urls []string) {
-	at := port(b.lb.Addrs()[0])
+func (b *Balancer) secureURLs(addrs []net.Addr) (urls []string) {
+	at := port(addrs[0])
 	for _, d := range b.certs.Domains() {
 		urls = append(urls, secureURL(d, at))
 	}

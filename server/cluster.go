@@ -56,7 +56,8 @@ type memberConfig struct {
 	self   cluster.Member
 	stream *local.Stream
 	live   func() bool // somebody wants to know records
-	files  string      // where these are
+	load   func() float64
+	files  string // where these are
 	log    *slog.Logger
 }
 
@@ -154,7 +155,7 @@ func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, e
 	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
 	j.feed = newFeed(func(e changes.Entry) { m.stream.Publish(db.Batch(context.Background(), e, m.live)) })
 	cfg := cluster.Config{
-		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots,
+		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots, Load: m.load,
 		Apply: j.apply, Deliver: j.feed.put, Restored: db.Restored,
 	}
 	if m.secret != nil {
@@ -230,6 +231,9 @@ func (j *member) close() error {
 
 // ready says why this server should get no requests; nil if it should.
 func (j *member) ready() error {
+	if j.node.Draining() {
+		return errors.New("this server is being drained (pando node drain)")
+	}
 	if j.clock.Index().Leased() || j.clock.Age() > 0 {
 		return nil
 	}

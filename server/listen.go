@@ -56,7 +56,7 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	var private *http.Server
 	if door := s.door(); door != nil {
-		private = web.NewServer(handler.Behind(), s.log)
+		private = web.NewServer(s.behind(handler), s.log)
 		go func() { failed <- serve(private, door.HTTP()) }()
 	}
 	var admin *http.Server
@@ -66,6 +66,8 @@ func (s *Server) run(ctx context.Context) error {
 		go func() { failed <- serve(admin, l.admin) }()
 	}
 	s.announce(ctx, l)
+	moving := s.moveAway(ctx, handler)
+	defer moving()
 
 	select {
 	case <-ctx.Done():
@@ -73,6 +75,7 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	s.log.Info("stopping", "bound", s.cfg.StopTimeout.String())
 	handler.Drain()
+	s.withdraw(handler)
 	handler.CloseStreams()
 	servers := []*http.Server{public}
 	if private != nil {
@@ -112,6 +115,18 @@ func stop(bound time.Duration, servers ...*http.Server) error {
 		return fmt.Errorf("stop: requests were still under way after %s and were cut off", bound)
 	}
 	return nil
+}
+
+// behind answers load balancers: with what clients ask for, and with who is a member.
+func (s *Server) behind(h *web.Handler) http.Handler {
+	api, node := h.Behind(), s.parts.store.member.node
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == cluster.RosterPath {
+			node.ServeRoster(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // door is where load balancers come in; nil: there are none.

@@ -78,6 +78,7 @@ type parts struct {
 	files       *files.Files
 	realtime    *realtime.Realtime
 	live        atomic.Pointer[realtime.Realtime] // the same, for what runs before it is there
+	handler     atomic.Pointer[web.Handler]       // of the edge, once there is one
 	settings    pando.SettingsService
 
 	checkIP func(rec *pando.Record, ip string) error
@@ -173,6 +174,7 @@ func (p *parts) prepareMember(cfg Config, place Place) (*memberConfig, error) {
 	if err != nil || m.secret == nil {
 		return m, err
 	}
+	m.load = p.load
 	if m.files, err = p.blobs.fingerprint(context.Background()); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
@@ -246,8 +248,18 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		return nil, err
 	}
 	p.measure()
-	handler, err = web.New(cfg)
+	if handler, err = web.New(cfg); err == nil {
+		p.handler.Store(handler)
+	}
 	return handler, err
+}
+
+// load is how much this server has to do, from 0 to 1.
+func (p *parts) load() float64 {
+	if h := p.handler.Load(); h != nil {
+		return h.Load()
+	}
+	return 0
 }
 
 // ready says why no requests should come here; nil if they should.

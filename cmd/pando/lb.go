@@ -20,6 +20,9 @@ func lbCommand() *cobra.Command {
 share the work. One that dies, hangs, slows down or restarts is left out until it is
 well again. It works in front of any HTTP server.
 
+The servers of a cluster are found: --join asks any of them who there is, --database
+reads it from the database. Either takes PANDO_CLUSTER_SECRET (or …_FILE).
+
 A second "pando lb" on the same address takes over from the first: start the new one,
 then stop the old one (SIGTERM); no connection is refused.
 
@@ -29,7 +32,8 @@ cluster's own TLS.
 
 Each setting is taken from its flag, else from the environment (PANDO_NAME), else from
 the --config file, else from its default.`,
-		Example: `  pando lb app.example.com --upstream 10.0.0.2:8090,10.0.0.3:8090
+		Example: `  pando lb app.example.com --join 10.0.0.11:8100,10.0.0.12:8100
+  pando lb --join 10.0.0.11:8100,10.0.0.12:8100 --listen 0.0.0.0:80
   pando lb --upstream 10.0.0.2:8090,10.0.0.3:8090 --listen 0.0.0.0:80
   pando lb --upstream 127.0.0.1:3000 --probe-path /health --policy round-robin`,
 		Args: args(noCommand),
@@ -95,6 +99,7 @@ func balancerBanner(info server.BalancerInfo) string {
 func (s *settings) balancer() (server.BalancerConfig, error) {
 	cfg := server.BalancerConfig{
 		Listen: commas(s.String("listen")), Admin: s.String("admin"), Upstreams: commas(s.String("upstream")),
+		Join: commas(s.String("join")), Database: s.String("database"), ClusterSecret: s.cluster,
 		Policy: s.String("policy"), ProbePath: s.String("probe-path"), ProxyFrom: commas(s.String("proxy-from")),
 		Version: version(),
 	}

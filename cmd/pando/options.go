@@ -66,6 +66,7 @@ var options = []option{
 var balancerOptions = []option{
 	{"listen", server.DefaultListen, "addresses to serve on, comma separated"},
 	{"upstream", "", "the web servers, HOST:PORT,HOST:PORT"},
+	{"join", "", "private addresses (--advertise) of some servers of a cluster, HOST:PORT,HOST:PORT, which tell of all; needs PANDO_CLUSTER_SECRET"},
 	{"policy", "least-loaded", "how an upstream is chosen: least-loaded or round-robin"},
 	{"probe-path", "/readyz", "what is asked for to see whether an upstream is ready"},
 	{"proxy-from", "", "networks of balancers in front that tell the client's address by the PROXY protocol, comma separated"},
@@ -76,7 +77,7 @@ var balancerOptions = []option{
 }
 
 var sharedOptions = []string{
-	"dir", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
+	"dir", "database", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
 	"admin", "stop-timeout", "log-level", "log-format",
 }
 

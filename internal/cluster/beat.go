@@ -47,32 +47,37 @@ func (n *Node) beat(ctx context.Context) {
 
 // callMembers reads who is a member, for Status, and for the tailer's roll.
 func (n *Node) callMembers(ctx context.Context) {
-	limit, cancel := n.ask(ctx)
-	defer cancel()
-	all, err := n.cfg.Registry.Members(limit)
+	all, err := n.askMembers(ctx)
 	if err != nil {
 		return // with the next beat
 	}
-	n.mu.Lock()
-	n.members = all
-	r := n.reign
-	n.mu.Unlock()
-	if r != nil {
+	if r := n.reigning(); r != nil {
 		r.post(func() { r.roll(all) })
 	}
+}
+
+func (n *Node) askMembers(ctx context.Context) ([]Member, error) {
+	limit, cancel := n.ask(ctx)
+	defer cancel()
+	began := n.now()
+	all, err := n.cfg.Registry.Members(limit)
+	if err == nil {
+		n.called(all, began)
+	}
+	return all, err
 }
 
 func (n *Node) beatOnce(ctx context.Context, joined *bool) error {
 	limit, cancel := n.ask(ctx)
 	defer cancel()
 	if *joined {
-		ok, err := n.cfg.Registry.Beat(limit, n.cfg.Self)
+		ok, err := n.cfg.Registry.Beat(limit, n.self())
 		if err != nil || ok {
 			return err
 		}
 		n.log.Warn("this server's row in the database is gone; it joins again")
 	}
-	if err := n.cfg.Registry.Join(limit, n.cfg.Self); err != nil {
+	if err := n.cfg.Registry.Join(limit, n.self()); err != nil {
 		return err
 	}
 	if !*joined {
@@ -85,6 +90,13 @@ func (n *Node) beatOnce(ctx context.Context, joined *bool) error {
 	default:
 	}
 	return nil
+}
+
+// self is this server's row as it is to be.
+func (n *Node) self() Member {
+	m := n.cfg.Self
+	m.Load, m.Draining = n.cfg.Load(), n.roster.leaving.Load()
+	return m
 }
 
 // registered tells whether the member's row is surely there.

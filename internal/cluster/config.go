@@ -34,6 +34,9 @@ type Config struct {
 	// incarnation, which is part of the epoch. It is called again if it fails.
 	Restored func(ctx context.Context, e position.Epoch, seen, flush position.N) error
 
+	// Load is how much this server has to do, from 0 to 1; nil: nothing is known.
+	Load func() float64
+
 	Log *slog.Logger
 
 	Slots int // of an index, a power of two; 0: 2^21
@@ -44,6 +47,7 @@ type Config struct {
 	Renew    time.Duration // how often the tailer renews its row; 0: 100 ms
 	Deadline time.Duration // D: for how long a renewal counts; 0: 400 ms
 	Beat     time.Duration // how often a member renews its row; 0: 1 s
+	Look     time.Duration // how often it reads the others' while load balancers wait for changes; 0: 250 ms
 	Keep     time.Duration // for how long entries are kept; 0: 10 s
 
 	// BootTime is [position.BootTime], but in tests.
@@ -60,6 +64,9 @@ func (c *Config) complete() {
 	}
 	if c.Deliver == nil {
 		c.Deliver = func(changes.Entry) {}
+	}
+	if c.Load == nil {
+		c.Load = func() float64 { return 0 }
 	}
 	if c.BootTime == nil {
 		c.BootTime = position.BootTime
@@ -78,6 +85,7 @@ func (c *Config) complete() {
 		&c.Renew:    100 * time.Millisecond,
 		&c.Deadline: 400 * time.Millisecond,
 		&c.Beat:     time.Second,
+		&c.Look:     250 * time.Millisecond,
 		&c.Keep:     10 * time.Second,
 	} {
 		if *d == 0 {

@@ -269,6 +269,16 @@ func (r *registry) Beat(ctx context.Context, m Member) (ok bool, err error) {
 	return ok, err
 }
 
+func (r *registry) Drain(ctx context.Context, id string, yes bool) (ok bool, err error) {
+	err = r.do(ctx, func(w *world) {
+		if row, there := w.rows[id]; there {
+			row.Draining = yes
+			w.rows[id], ok = row, true
+		}
+	})
+	return ok, err
+}
+
 func (r *registry) Leave(ctx context.Context, m Member) error {
 	return r.do(ctx, func(w *world) {
 		if row := w.rows[m.ID]; row.Boot == m.Boot && (m.Beat == 0 || m.Beat == row.Beat) {

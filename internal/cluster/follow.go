@@ -97,15 +97,10 @@ func (n *Node) reach(ctx context.Context, row Tailer) (net.Conn, error) {
 
 // find is the member of that id.
 func (n *Node) find(ctx context.Context, id string) (Member, error) {
-	limit, cancel := n.ask(ctx)
-	defer cancel()
-	all, err := n.cfg.Registry.Members(limit)
+	all, err := n.askMembers(ctx)
 	if err != nil {
 		return Member{}, err
 	}
-	n.mu.Lock()
-	n.members = all
-	n.mu.Unlock()
 	for _, m := range all {
 		if m.ID == id {
 			return m, nil

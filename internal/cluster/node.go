@@ -23,9 +23,10 @@ type Node struct {
 	again  chan struct{} // the row was lost and written anew: begin anew
 	shy    atomic.Int64  // until then it does not try to be the tailer
 
+	roster roster
+
 	mu      sync.Mutex
 	reign   *reign // this server is the tailer
-	members []Member
 	problem string // why there is no tailer to follow
 	counts  Counts
 
@@ -41,7 +42,8 @@ func New(cfg Config) *Node {
 	return &Node{
 		cfg: cfg, boot: bootNumber(cfg.Self.Boot), log: cfg.Log,
 		joined: make(chan struct{}), again: make(chan struct{}, 1),
-		f: follower{since: cfg.BootTime()},
+		f:      follower{since: cfg.BootTime()},
+		roster: roster{changed: make(chan struct{}), asked: make(chan struct{}, 1)},
 	}
 }
 
@@ -54,6 +56,7 @@ func (n *Node) Run(ctx context.Context) {
 		n.wait.Go(func() { n.accept(serving) })
 	}
 	var beating sync.WaitGroup
+	n.wait.Go(func() { n.lookOut(serving) })
 	beats, stopBeats := context.WithCancel(serving)
 	beating.Go(func() { n.beat(beats) })
 

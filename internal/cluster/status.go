@@ -62,8 +62,10 @@ func (n *Node) Status() Status {
 	if t := n.f.tailer.Load(); t != nil {
 		s.Tailer = *t
 	}
+	now, _ := n.rosterNow()
+	s.Members = now.Members
 	n.mu.Lock()
-	s.Members, s.Counts = n.members, n.counts
+	s.Counts = n.counts
 	if !s.Leased {
 		s.Problem = n.problem
 	}

@@ -40,6 +40,9 @@ type Host struct {
 	Slots     int  // replication slots that others leave
 	Senders   int  // connections for replication that others leave
 	Publishes bool // the role may make a publication, or there is ours
+
+	// Where web servers are registered, as SQL names it; "" if they are not.
+	Database, Schema string
 }
 
 // SettingNames are the settings that [CheckDatabase] looks at.
@@ -73,6 +76,7 @@ func CheckDatabase(hosts []Host) []Check {
 	default:
 		l.durability(primaries[0], len(hosts))
 		l.stream(primaries[0])
+		l.balancers(primaries[0])
 	}
 	return append(checks, l.checks...)
 }
@@ -142,6 +146,15 @@ func (l *list) stream(p Host) {
 	if len(l.checks) == before && (p.Replication || p.Superuser) {
 		l.ok("Its log can be read: several web servers can share the database, and cache.")
 	}
+}
+
+// balancers says which rights a load balancer needs that reads who is a member.
+func (l *list) balancers(p Host) {
+	if p.Schema == "" {
+		return
+	}
+	l.checks = append(l.checks, Check{OK, l.about, "A load balancer may read the web servers from it (pando lb --database), as a role that has no other right:",
+		fmt.Sprintf("CREATE ROLE pando_lb LOGIN PASSWORD '…'; GRANT CONNECT ON DATABASE %s TO pando_lb; GRANT USAGE ON SCHEMA %s TO pando_lb; GRANT SELECT ON %[2]s._pando_members TO pando_lb;", p.Database, p.Schema)})
 }
 
 func checkHost(h Host) []Check {

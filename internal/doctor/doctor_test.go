@@ -29,6 +29,30 @@ func healthy() []doctor.Host {
 	return []doctor.Host{primary, replica}
 }
 
+// TestBalancerRole: the rights that a load balancer needs are printed, where web
+// servers are registered.
+func TestBalancerRole(t *testing.T) {
+	hosts := healthy()
+	told := func() (fix string) {
+		for _, c := range doctor.CheckDatabase(hosts) {
+			if strings.Contains(c.Found, "pando lb") {
+				fix = c.Fix
+			}
+		}
+		return fix
+	}
+	if got := told(); got != "" {
+		t.Errorf("where nobody is registered: %s", got)
+	}
+	for i := range hosts {
+		hosts[i].Database, hosts[i].Schema = `"My app"`, "public"
+	}
+	want := `GRANT CONNECT ON DATABASE "My app" TO pando_lb; GRANT USAGE ON SCHEMA public TO pando_lb; GRANT SELECT ON public._pando_members TO pando_lb;`
+	if got := told(); !strings.HasSuffix(got, want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestCheckDatabase(t *testing.T) {
 	if checks := doctor.CheckDatabase(healthy()); doctor.Worst(checks) != doctor.OK {
 		t.Fatalf("a healthy database: %+v", checks)

@@ -35,6 +35,10 @@ type Config struct {
 	StopTimeout time.Duration
 	DrainDelay  time.Duration
 
+	// OnReady is called once Run serves, with the addresses of Listen in their order;
+	// may be nil.
+	OnReady func([]net.Addr)
+
 	Version  string
 	Log      *slog.Logger         // nil: slog.Default()
 	Registry *prometheus.Registry // nil: one of its own

@@ -2,15 +2,43 @@ package lb
 
 import (
 	"context"
-	"fmt"
-	"net"
+	"log/slog"
 	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Balancer is one load balancer.
 type Balancer struct {
-	cfg       Config
-	listeners []net.Listener
+	cfg     Config
+	log     *slog.Logger
+	proxy   *httputil.ReverseProxy
+	clients *clients
+
+	roster     atomic.Pointer[roster]
+	turn       atomic.Uint64 // of round robin
+	queue      queue
+	budget     budget
+	hedgeAfter atomic.Int64 // ns; 0: not
+
+	inflight, retries, hedges, shed, clientGone, refusedConns atomic.Int64
+	own                                                       [len(ownCodes)]atomic.Int64
+
+	running  atomic.Pointer[context.Context] // of Run; nil: not running
+	tasks    sync.WaitGroup
+	draining atomic.Bool
+	farewell context.Context // ends when streams are to end
+	sayBye   context.CancelFunc
+	listed   sync.Once
+	// unproxied: it was said that a header was missing.
+	unproxied sync.Once
+	list      chan struct{} // closed once upstreams are known
+
+	mu      sync.Mutex // guards what follows
+	members []*member
+	leaving []*member // no longer told of, with requests under way
 }
 
 // New makes a balancer. Nothing runs before Run.
@@ -18,63 +46,69 @@ func New(cfg Config) (*Balancer, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	return &Balancer{cfg: cfg.withDefaults()}, nil
+	b := &Balancer{cfg: cfg.withDefaults(), list: make(chan struct{})}
+	b.log = b.cfg.Log
+	b.budget.now = time.Now
+	b.farewell, b.sayBye = context.WithCancel(context.Background())
+	b.clients = newClients(b.cfg.Limits)
+	b.proxy = b.newProxy()
+	b.roster.Store(&roster{typical: 0.001})
+	return b, b.register()
 }
 
 // Handler answers requests of clients, for listeners of one's own. Run must be
 // running: it follows the upstreams and their health.
-func (b *Balancer) Handler() http.Handler { return http.NotFoundHandler() }
+func (b *Balancer) Handler() http.Handler { return http.HandlerFunc(b.handle) }
 
-// Admin answers operators: /metrics, /livez, /readyz, /status, /debug/pprof/. It asks
-// nobody who they are.
-func (b *Balancer) Admin() http.Handler { return http.NotFoundHandler() }
+// begin starts what watches the upstreams, and waits for what the first probes say, for
+// a moment.
+func (b *Balancer) begin(ctx context.Context) {
+	b.running.Store(&ctx)
+	if b.cfg.Source != nil {
+		b.tasks.Go(func() { b.follow(ctx) })
+	} else {
+		b.set(ctx, b.cfg.Upstreams)
+	}
+	b.tasks.Go(func() { b.monitor(ctx) })
 
-// Status tells what is known now.
-func (b *Balancer) Status() Status { return Status{Policy: b.cfg.Policy, Version: b.cfg.Version} }
-
-// ListenError is an address that cannot be listened on.
-type ListenError struct {
-	Address string
-	Err     error
-}
-
-func (e *ListenError) Error() string { return fmt.Sprintf("listen on %s: %v", e.Address, e.Err) }
-
-// Unwrap is the cause.
-func (e *ListenError) Unwrap() error { return e.Err }
-
-// Listen opens the addresses of Config.Listen, which a process before may still have.
-// Run does it if it was not done; an error is a *ListenError.
-func (b *Balancer) Listen(ctx context.Context) error {
-	var config net.ListenConfig
-	for _, l := range b.cfg.Listen {
-		opened, err := config.Listen(ctx, "tcp", l.Address)
-		if err != nil {
-			return &ListenError{l.Address, err}
+	wait, cancel := context.WithTimeout(ctx, firstProbes)
+	defer cancel()
+	select {
+	case <-b.list:
+	case <-wait.Done():
+	}
+	for _, m := range b.roster.Load().all {
+		select {
+		case <-m.asked:
+		case <-wait.Done():
 		}
-		b.listeners = append(b.listeners, opened)
 	}
-	return nil
 }
 
-// Addrs are the addresses that Listen has opened, in the order of Config.Listen.
-func (b *Balancer) Addrs() (list []net.Addr) {
-	for _, l := range b.listeners {
-		list = append(list, l.Addr())
+// firstProbes is how long the start waits to know the upstreams.
+const firstProbes = time.Second
+
+// end stops what begin started. Requests have been finished, or are cut off.
+func (b *Balancer) end() {
+	b.tasks.Wait()
+	b.mu.Lock()
+	members := append(append([]*member(nil), b.members...), b.leaving...)
+	b.mu.Unlock()
+	for _, m := range members {
+		m.cancel()
+		m.closePool()
 	}
-	return list
 }
 
-// Run serves until ctx ends, then stops in order: unready, new connections told to
-// close after one answer, streams ended with a hint when to come back, requests under
-// way finished.
-func (b *Balancer) Run(ctx context.Context) error {
-	s := &http.Server{Handler: b.Handler()}
-	for _, l := range b.listeners {
-		go s.Serve(l)
+// ready tells why no requests should come here; "" if they should.
+func (b *Balancer) ready() string {
+	switch {
+	case b.draining.Load():
+		return "the load balancer is stopping"
+	case b.running.Load() == nil:
+		return "the load balancer is starting"
+	case len(b.roster.Load().usable) == 0:
+		return "no upstream is up"
 	}
-	<-ctx.Done()
-	return s.Close()
+	return ""
 }
-
-func defaultConns() int { return 10_000 }

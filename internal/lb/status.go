@@ -44,3 +44,47 @@ type UpstreamStatus struct {
 
 // JSON is the status as /status shows it.
 func (s Status) JSON() ([]byte, error) { return json.MarshalIndent(s, "", "  ") }
+
+// Status tells what is known now.
+func (b *Balancer) Status() Status {
+	now := time.Now()
+	s := Status{
+		Version: b.cfg.Version, Policy: b.cfg.Policy, Reason: b.ready(),
+		Connections: b.clients.count(), InFlight: int(b.inflight.Load()), Queued: int(b.queue.length.Load()),
+		Retries: uint64(b.retries.Load()), Hedges: uint64(b.hedges.Load()), Shed: uint64(b.shed.Load()),
+		Upstreams: []UpstreamStatus{},
+	}
+	s.Ready = s.Reason == ""
+	for _, m := range b.roster.Load().all {
+		s.Upstreams = append(s.Upstreams, m.status(now))
+	}
+	return s
+}
+
+func (m *member) status(now time.Time) UpstreamStatus {
+	told := m.upstream()
+	state, reason, since := m.state()
+	by, n := merged(&m.times)
+	errors, _ := m.health.errors()
+	u := UpstreamStatus{
+		ID: told.id(), Name: told.name(), Address: told.Address,
+		State: state.String(), Reason: reason, Since: since,
+		InFlight: int(m.inflight.Load()), Limit: int(m.limit.limit.Load()), Rate: float64(m.rate.Load()),
+		P50: quantile(&by, n, 0.5).Seconds(), P99: quantile(&by, n, 0.99).Seconds(), Errors: errors,
+		Requests: m.requests.Load(), Failed: m.failed.Load(), Dials: m.dials.Load(),
+		Ramp: m.ramp(now), Load: m.load.value(now),
+	}
+	switch {
+	case told.Draining:
+		u.State, u.Reason = "draining", "it is being taken out: what is under way is finished"
+	case state == stateUp && m.health.suspect.Load():
+		u.Reason = "silent, and being asked whether it is there"
+	case state == stateUp && u.Ramp < 1:
+		u.State, u.Reason = "ramping", "it has just come, and gets more from moment to moment"
+	case state == stateEjected:
+		u.Ejected = &since
+	case state == stateNew:
+		u.Reason = "not asked yet"
+	}
+	return u
+}

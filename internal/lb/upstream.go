@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"time"
 )
 
 // Upstream is one web server behind the balancer, as a list or a Source tells of it.
@@ -21,6 +22,9 @@ type Upstream struct {
 	TLS  *tls.Config
 	// Draining takes no new requests; those under way are finished.
 	Draining bool
+	// Since is when it began to serve: what has just begun gets its full share only
+	// after a while. Zero: when the balancer sees it ready first.
+	Since time.Time
 	// Load is how busy it last said it was, from 0 to 1. The header X-Pando-Load of
 	// its answers is newer, where there is one.
 	Load float64

@@ -14,12 +14,16 @@ import (
 type Registry interface {
 	// Join writes the member's row, in place of one of the same id.
 	Join(ctx context.Context, m Member) error
-	// Beat raises the beat of the member's row; false if there is no such row
-	// with m's boot any more.
+	// Beat raises the beat of the member's row, and writes its load down; false if
+	// there is no such row with m's boot any more.
 	Beat(ctx context.Context, m Member) (bool, error)
 	// Leave removes the member's row, if it is still that of its boot; where m has a
 	// beat, only if the row still has that.
 	Leave(ctx context.Context, m Member) error
+	// Drain marks the row of that id, or takes the mark off; false if there is none.
+	// Members read it with the other rows, so it reaches load balancers and the server
+	// itself, whoever it was marked by.
+	Drain(ctx context.Context, id string, yes bool) (bool, error)
 	// Members are all rows. Whether one is alive is for the caller to find out by
 	// watching its beat with a clock of his own.
 	Members(ctx context.Context) ([]Member, error)
@@ -47,6 +51,9 @@ type Member struct {
 	Version string // of Pando
 	Format  int    // the highest version of the members' protocol that it speaks
 	Beat    uint64
+
+	Draining bool    // it is to get no new requests
+	Load     float64 // how much it had to do at its last beat, from 0 to 1
 }
 
 // Tailer is the row of the one who reads the log for all.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
 // Behind serves the requests that load balancers of our own bring. That they are ours
@@ -16,7 +17,12 @@ import (
 // Each answer carries X-Pando-Load.
 func (h *Handler) Behind() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["X-Pando-Load"] = h.load.header()
+		header := w.Header()
+		header["X-Pando-Load"] = h.load.header()
+		if h.draining.Load() {
+			header["Connection"] = headerClose // so nothing is sent when the connection ends
+		}
+		h.behind.note(r.URL.Path)
 		if ip := forwardedIP(r.Header["X-Forwarded-For"], false); ip != "" {
 			r.RemoteAddr = net.JoinHostPort(ip, "0")
 		}
@@ -25,6 +31,32 @@ func (h *Handler) Behind() http.Handler {
 		}
 		h.answer(w, r)
 	})
+}
+
+var headerClose = []string{"close"}
+
+// visits are when load balancers were here.
+type visits struct {
+	any, request atomic.Int64 // nanoseconds; request: for a client
+}
+
+func (v *visits) note(path string) {
+	now := time.Now().UnixNano()
+	v.any.Store(now)
+	if path != "/readyz" && path != "/livez" {
+		v.request.Store(now)
+	}
+}
+
+// Visited is when a load balancer was last here, and when with a client's request.
+func (h *Handler) Visited() (any, request time.Time) {
+	at := func(n int64) time.Time {
+		if n == 0 {
+			return time.Time{}
+		}
+		return time.Unix(0, n)
+	}
+	return at(h.behind.any.Load()), at(h.behind.request.Load())
 }
 
 // indirect answers who comes past the load balancers, where only these are to come.

@@ -58,16 +58,21 @@ func (c *call) stream(client pando.RealtimeClient) {
 	connected, _ := json.Marshal(map[string]string{"clientId": client.ID()})
 	buf := frame.append(nil, pando.RealtimeEvent{Name: "PB_CONNECT", Data: connected})
 
+	end := c.h.streams.now()
+	over := end.over
+	var moment <-chan time.Time
 	idle, total := time.NewTimer(streamIdle), time.NewTimer(streamTotal)
 	defer idle.Stop()
 	defer total.Stop()
 	for {
 		_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
-		if _, err := c.w.Write(buf); err != nil {
-			return
-		}
-		if err := control.Flush(); err != nil {
-			return
+		if len(buf) > 0 {
+			if _, err := c.w.Write(buf); err != nil {
+				return
+			}
+			if err := control.Flush(); err != nil {
+				return
+			}
 		}
 		select {
 		case event, open := <-client.Events():
@@ -79,7 +84,12 @@ func (c *call) stream(client pando.RealtimeClient) {
 			idle.Reset(streamIdle)
 		case <-c.r.Context().Done():
 			return
-		case <-c.h.closing:
+		case <-over:
+			over, moment = nil, end.moment()
+			buf = buf[:0]
+		case <-moment:
+			_, _ = c.w.Write(appendComeBack(buf[:0])) // who has gone comes back without
+			_ = control.Flush()
 			return
 		case <-idle.C:
 			return

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -107,7 +108,34 @@ func TestStreamEnds(t *testing.T) {
 		readFrame(t, r)
 		h.CloseStreams()
 		h.CloseStreams()
+		var ms int64
+		last := readFrame(t, r)
+		if _, err := fmt.Sscanf(last, "retry:%d\n", &ms); err != nil || ms < 100 || ms >= 2000 || strings.Count(last, "\n") != 1 {
+			t.Errorf("the last frame is %q", last)
+		}
 		waitClosed(t, f)
+	})
+	t.Run("when clients are to go elsewhere", func(t *testing.T) {
+		f, h, _, r := realtimeServer(t)
+		readFrame(t, r)
+		began := time.Now()
+		h.MoveStreams(200 * time.Millisecond)
+		if last := readFrame(t, r); !strings.HasPrefix(last, "retry:") {
+			t.Errorf("the last frame is %q", last)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("after %s", took)
+		}
+		waitClosed(t, f)
+		// What begins later is not meant, until the server stops.
+		later := h.streams.now()
+		select {
+		case <-later.over:
+			t.Error("a stream that begins later ends as well")
+		default:
+		}
+		h.CloseStreams()
+		<-h.streams.now().over
 	})
 	t.Run("with the service", func(t *testing.T) {
 		f, _, _, r := realtimeServer(t)

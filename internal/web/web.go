@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -117,14 +116,14 @@ type Handler struct {
 	static  *static
 
 	draining atomic.Bool
-	closing  chan struct{} // closed: event streams end
-	close    sync.Once
+	streams  streams
+	behind   visits
 }
 
 // New makes a Handler. It fails if a route of cfg.Extra does not parse or
 // collides with another.
 func New(cfg Config) (*Handler, error) {
-	h := &Handler{cfg: cfg, log: cfg.Log, closing: make(chan struct{})}
+	h := &Handler{cfg: cfg, log: cfg.Log, streams: streams{ended: newEnding()}}
 	if h.log == nil {
 		h.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
@@ -172,6 +171,11 @@ func (h *Handler) Admin() http.Handler { return h.admin }
 // Drain makes /readyz fail from now on, so that load balancers look elsewhere.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
-// CloseStreams ends the event streams; without it they would hold a graceful
-// stop up for half an hour.
-func (h *Handler) CloseStreams() { h.close.Do(func() { close(h.closing) }) }
+// CloseStreams ends the event streams, those too that begin later; without it they
+// would hold a graceful stop up for half an hour. Each client is told to come back at
+// a time of its own.
+func (h *Handler) CloseStreams() { h.streams.end(0, true) }
+
+// MoveStreams ends those that are open now, each at some moment within that time:
+// their clients come back, and find another server.
+func (h *Handler) MoveStreams(within time.Duration) { h.streams.end(within, false) }

@@ -21,6 +21,10 @@ type Cluster struct {
 	Database string // its name
 	Members  []*Member
 	Caches   []*localcluster.Redis
+
+	bin   string
+	files string
+	o     ClusterOptions
 }
 
 // Member is one server of a cluster.
@@ -105,13 +109,11 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 	if o.Members == 0 {
 		o.Members = 3
 	}
-	files := t.TempDir()
-	for i := range o.Members {
-		m, err := c.member(ctx, t, fmt.Sprint("web", i+1), files, o)
-		if err != nil {
+	c.bin, c.files, c.o = o.Bin, t.TempDir(), o
+	for range o.Members {
+		if err := c.add(ctx, t); err != nil {
 			t.Fatal(err)
 		}
-		c.Members = append(c.Members, m)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -121,6 +123,23 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 			}
 		}
 	})
+}
+
+// Add starts one more member.
+func (c *Cluster) Add(ctx context.Context, t testing.TB) *Member {
+	t.Helper()
+	if err := c.add(ctx, t); err != nil {
+		t.Fatal(err)
+	}
+	return c.Members[len(c.Members)-1]
+}
+
+func (c *Cluster) add(ctx context.Context, t testing.TB) error {
+	m, err := c.member(ctx, t, fmt.Sprint("web", len(c.Members)+1), c.files, c.o)
+	if err == nil {
+		c.Members = append(c.Members, m)
+	}
+	return err
 }
 
 func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, o ClusterOptions) (*Member, error) {

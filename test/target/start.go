@@ -140,8 +140,8 @@ func BuildPando(ctx context.Context) (string, error) {
 type program struct {
 	name, bin string
 	in        Surroundings
-	admin     string // URL of the operators' listener, if there is one
-	superuser func(dir string) []string
+	admin     string                    // URL of the operators' listener, if there is one
+	superuser func(dir string) []string // nil: none is made
 	serve     func(dir, addr string) []string
 }
 
@@ -151,9 +151,11 @@ func (p program) command(dir, addr string) []string {
 }
 
 func launch(ctx context.Context, p program, dir string) (*Server, error) {
-	out, err := exec.CommandContext(ctx, p.bin, p.superuser(dir)...).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("target: create the superuser of %s: %w\n%s", p.name, err, out)
+	if p.superuser != nil {
+		out, err := exec.CommandContext(ctx, p.bin, p.superuser(dir)...).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("target: create the superuser of %s: %w\n%s", p.name, err, out)
+		}
 	}
 	// The port is free when it is chosen and may be taken when the server
 	// wants it, since many tests run at once.

@@ -52,7 +52,8 @@ const factsSQL = `SELECT current_setting('server_version_num'), pg_is_in_recover
 	r.rolsuper, r.rolreplication, pg_has_role(r.oid, 'pg_monitor', 'MEMBER'),
 	coalesce(has_schema_privilege(r.oid, current_schema(), 'CREATE'), false),
 	` + leftSQL + `,
-	has_database_privilege(current_database(), 'CREATE') OR EXISTS (SELECT FROM pg_publication WHERE pubname = (` + publicationSQL + `))
+	has_database_privilege(current_database(), 'CREATE') OR EXISTS (SELECT FROM pg_publication WHERE pubname = (` + publicationSQL + `)),
+	quote_ident(current_database()), CASE WHEN to_regclass('_pando_members') IS NOT NULL THEN quote_ident(current_schema()) END
 	FROM pg_roles r WHERE r.rolname = current_user`
 
 func examine(ctx context.Context, a address, opts *Options) (h doctor.Host, err error) {
@@ -77,6 +78,7 @@ func examine(ctx context.Context, a address, opts *Options) (h doctor.Host, err 
 		h.Superuser, h.Replication, h.Monitor, h.Writable = yes(9), yes(10), yes(11), yes(12)
 		h.Slots, h.Senders = int(int64(number(13))), int(int64(number(14)))
 		h.Publishes = yes(15)
+		h.Database, h.Schema = string(v[16]), string(v[17])
 		return nil
 	})
 	if err != nil {

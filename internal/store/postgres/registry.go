@@ -92,11 +92,11 @@ func (r Registry) settle(ctx context.Context) error {
 func (r Registry) Join(ctx context.Context, m registry.Member) error {
 	// Whoever is to be the only server keeps others out while it looks for members.
 	q := &query{
-		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat)
-			SELECT $1, $2, $3, $4, $5::integer, $6::bigint WHERE NOT EXISTS (SELECT FROM _pando_lease WHERE holder <> $1)
+		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat, draining, load)
+			SELECT $1, $2, $3, $4, $5::integer, $6::bigint, $7::boolean, $8::real WHERE NOT EXISTS (SELECT FROM _pando_lease WHERE holder <> $1)
 			ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, address = excluded.address, version = excluded.version,
-			format = excluded.format, beat = excluded.beat`,
-		args: texts(m.ID, m.Boot, m.Address, m.Version, number(m.Format), number(m.Beat)),
+			format = excluded.format, beat = excluded.beat, draining = excluded.draining, load = excluded.load`,
+		args: texts(m.ID, m.Boot, m.Address, m.Version, number(m.Format), number(m.Beat), strconv.FormatBool(m.Draining), loadText(m)),
 	}
 	var term uint64
 	now := &query{sql: "SELECT term FROM _pando_meta", row: func(_ *query, v [][]byte) error {
@@ -117,12 +117,23 @@ func (r Registry) Join(ctx context.Context, m registry.Member) error {
 // Beat implements registry.Registry.
 func (r Registry) Beat(ctx context.Context, m registry.Member) (bool, error) {
 	q := &query{
-		sql:  "UPDATE _pando_members SET beat = beat + 1 WHERE id = $1 AND boot = $2",
-		args: texts(m.ID, m.Boot),
+		sql:  "UPDATE _pando_members SET beat = beat + 1, load = $3::real WHERE id = $1 AND boot = $2",
+		args: texts(m.ID, m.Boot, loadText(m)),
 	}
 	err := r.aside(ctx, q)
 	return err == nil && q.rows() == 1, err
 }
+
+func loadText(m registry.Member) string { return strconv.FormatFloat(m.Load, 'f', 3, 32) }
+
+// Drain implements registry.Registry.
+func (r Registry) Drain(ctx context.Context, id string, yes bool) (bool, error) {
+	q := &query{sql: drainSQL, args: texts(id, strconv.FormatBool(yes))}
+	err := r.aside(ctx, q)
+	return err == nil && q.rows() == 1, err
+}
+
+const drainSQL = "UPDATE _pando_members SET draining = $2::boolean WHERE id = $1"
 
 // Leave implements registry.Registry.
 func (r Registry) Leave(ctx context.Context, m registry.Member) error {
@@ -143,16 +154,18 @@ func (r Registry) Members(ctx context.Context) ([]registry.Member, error) {
 	return list, err
 }
 
-const membersSQL = "SELECT id, boot, address, version, format, beat FROM _pando_members"
+const membersSQL = "SELECT id, boot, address, version, format, beat, draining, load FROM _pando_members"
 
 func memberRow(list *[]registry.Member) func(*query, [][]byte) error {
 	return func(_ *query, v [][]byte) error {
 		format, err := strconv.Atoi(string(v[4]))
 		beat, err2 := strconv.ParseUint(string(v[5]), 10, 64)
+		load, err3 := strconv.ParseFloat(string(v[7]), 32)
 		*list = append(*list, registry.Member{
 			ID: string(v[0]), Boot: string(v[1]), Address: string(v[2]), Version: string(v[3]), Format: format, Beat: beat,
+			Draining: string(v[6]) == "t", Load: load,
 		})
-		return errors.Join(err, err2)
+		return errors.Join(err, err2, err3)
 	}
 }
 

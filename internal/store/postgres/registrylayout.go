@@ -21,11 +21,15 @@ var registryLayout = []string{
 		key text COLLATE "C" PRIMARY KEY, value bytea NOT NULL, changed timestamptz NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS _pando_certificate_locks (
 		name text COLLATE "C" PRIMARY KEY, holder text NOT NULL, until timestamptz NOT NULL)`,
+	// For load balancers; servers of before these do not write them.
+	`ALTER TABLE _pando_members ADD COLUMN IF NOT EXISTS draining boolean NOT NULL DEFAULT false,
+		ADD COLUMN IF NOT EXISTS load real NOT NULL DEFAULT 0`,
 }
 
-// hasRegistry tells whether they are there.
+// hasRegistry tells whether they are there, and the columns.
 func hasRegistry(ctx context.Context, c *conn) (bool, error) {
-	n, err := c.queryInt(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace
-		AND relkind = 'r' AND relname IN ('_pando_members', '_pando_tailer', '_pando_cluster', '_pando_certificates', '_pando_certificate_locks')`)
+	n, err := c.queryInt(ctx, `SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+		AND relkind = 'r' AND relname IN ('_pando_members', '_pando_tailer', '_pando_cluster', '_pando_certificates', '_pando_certificate_locks'))
+		+ (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('_pando_members') AND attname = 'load' AND NOT attisdropped)`)
 	return n == int64(len(registryLayout)), err
 }

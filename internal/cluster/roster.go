@@ -1,0 +1,143 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Roster is who is a member, for load balancers.
+type Roster struct {
+	// Version is another one whenever somebody came, went, moved, was marked or
+	// unmarked; no other process makes the same.
+	Version string
+	// Age is how long ago the database said so; below 0: it has not, yet.
+	Age     time.Duration
+	Members []Member
+}
+
+// roster is what this server knows of the rows of members, and who waits for changes.
+type roster struct {
+	mu      sync.Mutex
+	list    []Member
+	version uint64
+	at      int64         // when the list was asked for; 0: never
+	changed chan struct{} // closed and made anew with each version
+
+	waiting atomic.Int64
+	asked   chan struct{} // somebody has begun to wait
+	leaving atomic.Bool   // this server goes: it is marked, whatever the database says
+}
+
+// Roster waits until there is another one than since, or ctx ends.
+func (n *Node) Roster(ctx context.Context, since string) Roster {
+	r := &n.roster
+	r.waiting.Add(1)
+	defer r.waiting.Add(-1)
+	select {
+	case r.asked <- struct{}{}:
+	default:
+	}
+	for {
+		now, changed := n.rosterNow()
+		if now.Version != since && now.Age >= 0 {
+			return now
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return now
+		}
+	}
+}
+
+func (n *Node) rosterNow() (Roster, <-chan struct{}) {
+	r := &n.roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := Roster{Version: fmt.Sprintf("%s.%d", n.cfg.Self.Boot, r.version), Age: -1, Members: slices.Clone(r.list)}
+	if r.at != 0 {
+		now.Age = time.Duration(n.now() - r.at)
+	}
+	return now, r.changed
+}
+
+// called takes what the database has said since then of who is a member.
+func (n *Node) called(all []Member, since int64) {
+	r := &n.roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if since >= r.at { // else something newer is known
+		r.at = since
+		n.tell(slices.Clone(all))
+	}
+}
+
+// tell takes a list, and wakes who waits if that says something new. The mutex is
+// held.
+func (n *Node) tell(list []Member) {
+	r := &n.roster
+	for i := range list {
+		if list[i].ID == n.cfg.Self.ID && r.leaving.Load() {
+			list[i].Draining = true
+		}
+	}
+	same := slices.EqualFunc(r.list, list, func(a, b Member) bool {
+		a.Beat, a.Load = b.Beat, b.Load
+		return a == b
+	})
+	r.list = list
+	if !same {
+		r.version++
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
+}
+
+// lookOut reads the rows more often than they are renewed, while somebody waits for
+// changes: a server that joins is to be found within a second.
+func (n *Node) lookOut(ctx context.Context) {
+	for {
+		select {
+		case <-n.roster.asked:
+		case <-ctx.Done():
+			return
+		}
+		for n.roster.waiting.Load() > 0 {
+			_, _ = n.askMembers(ctx) // or at the next look
+			if !n.pause(ctx, n.cfg.Look) {
+				return
+			}
+		}
+	}
+}
+
+// Leave marks this server's row, since it is about to go: it is to get no new
+// requests. Those who wait for changes are told at once, whether or not the database
+// can be.
+func (n *Node) Leave(ctx context.Context) error {
+	r := &n.roster
+	r.mu.Lock()
+	r.leaving.Store(true)
+	n.tell(slices.Clone(r.list))
+	r.mu.Unlock()
+	limit, cancel := n.ask(ctx)
+	defer cancel()
+	_, err := n.cfg.Registry.Drain(limit, n.cfg.Self.ID, true)
+	return err
+}
+
+// Draining tells whether this server's row is marked.
+func (n *Node) Draining() bool {
+	if n.roster.leaving.Load() {
+		return true
+	}
+	r := &n.roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.list, func(m Member) bool { return m.ID == n.cfg.Self.ID })
+	return i >= 0 && r.list[i].Draining && r.list[i].Boot == n.cfg.Self.Boot
+}

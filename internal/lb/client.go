@@ -1,0 +1,134 @@
+package lb
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// errSlow is a body that comes too slowly.
+var errSlow = errors.New("the body comes too slowly")
+
+// slowest is what a body must bring on average once it has had its time, in bytes a
+// second: less is nobody's upload.
+const slowest = 100
+
+// handle answers one request of a client.
+func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+		b.refuse(w, http.StatusMethodNotAllowed, "The method is not allowed here.", nil)
+		return
+	case !b.clients.request(r.RemoteAddr, time.Now()):
+		b.refuse(w, http.StatusTooManyRequests, "Too many requests from this address, please try again.", nil)
+		return
+	}
+	b.inflight.Add(1)
+	defer b.inflight.Add(-1)
+	rc := http.NewResponseController(w)
+	out := &clientWriter{ResponseWriter: w, rc: rc, patience: b.cfg.Limits.BodyTimeout, h2: r.ProtoMajor == 2,
+		upgrade: r.ProtoMajor == 1 && r.Header["Upgrade"] != nil}
+	defer out.touch(true)
+	if b.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		// An answer may begin before the body has ended.
+		_ = rc.EnableFullDuplex() // HTTP/2 needs no leave
+		r.Body = &clientBody{ReadCloser: r.Body, rc: rc, patience: b.cfg.Limits.BodyTimeout}
+	}
+	b.proxy.ServeHTTP(out, r)
+}
+
+// clientWriter gives up on a client that takes nothing for too long.
+type clientWriter struct {
+	http.ResponseWriter
+	rc       *http.ResponseController
+	patience time.Duration
+	h2       bool
+	upgrade  bool // asked for by an HTTP/1 client
+	until    time.Time
+}
+
+// Unwrap lets ResponseController reach the rest.
+func (w *clientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// touch moves the deadline on. Where it is near enough it is left as it is.
+func (w *clientWriter) touch(always bool) {
+	if w.patience <= 0 {
+		return
+	}
+	now := time.Now()
+	if always || w.until.Sub(now) < w.patience*3/4 {
+		w.until = now.Add(w.patience)
+		_ = w.rc.SetWriteDeadline(w.until) // one that cannot have a deadline has none
+	}
+}
+
+// rest takes the deadline of an HTTP/2 stream away: it would end the stream even if
+// there is nothing to write.
+func (w *clientWriter) rest() {
+	if w.h2 && w.patience > 0 {
+		w.until = time.Time{}
+		_ = w.rc.SetWriteDeadline(time.Time{})
+	}
+}
+
+func (w *clientWriter) WriteHeader(status int) {
+	w.touch(true)
+	if w.upgrade && status != http.StatusSwitchingProtocols && status >= 200 {
+		// What may follow has not been looked at: see strict.
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
+	w.rest()
+}
+
+func (w *clientWriter) Write(p []byte) (int, error) {
+	w.touch(false)
+	n, err := w.ResponseWriter.Write(p)
+	w.rest()
+	return n, err
+}
+
+// FlushError writes what is buffered.
+func (w *clientWriter) FlushError() error {
+	w.touch(false)
+	err := w.rc.Flush()
+	w.rest()
+	return err
+}
+
+// clientBody gives up on a client that sends too little for too long.
+type clientBody struct {
+	io.ReadCloser
+	rc       *http.ResponseController
+	patience time.Duration
+	begun    time.Time
+	n        int64
+}
+
+func (r *clientBody) Read(p []byte) (int, error) {
+	if r.patience <= 0 {
+		return r.ReadCloser.Read(p)
+	}
+	now := time.Now()
+	if r.begun.IsZero() {
+		r.begun = now
+	}
+	if had := now.Sub(r.begun); had > r.patience && float64(r.n) < slowest*had.Seconds() {
+		return 0, errSlow
+	}
+	_ = r.rc.SetReadDeadline(now.Add(r.patience))
+	n, err := r.ReadCloser.Read(p)
+	r.n += int64(n)
+	if err != nil {
+		var timeout interface{ Timeout() bool }
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			return n, errSlow
+		}
+		_ = r.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

@@ -1,0 +1,246 @@
+package lb
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// guard accepts connections within the limits. With TLS it makes the handshakes too, so
+// that HTTP/1 is looked at behind them as it is without.
+type guard struct {
+	net.Listener
+	b   *Balancer
+	tls *tls.Config // nil: plain
+
+	conns  chan net.Conn // after their handshake
+	failed chan error
+	ended  chan struct{}
+	once   sync.Once
+	busy   sync.WaitGroup
+}
+
+func (b *Balancer) newGuard(l net.Listener, config *tls.Config) *guard {
+	g := &guard{Listener: l, b: b}
+	if config != nil {
+		g.tls = config.Clone()
+		for _, p := range []string{"http/1.1", "h2"} {
+			if !slices.Contains(g.tls.NextProtos, p) {
+				g.tls.NextProtos = append([]string{p}, g.tls.NextProtos...)
+			}
+		}
+		g.conns, g.failed, g.ended = make(chan net.Conn), make(chan error, 1), make(chan struct{})
+		g.busy.Go(g.handshakes)
+	}
+	return g
+}
+
+// Accept gives the next connection.
+func (g *guard) Accept() (net.Conn, error) {
+	if g.tls == nil {
+		return g.accept()
+	}
+	select {
+	case nc := <-g.conns:
+		return nc, nil
+	case err := <-g.failed:
+		return nil, err
+	case <-g.ended:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close takes no more connections.
+func (g *guard) Close() error {
+	err := g.Listener.Close()
+	if g.tls != nil {
+		g.once.Do(func() { close(g.ended) })
+	}
+	return err
+}
+
+// accept refuses what is beyond the limits by closing it.
+func (g *guard) accept() (*clientConn, error) {
+	for {
+		nc, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &clientConn{Conn: nc, b: g.b, addr: addrOf(nc.RemoteAddr())}
+		if g.tls == nil {
+			c.strict = &strict{}
+		}
+		c.proxied = slices.ContainsFunc(g.b.cfg.ProxyFrom, func(p netip.Prefix) bool { return p.Contains(c.addr) })
+		if c.proxied {
+			return c, nil // counted once it is known whose it is
+		}
+		if c.enter() {
+			return c, nil
+		}
+		c.Close()
+	}
+}
+
+func (g *guard) handshakes() {
+	for {
+		c, err := g.accept()
+		if err != nil {
+			g.failed <- err
+			return
+		}
+		g.busy.Go(func() { g.handshake(c) })
+	}
+}
+
+func (g *guard) handshake(c *clientConn) {
+	ctx, cancel := context.WithTimeout(context.Background(), max(g.b.cfg.Limits.HeaderTimeout, time.Second))
+	defer cancel()
+	tc := tls.Server(c, g.tls)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return
+	}
+	var nc net.Conn = tc
+	if tc.ConnectionState().NegotiatedProtocol != "h2" {
+		nc = &tlsConn{Conn: tc, strict: &strict{}}
+	}
+	select {
+	case g.conns <- nc:
+	case <-g.ended:
+		nc.Close()
+	}
+}
+
+func addrOf(a net.Addr) netip.Addr {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// clientConn is a client's connection, which is counted until it is closed.
+type clientConn struct {
+	net.Conn
+	b       *Balancer
+	strict  *strict // nil: TLS is spoken here, and looked at behind it
+	entered atomic.Bool
+	gone    atomic.Bool
+
+	proxied bool // it begins with a PROXY header
+	once    sync.Once
+	addr    netip.Addr    // of the client
+	remote  net.Addr      // as the header says; nil: that of Conn
+	rest    *bufio.Reader // what came with the header
+	failed  error
+}
+
+// enter counts the connection, if there may be one more.
+func (c *clientConn) enter() bool {
+	if !c.b.clients.enter(c.addr) {
+		c.b.refusedConns.Add(1)
+		return false
+	}
+	c.entered.Store(true)
+	return true
+}
+
+// introduce reads the PROXY header. It is called before anything else is read, by the
+// connection's own goroutine.
+func (c *clientConn) introduce() error {
+	if !c.proxied {
+		return nil
+	}
+	c.once.Do(func() {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(max(c.b.cfg.Limits.HeaderTimeout, time.Second)))
+		r := bufio.NewReaderSize(c.Conn, 512)
+		from, err := readProxyHeader(r)
+		_ = c.Conn.SetReadDeadline(time.Time{})
+		if err != nil {
+			c.failed = errors.Join(errProxyHeader, err)
+			c.b.unproxied.Do(func() {
+				c.b.log.Warn("a connection from --proxy-from does not begin with a PROXY header and is refused; further ones are not logged",
+					"from", c.Conn.RemoteAddr().String(), "error", err)
+			})
+			return
+		}
+		if from.IsValid() {
+			c.remote, c.addr = tcpAddr(from), from.Addr().Unmap()
+		}
+		if !c.enter() {
+			c.failed = net.ErrClosed
+			return
+		}
+		if r.Buffered() > 0 {
+			c.rest = r
+		}
+	})
+	return c.failed
+}
+
+// RemoteAddr is the client's address. net/http asks for it first.
+func (c *clientConn) RemoteAddr() net.Addr {
+	if c.introduce() == nil && c.remote != nil {
+		return c.remote
+	}
+	return c.Conn.RemoteAddr()
+}
+
+func (c *clientConn) Read(p []byte) (int, error) {
+	if err := c.introduce(); err != nil {
+		return 0, err
+	}
+	if c.strict == nil {
+		return c.read(p)
+	}
+	return c.strict.read(c.read, p)
+}
+
+func (c *clientConn) read(p []byte) (int, error) {
+	if c.rest != nil {
+		n, err := c.rest.Read(p[:min(len(p), c.rest.Buffered())])
+		if c.rest.Buffered() == 0 {
+			c.rest = nil
+		}
+		return n, err
+	}
+	return c.Conn.Read(p)
+}
+
+// Close uncounts the connection.
+func (c *clientConn) Close() error {
+	if !c.gone.Swap(true) && c.entered.Load() {
+		c.b.clients.left(c.addr)
+	}
+	return c.Conn.Close()
+}
+
+// CloseWrite tells the client that nothing more comes, so that it reads what there is.
+func (c *clientConn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+// tlsConn is HTTP/1 over TLS.
+type tlsConn struct {
+	*tls.Conn
+	strict *strict
+}
+
+func (c *tlsConn) Read(p []byte) (int, error) { return c.strict.read(c.Conn.Read, p) }
+
+// connContext notes what net/http does not see of a connection.
+func connContext(ctx context.Context, nc net.Conn) context.Context {
+	if _, ok := nc.(*tlsConn); ok {
+		return context.WithValue(ctx, overTLS{}, true)
+	}
+	return ctx
+}

@@ -1,0 +1,106 @@
+package lb
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// member is an upstream as the balancer knows it: its connections, what was measured,
+// and whether it gets requests. It lives as long as its ID is told of.
+type member struct {
+	b    *Balancer
+	pool pool
+
+	told atomic.Pointer[Upstream] // as it was told of last
+
+	inflight atomic.Int64 // requests of which the answer is not over, streams excepted
+	streams  atomic.Int64 // event streams and tunnels
+	lastWord atomic.Int64 // when a byte came from it last, in Unix ns
+	load     reported
+	latency  ewma
+	times    histogram
+	limit    limiter
+	// patienceNow is how long a request may wait for a place, in ns.
+	patienceNow atomic.Int64
+
+	requests, failed, dials, retried atomic.Uint64
+	codes                            [6]atomic.Uint64 // by hundreds of the status; 0: none
+
+	rate     atomic.Uint64 // answers a second, of the last period
+	pathless sync.Once     // it was said that it has no page to probe
+
+	health  health
+	removed atomic.Bool // no longer told of
+	cancel  func()      // ends its probes
+	probed  sync.Once
+	asked   chan struct{} // closed after the first probe
+}
+
+func newMember(b *Balancer, u Upstream, now time.Time) *member {
+	m := &member{b: b, asked: make(chan struct{})}
+	m.pool.active = map[*upconn]struct{}{}
+	m.told.Store(&u)
+	m.health.state, m.health.since = stateNew, now
+	m.limit.init()
+	if u.Load > 0 {
+		m.load.set(u.Load, now)
+	}
+	return m
+}
+
+func (m *member) upstream() *Upstream { return m.told.Load() }
+func (m *member) name() string        { return m.upstream().name() }
+
+// spoke notes that a byte has come.
+func (m *member) spoke(now time.Time) { m.lastWord.Store(now.UnixNano()) }
+
+// score is how much a request would have to wait here, in arbitrary units: the less
+// the better.
+func (m *member) score(now time.Time, typical float64) float64 {
+	s := float64(m.inflight.Load()+1) * m.latency.value(now, typical)
+	return s / max(0.05, 1-m.load.value(now))
+}
+
+// reported is the load that an upstream told of, which fades.
+type reported struct {
+	mu    sync.Mutex
+	share float64
+	at    time.Time
+}
+
+// loadFor is how long a reported load is believed.
+const loadFor = 10 * time.Second
+
+// HeaderLoad is the header by which an upstream tells how busy it is, from 0 to 1. It
+// is meant for the balancer and taken out of the answer.
+const HeaderLoad = "X-Pando-Load"
+
+func (l *reported) set(share float64, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.share, l.at = min(max(share, 0), 1), at
+}
+
+func (l *reported) value(now time.Time) float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at.IsZero() || now.Sub(l.at) > loadFor {
+		return 0
+	}
+	return l.share
+}
+
+// take reads the load from an answer's header, and takes it out.
+func (l *reported) take(h http.Header, now time.Time) {
+	v := h[HeaderLoad]
+	if v == nil {
+		return
+	}
+	delete(h, HeaderLoad)
+	if share, err := strconv.ParseFloat(v[0], 64); err == nil && share >= 0 {
+		l.set(share, now)
+	}
+}

@@ -1,0 +1,83 @@
+package lb
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strings"
+)
+
+// newProxy makes the reverse proxy: it takes out hop-by-hop headers both ways, passes
+// upgrades, trailers and informational answers, and flushes what streams.
+func (b *Balancer) newProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:      rewrite,
+		Transport:    b,
+		BufferPool:   copyBuffers,
+		ErrorHandler: b.answerError,
+		ErrorLog:     debugLog(b.log),
+	}
+}
+
+func rewrite(p *httputil.ProxyRequest) {
+	p.Out.URL.Scheme, p.Out.URL.Host = "http", p.In.Host
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it is: what to make of it is the server's to say
+	p.Out.Trailer = p.In.Trailer           // which fills up as the body is read
+	if strings.EqualFold(p.Out.Header.Get("Upgrade"), "h2c") {
+		// Behind it requests would pass that nobody here has seen.
+		p.Out.Header.Del("Upgrade")
+		p.Out.Header.Del("Connection")
+		p.Out.Header.Del("Http2-Settings")
+	}
+	forward(p.Out.Header, p.In)
+}
+
+// forward says whom the request is from. What the client says of that itself is taken
+// out: this is the edge.
+func forward(h http.Header, in *http.Request) {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X_") || name == "Forwarded" || name == "X-Real-Ip" {
+			delete(h, name)
+		}
+	}
+	client := clientOf(in.RemoteAddr)
+	proto := "http"
+	if in.TLS != nil || in.Context().Value(overTLS{}) != nil {
+		proto = "https"
+	}
+	h["X-Forwarded-For"] = []string{client}
+	h["X-Forwarded-Proto"] = []string{proto}
+	h["X-Forwarded-Host"] = []string{in.Host}
+	node := client
+	if strings.Contains(client, ":") {
+		node = `"[` + client + `]"`
+	}
+	h["Forwarded"] = []string{"for=" + node + ";host=" + quoted(in.Host) + ";proto=" + proto}
+}
+
+// overTLS marks the context of connections that are TLS where net/http does not see it.
+type overTLS struct{}
+
+// clientOf is the address of RemoteAddr, without port and zone.
+func clientOf(remote string) string {
+	if ap, err := netip.ParseAddrPort(remote); err == nil {
+		return ap.Addr().Unmap().WithZone("").String()
+	}
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return "unknown"
+	}
+	return host
+}
+
+// quoted is a value of Forwarded: in quotes unless it is a token.
+func quoted(s string) string {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+			return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+		}
+	}
+	return s
+}

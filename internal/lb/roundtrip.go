@@ -1,0 +1,277 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Why there is no answer of an upstream.
+var (
+	errShed       = errors.New("every upstream has as much to do as it can")
+	errNoUpstream = errors.New("no upstream can be reached")
+	errUnknown    = errors.New("the upstream has the request and does not answer: whether it was carried out is not known")
+)
+
+// call is one request of a client.
+type call struct {
+	b          *Balancer
+	msg        message
+	class      class
+	idempotent bool // may be sent again: GET, HEAD, OPTIONS, without a body
+	tried      []*member
+	anew       bool // those tried may be tried again
+}
+
+// RoundTrip sends a request to an upstream, and again to another one where that is
+// harmless. It is the transport of the reverse proxy.
+func (b *Balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.budget.earn()
+	cl := &call{b: b, class: classOf(r)}
+	if err := cl.prepare(r); err != nil {
+		return nil, err
+	}
+	if cl.idempotent {
+		return cl.hedged()
+	}
+	resp, f := cl.attempts(nil)
+	return resp, asError(f)
+}
+
+func asError(f *failure) error {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
+// prepare writes the header, and reads a small body.
+func (cl *call) prepare(r *http.Request) (err error) {
+	cl.msg.r = r
+	if cl.msg.head, err = appendHead(make([]byte, 0, 1024), r); err != nil {
+		return &failure{err: err, body: true}
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodOptions:
+			cl.idempotent = r.Header.Get("Upgrade") == ""
+		}
+		return nil
+	}
+	cl.msg.await = r.Header.Get("Expect") != ""
+	if n := r.ContentLength; n < 0 || n > smallBody || cl.msg.await {
+		cl.msg.body = r.Body
+		return nil
+	}
+	at := len(cl.msg.head)
+	cl.msg.head = append(cl.msg.head, make([]byte, r.ContentLength)...)
+	if _, err := io.ReadFull(r.Body, cl.msg.head[at:]); err != nil {
+		return &failure{err: errors.Join(errClientBody, err), body: true}
+	}
+	return nil
+}
+
+// attempts sends the message until it is answered, or must not be sent again. started
+// is told of each connection that is used.
+func (cl *call) attempts(started func(*upconn) bool) (*http.Response, *failure) {
+	var last *failure
+	for n := 0; ; n++ {
+		m, f := cl.place()
+		if last != nil && last.reused && f != nil && !cl.anew {
+			// There is no other, and it may just have closed what was idle.
+			cl.anew, cl.tried = true, nil
+			m, f = cl.place()
+		}
+		if f != nil {
+			if last != nil && errors.Is(f.err, errNoUpstream) {
+				return nil, last
+			}
+			return nil, f
+		}
+		cl.tried = append(cl.tried, m)
+		if n > 0 {
+			m.retried.Add(1)
+		}
+		resp, f := cl.attempt(m, started)
+		if f == nil {
+			return resp, nil
+		}
+		if !cl.again(m, f) {
+			if f.sent && !cl.idempotent && !f.body {
+				f.err = errors.Join(errUnknown, f.err)
+			}
+			return nil, f
+		}
+		last = f
+	}
+}
+
+// again decides whether the message is sent once more after a failure at m.
+func (cl *call) again(m *member, f *failure) bool {
+	ctx := cl.msg.r.Context()
+	if ctx.Err() != nil || f.body || f.sent && !cl.idempotent || errors.Is(f.err, errLost) {
+		return false
+	}
+	if !cl.b.budget.spend() {
+		return false
+	}
+	cl.b.retries.Add(1)
+	return true
+}
+
+// place finds an upstream with a place for the request, waiting for one if need be.
+func (cl *call) place() (*member, *failure) {
+	b, ctx := cl.b, cl.msg.r.Context()
+	var until time.Time
+	for {
+		now := time.Now()
+		// Whoever comes while others wait, waits behind them.
+		if until.IsZero() && cl.class != always && b.queue.length.Load() > 0 && len(cl.tried) == 0 {
+			until = now.Add(b.patience())
+		} else {
+			m, full := b.pick(cl.tried, cl.class, now)
+			if m != nil {
+				return m, nil
+			}
+			if !full {
+				return nil, &failure{err: errNoUpstream}
+			}
+			if until.IsZero() {
+				until = now.Add(b.patience())
+			}
+		}
+		if !b.queue.wait(ctx, cl.class, until.Sub(now)) {
+			if ctx.Err() != nil {
+				return nil, &failure{err: context.Cause(ctx)}
+			}
+			b.shed.Add(1)
+			return nil, &failure{err: errShed}
+		}
+	}
+}
+
+// patience is how long a request may wait for a place.
+func (b *Balancer) patience() time.Duration {
+	longest := 5 * time.Millisecond
+	for _, c := range b.roster.Load().usable {
+		longest = max(longest, time.Duration(c.m.patienceNow.Load()))
+	}
+	return min(longest, b.cfg.Limits.QueueTimeout)
+}
+
+// attempt sends the message to m, where a place is taken already.
+func (cl *call) attempt(m *member, started func(*upconn) bool) (*http.Response, *failure) {
+	b, ctx := cl.b, cl.msg.r.Context()
+	m.requests.Add(1)
+	m.inflight.Add(1)
+	begun := time.Now()
+	var placed sync.Once
+	leave := func() {
+		placed.Do(func() {
+			m.limit.release()
+			b.queue.wake()
+		})
+	}
+	seat := &seat{m: m}
+
+	c, err := m.get(ctx, !cl.idempotent)
+	if err != nil {
+		leave()
+		seat.leave()
+		if ctx.Err() != nil {
+			return nil, &failure{err: context.Cause(ctx)}
+		}
+		m.failed.Add(1)
+		m.codes[0].Add(1)
+		m.health.struck()
+		b.recheck(m)
+		return nil, &failure{err: err}
+	}
+	c.watch(ctx)
+	if started != nil && !started(c) {
+		c.abort(errLost)
+	}
+	resp, f := c.exchange(&cl.msg, seat.leave)
+	leave()
+	if f != nil {
+		seat.leave()
+		cl.blame(m, f, time.Since(begun))
+		return nil, f
+	}
+	now := time.Now()
+	took := now.Sub(begun)
+	m.codes[min(resp.StatusCode/100, 5)].Add(1)
+	m.load.take(resp.Header, now)
+	if streams(resp) {
+		seat.stream()
+		b.endable(resp, c)
+	}
+	switch resp.StatusCode {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		m.failed.Add(1)
+		m.health.erred() // and its time says nothing: failing is quick
+	default:
+		m.health.succeeded()
+		m.latency.add(took, now)
+		m.times.add(took)
+		m.limit.took(took)
+	}
+	return resp, nil
+}
+
+// seat is a request's part in what its upstream is counted to work on.
+type seat struct {
+	m  *member
+	at atomic.Int32 // in flight, a stream, left
+}
+
+// stream counts it as a stream from now on.
+func (s *seat) stream() {
+	if s.at.CompareAndSwap(0, 1) {
+		s.m.inflight.Add(-1)
+		s.m.streams.Add(1)
+	}
+}
+
+func (s *seat) leave() {
+	switch s.at.Swap(2) {
+	case 0:
+		s.m.inflight.Add(-1)
+	case 1:
+		s.m.streams.Add(-1)
+	}
+}
+
+// blame counts a failure, if it is the upstream's.
+func (cl *call) blame(m *member, f *failure, took time.Duration) {
+	if errors.Is(f.err, errLost) {
+		m.latency.add(took, time.Now()) // it took as long at least
+	}
+	if f.body || cl.msg.r.Context().Err() != nil || errors.Is(f.err, errLost) {
+		return
+	}
+	m.failed.Add(1)
+	m.codes[0].Add(1)
+	if !f.reused || errors.Is(f.err, errSilent) || errors.Is(f.err, errLate) {
+		m.health.struck()
+	}
+	if !errors.Is(f.err, errSilent) {
+		cl.b.recheck(m)
+	}
+}
+
+// streams tells whether an answer goes on for as long as somebody listens: it is no
+// measure of how busy the upstream is.
+func streams(resp *http.Response) bool {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return true
+	}
+	t := resp.Header.Get("Content-Type")
+	return len(t) >= len(eventStream) && t[:len(eventStream)] == eventStream
+}
+
+const eventStream = "text/event-stream"

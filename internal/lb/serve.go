@@ -1,0 +1,167 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// ListenError is an address that cannot be listened on.
+type ListenError struct {
+	Address string
+	Err     error
+}
+
+func (e *ListenError) Error() string { return fmt.Sprintf("listen on %s: %v", e.Address, e.Err) }
+
+// Unwrap is the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// Server is an http.Server for h with the balancer's limits.
+func (b *Balancer) Server(h http.Handler) *http.Server {
+	l := b.cfg.Limits
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: max(l.HeaderTimeout, 0),
+		IdleTimeout:       max(l.IdleTimeout, 0),
+		MaxHeaderBytes:    l.HeaderBytes,
+		ErrorLog:          debugLog(b.log),
+		ConnContext:       connContext,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 250,
+			SendPingTimeout:      time.Minute,
+			WriteByteTimeout:     max(l.BodyTimeout, 0),
+		},
+	}
+}
+
+func debugLog(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }
+
+// Run serves until ctx ends, then stops in order: unready, each new connection closed
+// after one answer, streams ended with a hint when to come back, requests under way
+// finished. An address that cannot be listened on is a *ListenError.
+func (b *Balancer) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer b.sayBye()
+	defer b.end()
+	defer cancel()
+	b.begin(work)
+
+	var doors []*door
+	defer func() {
+		for _, d := range doors {
+			d.close()
+		}
+	}()
+	failed := make(chan error, len(b.cfg.Listen))
+	for _, l := range b.cfg.Listen {
+		d, err := b.open(ctx, work, l)
+		if err != nil {
+			return &ListenError{l.Address, err}
+		}
+		doors = append(doors, d)
+	}
+	addrs := make([]net.Addr, len(doors))
+	for i, d := range doors {
+		addrs[i] = d.socket.Addr()
+		go func() { failed <- d.serve() }()
+	}
+	if b.cfg.OnReady != nil {
+		b.cfg.OnReady(addrs)
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, b.stop(doors))
+}
+
+// stop ends the service in order.
+func (b *Balancer) stop(doors []*door) error {
+	b.log.Info("stopping", "bound", b.cfg.StopTimeout.String())
+	b.draining.Store(true)
+	for _, d := range doors {
+		d.divert()
+	}
+	b.sayBye()
+	if b.cfg.DrainDelay > 0 {
+		time.Sleep(b.cfg.DrainDelay) // whoever was on the way here is still let in
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.StopTimeout)
+	defer cancel()
+	done := make(chan error, len(doors))
+	for _, d := range doors {
+		go func() { done <- d.shutdown(ctx) }()
+	}
+	var cut bool
+	for range doors {
+		cut = <-done != nil || cut
+	}
+	if cut {
+		return fmt.Errorf("stop: requests were still under way after %s and were cut off", b.cfg.StopTimeout)
+	}
+	return nil
+}
+
+// door is one address that is served.
+type door struct {
+	socket net.Listener // as the system has it
+	guard  *guard       // what the server accepts from
+	plain  *http.Server // HTTP/2 as well, on connections that speak it
+	cancel func()
+}
+
+func (b *Balancer) open(ctx, work context.Context, l Listen) (*door, error) {
+	config := net.ListenConfig{Control: reusePort, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute}}
+	socket, err := config.Listen(ctx, "tcp", l.Address)
+	if err != nil {
+		return nil, err
+	}
+	h := l.Handler
+	if h == nil {
+		h = b.Handler()
+	}
+	d := &door{socket: socket, guard: b.newGuard(socket, l.TLS), plain: b.Server(h)}
+	base, cancel := context.WithCancel(work)
+	d.cancel = cancel
+	d.plain.BaseContext = func(net.Listener) context.Context { return base }
+	return d, nil
+}
+
+func (d *door) serve() error {
+	if d.guard.tls != nil {
+		d.plain.TLSConfig = d.guard.tls // by which net/http knows of HTTP/2
+	}
+	err := d.plain.Serve(d.guard)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve on %s: %w", d.socket.Addr(), err)
+}
+
+// divert lets the system give new connections to another process that listens on the
+// same address, if there is one.
+func (d *door) divert() { divert(d.socket) }
+
+// shutdown takes no more connections, and closes each once its request is answered.
+func (d *door) shutdown(ctx context.Context) error {
+	err := d.plain.Shutdown(ctx)
+	d.cancel() // tunnels end here
+	if err != nil {
+		d.plain.Close()
+	}
+	return err
+}
+
+func (d *door) close() {
+	d.cancel()
+	d.plain.Close()
+	d.guard.Close()
+	d.guard.busy.Wait()
+}

@@ -1,0 +1,60 @@
+package lb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+)
+
+var errFarewell = errors.New("the load balancer is stopping")
+
+// Bounds of when a client is told to come back, in milliseconds: not all at once.
+const comeBackFrom, comeBackTo = 200, 3000
+
+// endable makes an event stream end when the balancer stops: between two events, with a
+// hint when to come back.
+func (b *Balancer) endable(resp *http.Response, c *upconn) {
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), eventStream) || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength >= 0 {
+		return
+	}
+	s := &stream{ReadCloser: resp.Body, at: []byte("\n\n")}
+	s.stop = context.AfterFunc(b.farewell, func() { c.abort(errFarewell) })
+	resp.Body = s
+}
+
+// stream is the body of an event stream.
+type stream struct {
+	io.ReadCloser
+	stop func() bool
+	at   []byte // the last bytes passed on
+	hint *strings.Reader
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if s.hint != nil {
+		return s.hint.Read(p)
+	}
+	n, err := s.ReadCloser.Read(p)
+	if n > 0 {
+		s.at = append(s.at, p[max(0, n-2):n]...)
+		s.at = append(s.at[:0], s.at[max(0, len(s.at)-2):]...)
+	}
+	if !errors.Is(err, errFarewell) {
+		return n, err
+	}
+	if !bytes.Equal(s.at, []byte("\n\n")) {
+		return n, io.EOF // half an event is dropped by the client
+	}
+	s.hint = strings.NewReader(fmt.Sprintf("retry: %d\n\n", comeBackFrom+rand.IntN(comeBackTo-comeBackFrom)))
+	return n, nil
+}
+
+func (s *stream) Close() error {
+	s.stop()
+	return s.ReadCloser.Close()
+}

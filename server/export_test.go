@@ -1,0 +1,10 @@
+package server
+
+import (
+	"log/slog"
+
+	"github.com/pandobase/pando/internal/lb"
+)
+
+// SourceOf is where a balancer with this configuration finds its upstreams.
+func SourceOf(cfg BalancerConfig, log *slog.Logger) (lb.Source, error) { return cfg.source(log) }
