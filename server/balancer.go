@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/certs"
+	"github.com/pandobase/pando/internal/cluster"
 	"github.com/pandobase/pando/internal/lb"
 	"github.com/pandobase/pando/internal/web"
 )
@@ -67,7 +69,10 @@ type Balancer struct {
 	cfg   BalancerConfig
 	log   *slog.Logger
 	lb    *lb.Balancer
-	certs *certs.Certificates // nil: HTTPS is not spoken
+	certs *certs.Certificates    // nil: HTTPS is not spoken
+	aside *cluster.Aside         // nil: it knows no cluster
+	id    string                 // of this process
+	at    atomic.Pointer[string] // where it serves; nil until it does
 	began time.Time
 	ready func([]net.Addr) // set by Run
 }
@@ -91,6 +96,9 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 			return nil, err
 		}
 		c.Registry.MustRegister(certificateMetrics{b.certs.Status})
+	}
+	if err := b.useAside(); err != nil {
+		return nil, err
 	}
 	c.OnReady = func(addrs []net.Addr) { b.ready(addrs) }
 	b.lb, err = lb.New(c)
@@ -174,7 +182,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 		if beyondLoopback(admin.Addr()) {
 			b.log.Warn("the admin listener asks nobody who they are and can be reached from other machines", "address", admin.Addr().String())
 		}
-		s := web.NewServer(b.lb.Admin(), b.log)
+		s := web.NewServer(b.admin(), b.log)
 		s.WriteTimeout = 0 // profiles take as long as they are asked to
 		done := make(chan struct{})
 		go func() {
@@ -189,6 +197,8 @@ func (b *Balancer) Run(ctx context.Context) error {
 		for _, addr := range addrs {
 			info.URLs = append(info.URLs, hostURL(addr))
 		}
+		at := addrs[0].String()
+		b.at.Store(&at)
 		if b.certs != nil { // the authority can be let in
 			info.URLs = b.secureURLs(addrs)
 			b.certs.Start()

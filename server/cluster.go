@@ -28,6 +28,7 @@ type member struct {
 	clock *position.Clock
 	self  cluster.Member
 	door  *cluster.Door // nil: there are no others
+	aside *cluster.Aside
 	log   *slog.Logger
 	feed  *feed
 
@@ -153,6 +154,12 @@ func (m *memberConfig) close() error {
 // join takes part, and waits until this server may answer.
 func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, error) {
 	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
+	if m.secret != nil {
+		var err error
+		if j.aside, err = m.secret.Aside(cluster.Who{Role: cluster.RoleWeb, ID: m.self.ID}); err != nil {
+			return nil, err
+		}
+	}
 	j.feed = newFeed(func(e changes.Entry) { m.stream.Publish(db.Batch(context.Background(), e, m.live)) })
 	cfg := cluster.Config{
 		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots, Load: m.load,

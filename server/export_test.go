@@ -8,3 +8,6 @@ import (
 
 // SourceOf is where a balancer with this configuration finds its upstreams.
 func SourceOf(cfg BalancerConfig, log *slog.Logger) (lb.Source, error) { return cfg.source(log) }
+
+// CloseDoor makes a member unreachable for the others.
+func CloseDoor(s *Server) error { return s.door().Close() }

@@ -44,8 +44,9 @@ func (s *Server) run(ctx context.Context) error {
 		l.close()
 		return err
 	}
+	defer s.watch(ctx, handler, l.public.Addr().String())()
 	public := web.NewServer(handler, s.log)
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	go func() { failed <- serve(public, l.public) }()
 	if c := s.certs.Load(); c != nil {
 		plain := web.NewServer(c.Plain(), s.log)
@@ -58,6 +59,9 @@ func (s *Server) run(ctx context.Context) error {
 	if door := s.door(); door != nil {
 		private = web.NewServer(s.behind(handler), s.log)
 		go func() { failed <- serve(private, door.HTTP()) }()
+		aside := web.NewServer(s.asideHandler(), s.log)
+		go func() { failed <- serve(aside, door.Aside()) }()
+		defer aside.Close()
 	}
 	var admin *http.Server
 	if l.admin != nil {

@@ -17,7 +17,8 @@ import (
 // on by what it talks:
 //
 //	pando-cluster/1   members, to the cluster's node
-//	http/1.1          load balancers, to the web server
+//	http/1.1          load balancers with clients' requests, to the web server
+//	pando-aside/1     load balancers and members with questions of their own ([Aside])
 //
 // Whoever has not proven anything within [handshakeTime] is sent away.
 type Door struct {
@@ -26,9 +27,10 @@ type Door struct {
 	client   *TLS // of this process, towards members
 	log      *slog.Logger
 
-	members, http *gate
-	busy          chan struct{} // a place for each that is being looked at
-	running       sync.WaitGroup
+	members, http, aside *gate
+
+	busy    chan struct{} // a place for each that is being looked at
+	running sync.WaitGroup
 }
 
 // doorPlaces is how many are looked at, at once. More wait in the kernel's queue.
@@ -44,9 +46,11 @@ func NewDoor(l net.Listener, s *Secret, self string, log *slog.Logger) (*Door, e
 		log = slog.New(slog.DiscardHandler)
 	}
 	d := &Door{
-		listener: l, server: t.also(protocolHTTP, RoleLB).Server(), client: t, log: log,
-		members: newGate(l.Addr()), http: newGate(l.Addr()), busy: make(chan struct{}, doorPlaces),
+		listener: l, client: t, log: log,
+		members: newGate(l.Addr()), http: newGate(l.Addr()), aside: newGate(l.Addr()), busy: make(chan struct{}, doorPlaces),
 	}
+	t = t.also(protocolAside, RoleWeb, RoleLB)
+	d.server = t.also(protocolHTTP, RoleLB).Server()
 	only := t.Server()
 	d.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		if d.http.isClosed() {
@@ -62,11 +66,16 @@ func NewDoor(l net.Listener, s *Secret, self string, log *slog.Logger) (*Door, e
 // and those of members are not.
 func (d *Door) HTTP() net.Listener { return d.http }
 
+// Aside gives connections on which the cluster's processes ask about this server and
+// for this server, in HTTP. Nothing of a client's comes over them.
+func (d *Door) Aside() net.Listener { return d.aside }
+
 // Close ends it for all. Connections that were let in go on.
 func (d *Door) Close() error {
 	err := d.listener.Close()
 	_ = d.members.Close()
 	_ = d.http.Close()
+	_ = d.aside.Close()
 	d.running.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -119,8 +128,11 @@ func (d *Door) look(ctx context.Context, c net.Conn) (*gate, net.Conn) {
 		_ = c.Close()
 		return nil, nil
 	}
-	if t.ConnectionState().NegotiatedProtocol == protocolHTTP {
+	switch t.ConnectionState().NegotiatedProtocol {
+	case protocolHTTP:
 		return d.http, t
+	case protocolAside:
+		return d.aside, t
 	}
 	return d.members, t
 }
