@@ -22,6 +22,7 @@ var layers = map[string]int{
 	"deploy/patroni": 0, // what operators install, for those who run it: a text
 
 	"internal/position":     1,
+	"internal/deadline":     1,
 	"internal/topology":     1,
 	"internal/mutant":       1,
 	"internal/rule":         1,

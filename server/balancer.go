@@ -193,6 +193,9 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
+	if b.certs != nil {
+		defer b.certs.Close()
+	}
 	b.ready = func(addrs []net.Addr) {
 		for _, addr := range addrs {
 			info.URLs = append(info.URLs, hostURL(addr))

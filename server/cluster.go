@@ -132,7 +132,7 @@ func (m *memberConfig) shared() *postgres.Shared {
 	if m.secret == nil {
 		return nil
 	}
-	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: m.files}
+	return &postgres.Shared{Proof: m.secret.Proof, Proves: m.secret.Proves, Files: m.files, Address: m.self.Address}
 }
 
 // sharedSecret is that of the cluster, nil if there are no others.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/cluster"
+	"github.com/pandobase/pando/internal/deadline"
 	"github.com/pandobase/pando/internal/web"
 )
 
@@ -148,13 +149,20 @@ func (s *Server) listen(ctx context.Context) (l listeners, err error) {
 		}
 	}()
 	var config net.ListenConfig
-	if l.public, err = config.Listen(ctx, "tcp", s.cfg.HTTP); err != nil {
-		return l, listenError("http", s.cfg.HTTP, err)
+	public := func(flag, address string) (net.Listener, error) {
+		l, err := config.Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, listenError(flag, address, err)
+		}
+		return deadline.Listener(l), nil
+	}
+	if l.public, err = public("http", s.cfg.HTTP); err != nil {
+		return l, err
 	}
 	if s.cfg.TLS.on() {
 		l.plain, l.public = l.public, nil
-		if l.public, err = config.Listen(ctx, "tcp", s.cfg.TLS.HTTPS); err != nil {
-			return l, listenError("https", s.cfg.TLS.HTTPS, err)
+		if l.public, err = public("https", s.cfg.TLS.HTTPS); err != nil {
+			return l, err
 		}
 	}
 	if s.cfg.Admin == Off {

@@ -94,20 +94,6 @@ func (r *reign) status() (list []PeerStatus) {
 	return list
 }
 
-// Unleased is for how long this server has had no lease; 0 if it has one. ok is false
-// if it never had one.
-func (n *Node) Unleased() (d time.Duration, ok bool) {
-	x := n.cfg.Clock.Index()
-	if x.Leased() {
-		return 0, true
-	}
-	at := n.f.late.Load()
-	if at == 0 {
-		return 0, false
-	}
-	return max(1, time.Duration(n.now()-at)-n.cfg.Lease), true
-}
-
 func (n *Node) count(f func(*Counts)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

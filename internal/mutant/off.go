@@ -19,22 +19,21 @@ const (
 	PendingUnseen       = false // what a replica shows of a commit that is under way is answered
 
 	// Where a stream tells of commits.
-	StampAfterData = false // a replica says behind the question how far it was before it
-	NoUpperStamp   = false // what was read is taken not to go beyond its stamp
-	PrimaryByFlush = false // the primary is taken to show all that is on its disk
-	WriteUnheld    = false // a write is answered before every server knows of it
-	ReadUnheld     = false // what was read is
-	SafeWithoutC   = false // S does not wait until the primary shows it
-	AckBeforeApply = false // a member says that it knows what it is about to learn
-	GapIgnored     = false // a member that has missed a piece of the stream goes on
-	RestampLate    = false // a fact is stamped with what became known after it was looked at
-	FillStraddles  = false // nobody looks whether a node still is on the timeline that it was on
-	EpochIgnored   = false // facts of another epoch are taken
-	NoLease        = false // nobody looks at leases
-	Zombie         = false // without a lease the primary is read, and that answered
-	KeyCollide     = false // the hash of a key is taken for the key
-	CatalogUnnoted = false // facts do not depend on the rules
-	CatalogUnheld  = false // what is answered by the rules alone waits for nobody
+	StampAfterData  = false // a replica says behind the question how far it was before it
+	NoUpperStamp    = false // what was read is taken not to go beyond its stamp
+	PrimaryByFlush  = false // the primary is taken to show all that is on its disk
+	WriteUnheld     = false // a write is answered before every server knows of it
+	ReadUnheld      = false // what was read is
+	SafeWithoutC    = false // S does not wait until the primary shows it
+	AckBeforeApply  = false // a member says that it knows what it is about to learn
+	GapIgnored      = false // a member that has missed a piece of the stream goes on
+	RestampLate     = false // a fact is stamped with what became known after it was looked at
+	EpochIgnored    = false // facts of another epoch are taken
+	NoLease         = false // nobody looks at leases
+	Zombie          = false // without a lease the primary is read, and that answered
+	KeyCollide      = false // the hash of a key is taken for the key
+	CatalogUnheld   = false // what is answered by the rules alone waits for nobody
+	PrefixUnchecked = false // what the primary shows is taken for a prefix of its log
 )
 
 // Gap is where a mutant waits, so that others come in between.

@@ -1,13 +1,16 @@
 package position
 
-// settling are the commits that this server knows of and that S has not reached yet.
-// Mostly that is for a moment. But while a standby that must confirm commits stands
-// still, they are in the log, replicas show them and the primary does not; then S
-// stays below them, and with it all that hangs on them. What the primary shows of the
-// same records meanwhile is what it was before, and nobody was shown more than that:
-// see [Index.Shown].
+import "sort"
+
+// settling are the commits that this server knows of and that S has not reached yet,
+// behind the last ones that it has. Mostly that takes a moment. But while a standby that
+// must confirm commits stands still, they are in the log, replicas show them and the
+// primary does not; then S stays below them, and with it all that hangs on them. What the
+// primary shows of the same records meanwhile is what it was before, and nobody was shown
+// more than that: see [Index.Shown].
 type settling struct {
 	list []commit // by n
+	over int      // how many of them, from the first, S has reached
 	lost N        // up to here some are not in list: there were too many
 }
 
@@ -19,26 +22,44 @@ type commit struct {
 	all  bool
 }
 
-// settlingMost is how many are kept.
-const settlingMost = 1 << 14
+const (
+	settlingMost = 1 << 14 // how many are kept
+	settledMost  = 1 << 12 // of them, settled
+)
 
 func (o *settling) add(c commit) {
 	if len(o.list) > 0 && c.n <= o.list[len(o.list)-1].n {
 		return // it comes again
 	}
 	if len(o.list) == settlingMost {
-		o.lost = o.list[0].n
-		o.list = o.list[1:]
+		o.drop(1)
 	}
 	o.list = append(o.list, c)
 }
 
 func (o *settling) settle(s N) {
-	i := 0
-	for i < len(o.list) && o.list[i].n <= s {
-		i++
+	for o.over < len(o.list) && o.list[o.over].n <= s {
+		o.over++
 	}
-	o.list = o.list[i:]
+	if o.over > settledMost {
+		o.drop(o.over - settledMost)
+	}
+}
+
+func (o *settling) drop(count int) {
+	o.lost = o.list[count-1].n
+	o.list = o.list[count:]
+	o.over = max(0, o.over-count)
+}
+
+// open are those that S has not reached.
+func (o *settling) open() []commit { return o.list[o.over:] }
+
+// between are those beyond s, up to u.
+func (o *settling) between(s, u N) []commit {
+	from := sort.Search(len(o.list), func(i int) bool { return o.list[i].n > s })
+	to := sort.Search(len(o.list), func(i int) bool { return o.list[i].n > u })
+	return o.list[from:max(from, to)]
 }
 
 // stuckAfter is when a commit has not been settled for so long that it will not be in
@@ -49,7 +70,8 @@ const stuckAfter = int64(100e6)
 func (x *Index) Stuck() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.open.list) > 0 && BootTime()-x.open.list[0].at > stuckAfter
+	open := x.open.open()
+	return len(open) > 0 && BootTime()-open[0].at > stuckAfter
 }
 
 // Shown is the last commit beyond S, and up to u, that changed one of tags and can be
@@ -65,12 +87,36 @@ func (x *Index) Shown(seen func(xid uint64) bool, u N, tags []Tag) (n N, ok bool
 	if x.open.lost > x.Safe() {
 		return 0, false
 	}
-	for _, c := range x.open.list {
+	for _, c := range x.open.open() {
 		if c.n <= u && x.touches(c, tags) && seen(c.xid) {
 			n = c.n
 		}
 	}
 	return n, true
+}
+
+// Torn tells whether a snapshot of the primary that holds every commit up to s, and none
+// beyond u, shows of two commits that changed one of tags the later one alone. A primary
+// shows commits in the order in which their sessions go on, which is not that of its log
+// and of its replicas: in two such answers, each could have what the other lacks. Every
+// commit up to u must be known; ok is false if it is not.
+func (x *Index) Torn(seen func(xid uint64) bool, s, u N, tags []Tag) (torn, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.open.lost > s {
+		return false, false
+	}
+	lacks := false
+	for _, c := range x.open.between(s, u) {
+		switch {
+		case !x.touches(c, tags):
+		case !seen(c.xid):
+			lacks = true
+		case lacks:
+			return true, true
+		}
+	}
+	return false, true
 }
 
 // touches tells whether c changed one of tags, or one that shares its slot.

@@ -3,6 +3,7 @@ package position
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,5 +233,54 @@ func BenchmarkLeased(b *testing.B) {
 		if !x.Leased() {
 			b.Fatal("no lease")
 		}
+	}
+}
+
+// A snapshot of the primary is torn if it lacks a commit and holds a later one of the same
+// tags: also when S has passed both since.
+func TestTorn(t *testing.T) {
+	x := stream4(100)
+	a, b := []Tag{1}, []Tag{2}
+	x.Apply(110, 1, a, false)
+	x.Apply(120, 2, b, false)
+	x.Apply(130, 3, a, false)
+	x.Apply(140, 4, nil, true)
+	x.Advance(150)
+	holds := func(list ...uint64) func(uint64) bool {
+		return func(xid uint64) bool { return slices.Contains(list, xid) }
+	}
+	for range 2 {
+		for _, c := range []struct {
+			name string
+			seen []uint64
+			s, u N
+			tags []Tag
+			torn bool
+		}{
+			{"nothing", nil, 100, 150, a, false},
+			{"the first", []uint64{1}, 100, 150, a, false},
+			{"the second of two", []uint64{3}, 100, 150, a, true},
+			{"the second, when the first was there before", []uint64{3}, 115, 150, a, false},
+			{"the second, which is beyond what was read", []uint64{3}, 100, 125, a, false},
+			{"the second, of other tags", []uint64{2}, 100, 125, a, false},
+			{"the second, of other tags, and both are asked for", []uint64{2}, 100, 125, []Tag{1, 2}, true},
+			{"one that changed everything", []uint64{1, 2, 4}, 100, 150, a, true},
+			{"all", []uint64{1, 2, 3, 4}, 100, 150, a, false},
+		} {
+			if torn, ok := x.Torn(holds(c.seen...), c.s, c.u, c.tags); torn != c.torn || !ok {
+				t.Errorf("%s: torn %v, known %v; want %v", c.name, torn, ok, c.torn)
+			}
+		}
+		x.Settle(150)
+	}
+	for n := N(200); n < 200+2*settledMost; n++ {
+		x.Apply(n, uint64(n), b, false)
+	}
+	x.Settle(200 + 2*settledMost)
+	if _, ok := x.Torn(holds(), 150, 160, a); ok {
+		t.Error("what was forgotten is thought to be known")
+	}
+	if torn, ok := x.Torn(holds(200+2*settledMost-1), 190+2*settledMost, 200+2*settledMost, b); !torn || !ok {
+		t.Errorf("the last ones: torn %v, known %v", torn, ok)
 	}
 }

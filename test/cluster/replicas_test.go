@@ -194,3 +194,39 @@ func TestSchedule14(t *testing.T) {
 	s.written(t) // who writes after it is answered after it
 	s.everywhere(t, 0, 2)
 }
+
+// TestListsAreOfOneHistory: of two commits the primary shows the later one first, and a
+// list that was read in between is not answered: a replica shows the one before first.
+func TestListsAreOfOneHistory(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Synchronous: true})
+	web := s.Members[0]
+	for n := int64(1); n < 4; n++ {
+		s.ready(t)
+		s.Link(1).Down()
+		first := make(chan error, 1)
+		go func() {
+			_, err := s.SQL(t.Context(), fmt.Sprintf("UPDATE counters SET n = %d WHERE id = '%s'", n, keyID(0)))
+			first <- err
+		}()
+		soon(t, "a commit waits for the replica", func() bool {
+			waiting, err := s.SQL(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+			must(t, err)
+			return waiting != "0"
+		})
+		_, err := s.SQL(t.Context(), fmt.Sprintf("SET synchronous_commit = local; UPDATE counters SET n = %d WHERE id = '%s'", n, keyID(1)))
+		must(t, err)
+		shown, err := s.SQL(t.Context(), "SELECT string_agg(n::text, ',' ORDER BY id) FROM counters WHERE id < '"+keyID(2)+"'")
+		must(t, err)
+		if want := fmt.Sprintf("%d,%d", n-1, n); shown != want {
+			t.Fatalf("the primary shows %s, want %s", shown, want)
+		}
+		listed := make(chan map[string]int64, 1)
+		go func() { listed <- s.list(t, web, fmt.Sprint("?perPage=500&fields=id,n,x", n)) }()
+		still(t, 250*time.Millisecond)
+		must(t, s.Link(1).Up())
+		must(t, <-first)
+		if got := <-listed; got[keyID(0)] < got[keyID(1)] {
+			t.Errorf("a list has %d beside the later %d", got[keyID(0)], got[keyID(1)])
+		}
+	}
+}

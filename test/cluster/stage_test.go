@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,6 +36,9 @@ func keyID(i int) string { return fmt.Sprintf("key%012d", i) }
 
 func newStage(t *testing.T, o target.ClusterOptions) *stage {
 	t.Helper()
+	if bin := os.Getenv(brokenBin); bin != "" {
+		o.Bin, o.Env = bin, append(o.Env, "PANDO_MUTANT="+os.Getenv("PANDO_MUTANT"))
+	}
 	s := &stage{Cluster: target.StartCluster(t, o), http: &http.Client{
 		Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 50},
 	}}

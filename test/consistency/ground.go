@@ -23,6 +23,8 @@ type ground struct {
 	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
 	// sent again; what listens to realtime begins anew.
 	faulty bool
+	// readers are connections that read; 0: as many as is usual.
+	readers int
 	// settled waits, where servers are killed and cut off, until the database does
 	// nothing more that it was asked for before the call; nil where none are.
 	settled func(ctx context.Context) error

@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (w *world) run(ctx context.Context) {
 	for range clients {
 		all.Go(func() { w.listen(ctx) })
 	}
-	for range readers {
+	for range cmp.Or(w.readers, readers) {
 		all.Go(func() { w.read(ctx) })
 	}
 	for _, g := range w.gates {

@@ -26,7 +26,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 	for _, name := range []string{
 		"bump-after-commit", "publish-before-commit", "stamp-after-snapshot", "join-unjudged", "foreign-kept",
-		"key-without-page", "key-without-auth", "catalog-late", "rows-late", "rows-unmoved", "still-anyway",
+		"key-without-page", "key-without-auth", "catalog-late", "rows-late", "rows-unmoved", "still-anyway", "restamp-late",
 	} {
 		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, ""))) })
 	}

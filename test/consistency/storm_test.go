@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -188,9 +189,15 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		if long {
 			l = limit{time: 4 * time.Hour, operations: 10_000_000}
 		}
+		if n, err := strconv.ParseInt(os.Getenv("PANDO_STORM_OPERATIONS"), 10, 64); err == nil {
+			l.operations = n
+		}
 		other := c.Again(t, "storm", target.ClusterOptions{})
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
+		if long {
+			g.readers = 60 // most of them wait for servers that are away
+		}
 		g.weather, g.faulty, g.settled = s.weather, true, settled(other)
 		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
 		t.Log(s.count)

@@ -17,7 +17,7 @@ const (
 	owned    = 3  // records of each
 	gates    = 2  // of each kind
 	clients  = 3  // that listen to realtime
-	readers  = 10 // connections that read
+	readers  = 10 // connections that read, if a ground does not say otherwise
 )
 
 // world is a server with its data, and what is known of it.

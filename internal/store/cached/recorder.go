@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/pandobase/pando"
-	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -51,7 +50,7 @@ func (d *recorder) tags() []position.Tag {
 		return []position.Tag{position.AllTag}
 	}
 	tags := make([]position.Tag, 0, len(d.tables)+len(d.records)+d.count+1)
-	if d.r.Epoch().Timeline != 0 && !mutant.CatalogUnnoted {
+	if d.r.Epoch().Timeline != 0 {
 		// The catalog's version is part of every key, but a request can have begun with
 		// a catalog of before, while this server had no lease.
 		tags = append(tags, position.CatalogTag)

@@ -19,6 +19,7 @@ type query struct {
 	commits bool    // ends the implicit transaction of all before it
 	gated   string  // an insert that checks the gate itself, with one more value
 	suppose *supposition
+	single  bool // about one record
 	sure    bool // a COMMIT that must not be answered before a standby has it
 
 	row func(q *query, values [][]byte) error // called for each row, whose values it must not keep

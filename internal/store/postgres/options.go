@@ -68,6 +68,8 @@ type Shared struct {
 	Proves func(proof, database string) bool
 	// Files tells where the files lie: each server must see the same ones.
 	Files string
+	// Address is this server's own, at which no other process can be.
+	Address string
 }
 
 func (o *Options) complete() {

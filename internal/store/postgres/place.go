@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -51,6 +54,9 @@ func (s *Store) Deaf() string { return s.deaf }
 // comeIn makes sure that the servers of the database are a cluster, and that this one
 // belongs to it.
 func (s *Store) comeIn(ctx context.Context, c *conn) error {
+	if err := s.notTwice(ctx, c); err != nil {
+		return err
+	}
 	if err := s.endLease(ctx, c); err != nil {
 		return err
 	}
@@ -81,6 +87,54 @@ func (s *Store) comeIn(ctx context.Context, c *conn) error {
 	}
 	return nil
 }
+
+// notTwice refuses to come in where a process with this server's identity lives: both
+// would take each other's place again and again. One that has crashed leaves its row
+// behind, and must be able to come back at once: nobody listens at its address.
+func (s *Store) notTwice(ctx context.Context, c *conn) error {
+	own := func() (list []registry.Member, err error) {
+		err = c.run(ctx, &query{
+			sql: membersSQL + " WHERE id = $1", args: texts(s.opts.Identity), text: true, once: true, row: memberRow(&list),
+		})
+		return list, unavailable(err)
+	}
+	first, err := own()
+	if err != nil || len(first) == 0 || first[0].Address == s.opts.Shared.Address {
+		return err
+	}
+	dialing, cancel := context.WithTimeout(ctx, leaseBeat/2)
+	defer cancel()
+	there, err := new(net.Dialer).DialContext(dialing, "tcp", first[0].Address)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil
+	}
+	if err == nil {
+		there.Close()
+	}
+	end := time.NewTimer(ownTime)
+	defer end.Stop()
+	look := time.NewTicker(leaseBeat / 2)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end.C:
+			return nil
+		case <-look.C:
+		}
+		now, err := own()
+		if err != nil {
+			return err
+		}
+		if len(now) > 0 && now[0] != first[0] {
+			return pando.Invalid("A server with the identity of this one is in the cluster already, at %s. If the data directory was copied, delete the file server-id in the copy: each server needs its own.", now[0].Address)
+		}
+	}
+}
+
+// ownTime is more than a member needs to renew its row.
+const ownTime = 2500 * time.Millisecond
 
 // endLease waits for an only server to be gone. Nothing of it may still be under way
 // then, as with any that comes after it. Several may do so at once, of which one takes

@@ -169,3 +169,15 @@ func TestSharedByMembers(t *testing.T) {
 	}
 	open(t, Options{URL: url, Identity: "d", Shared: sharing("elsewhere", "another secret")}) // they are dead
 }
+
+// A copy of a data directory has the identity of the server that it was made of: it is
+// refused while that one lives, and takes its place when it is dead.
+func TestNoServerTwice(t *testing.T) {
+	t.Parallel()
+	_, url := localclustertest.Database(t)
+	shared := sharing("here", "secret")
+	_, stop := joined(t, url, "a", shared)
+	refused(t, Options{URL: url, Identity: "a", Shared: shared}, "in the cluster already", "a:7000", "server-id")
+	stop()
+	open(t, Options{URL: url, Identity: "a", Shared: shared})
+}

@@ -263,8 +263,10 @@ func (h *probed) read(ctx context.Context, r *topology.Report, row []string) int
 	r.Version = int(number(row[8]))
 	if !r.InRecovery && r.Timeline > 1 {
 		if h.history.Timeline != r.Timeline && time.Since(h.tried) > refusalPause {
-			h.tried = time.Now()
 			h.history = h.fetchHistory(ctx, r.Timeline)
+			if h.history.Timeline == r.Timeline || ctx.Err() == nil {
+				h.tried = time.Now() // it will say the same again
+			}
 		}
 		r.History = h.history
 	}

@@ -60,8 +60,9 @@ func (r *reader) record(ctx context.Context, p *plan, id string) (rec *pando.Rec
 	if p.c.IsView() {
 		tags[0] = position.AllTag
 	}
-	err = r.ask(ctx, tags, p.rows(p.byID, [][]byte{arg}, func(found *pando.Record) { rec = found }))
-	return rec, err
+	q := p.rows(p.byID, [][]byte{arg}, func(found *pando.Record) { rec = found })
+	q.single = !p.c.IsView()
+	return rec, r.ask(ctx, tags, q)
 }
 
 // rows is a query whose rows are the plan's columns.

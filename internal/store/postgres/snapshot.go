@@ -81,7 +81,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		if cause := ctx.Err(); cause != nil {
 			return cause
 		}
-		if (errors.Is(r.again, errMoved) || errors.Is(r.again, errChanged)) && moved < movedTries {
+		if (errors.Is(r.again, errMoved) || errors.Is(r.again, errChanged) || errors.Is(r.again, errTorn)) && moved < movedTries {
 			moved++
 			try--
 		}
@@ -175,6 +175,7 @@ func (r *snapshot) ask(ctx context.Context, tags []position.Tag, batch ...*query
 		return err
 	}
 	mutant.Gap(mutant.PendingUnseen && r.replica)
+	r.one = r.one && (batch[0].single || !r.tearable())
 	if r.one {
 		return r.askOnce(ctx, tags, batch)
 	}
@@ -304,7 +305,7 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 		version = uint64(int64Of(v[0]))
 		return nil
 	}})
-	if r.stream.exact {
+	if r.stream.exact || r.tearable() {
 		all = append(all, &query{text: true, sql: "SELECT pg_current_snapshot()", row: func(_ *query, v [][]byte) (err error) {
 			r.stream.sees, err = parseVisible(string(v[0]))
 			return err
@@ -369,6 +370,9 @@ func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch [
 	all := make([]*query, 0, len(batch)+2)
 	if r.replica && !r.stamped {
 		all = append(all, before.query(stampSQL, true))
+		if mutant.NoUpperStamp {
+			all = append(all, &query{sql: "SELECT pg_sleep(0.005)", commits: true})
+		}
 	} else {
 		before = mark{replica: r.replica, timeline: r.stream.x.Epoch().Timeline, known: true}
 	}

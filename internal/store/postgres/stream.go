@@ -186,8 +186,8 @@ type streamRead struct {
 
 	degraded bool // there is no lease, and no primary: the answer is marked, and not kept
 
-	exact bool // S stands still: what the primary shows is asked for with what it sees
-	sees  registry.Visible
+	exact bool             // S stands still: what the primary shows is asked for with what it sees
+	sees  registry.Visible // which transactions the snapshot holds, where that was asked
 	tags  []position.Tag
 	upper position.N // nothing that was read lies beyond
 }
@@ -266,7 +266,6 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 		r.stamped = true
 		r.stream.upper = max(r.stream.upper, after.n)
 		return nil
-	case mutant.FillStraddles && after.known:
 	case !after.known || after.timeline != epoch.Timeline:
 		return r.elsewhere(errNotWhatItWas)
 	case r.replica && (!before.known || !before.replica || before.timeline != epoch.Timeline || after.n < before.n):
@@ -309,6 +308,10 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		if err != nil {
 			return r.unsettled(ctx, err)
 		}
+		if r.torn(x) {
+			r.again = errTorn
+			return errAgain
+		}
 		if t, ok := position.SessionOf(ctx).Require(); ok && t.Timeline == x.Epoch().Timeline && t.N <= r.stream.upper {
 			n = max(n, t.N) // what the client has asked for was there
 		}
@@ -339,6 +342,24 @@ func (r *snapshot) awaitRelease(ctx context.Context, x *position.Index) (n posit
 		return x.AwaitRelease(wait, r.stream.upper, r.stream.tags)
 	}
 	return max(n, min(x.Safe(), x.Covers(r.stream.tags))), x.AwaitSafe(wait, n)
+}
+
+// errTorn says that what was read holds a commit, and lacks one before it.
+var errTorn = errors.New("postgres: the primary showed two commits in another order than its log")
+
+// tearable tells whether an answer about several records may contradict one that a
+// replica gives.
+func (r *snapshot) tearable() bool {
+	return r.stream.x != nil && !r.replica && !r.stream.degraded && !r.s.nodes.sole()
+}
+
+// torn tells whether it may do so: everything up to its upper bound is known by now.
+func (r *snapshot) torn(x *position.Index) bool {
+	if r.stream.sees.Max == 0 || mutant.PrefixUnchecked {
+		return false
+	}
+	torn, known := x.Torn(r.stream.sees.Sees, r.floor, r.stream.upper, r.stream.tags)
+	return torn || !known
 }
 
 // Bring makes sure that the catalog is at least of a version that a commit of the

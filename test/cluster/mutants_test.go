@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/pandobase/pando/test/target"
+)
+
+// brokenBin names a pando that is broken on purpose as PANDO_MUTANT says; the schedules
+// are held on that instead.
+const brokenBin = "PANDO_SCHEDULE_BIN"
+
+// TestMutantsAreCaughtBySchedules: servers that are broken in ways that a storm does not
+// bring to light are caught by the schedule that is made for it.
+func TestMutantsAreCaughtBySchedules(t *testing.T) {
+	root, err := target.Root()
+	must(t, err)
+	bin := filepath.Join(t.TempDir(), "pando-mutants")
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "mutants", "-o", bin, "./cmd/pando")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	list := []struct{ mutant, schedule string }{
+		{"catalog-unheld", "TestRulesAreChangedAtOnce"},
+		{"prefix-unchecked", "TestListsAreOfOneHistory"},
+	}
+	if os.Getenv("PANDO_PROVE") == "1" {
+		list = append(list, struct{ mutant, schedule string }{"epoch-ignored", "TestSchedule10"})
+	}
+	for _, m := range list {
+		t.Run(m.mutant, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+m.schedule+"$", "-test.timeout", "3m")
+			cmd.Env = append(os.Environ(), brokenBin+"="+bin, "PANDO_MUTANT="+m.mutant)
+			fails(t, cmd)
+		})
+	}
+	if os.Getenv("PANDO_PROVE") != "1" {
+		return
+	}
+	for _, name := range []string{"gap-ignored", "ack-before-apply", "safe-without-c"} { // in simulated time
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-tags", "mutants", "-count=1", "-failfast", "-timeout", "1m", "-run", "^TestChaos$", "./internal/cluster")
+			cmd.Dir, cmd.Env = root, append(os.Environ(), "PANDO_MUTANT="+name)
+			fails(t, cmd)
+		})
+	}
+}
+
+// fails runs a test that has to notice something.
+func fails(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	switch {
+	case err == nil:
+		t.Errorf("nothing is noticed:\n%s", out)
+	case !errors.As(err, &failed) || !bytes.Contains(out, []byte("--- FAIL")):
+		t.Errorf("%v:\n%s", err, out)
+	default:
+		t.Logf("%.300s", out)
+	}
+}
