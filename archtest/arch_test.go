@@ -23,6 +23,7 @@ var layers = map[string]int{
 
 	"internal/position":     1,
 	"internal/deadline":     1,
+	"internal/demo":         2,
 	"internal/topology":     1,
 	"internal/mutant":       1,
 	"internal/rule":         1,

@@ -17,7 +17,6 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/certs"
-	"github.com/pandobase/pando/internal/cluster"
 	"github.com/pandobase/pando/internal/lb"
 	"github.com/pandobase/pando/internal/web"
 )
@@ -66,15 +65,16 @@ type BalancerInfo struct {
 
 // Balancer is one load balancer.
 type Balancer struct {
-	cfg   BalancerConfig
-	log   *slog.Logger
-	lb    *lb.Balancer
-	certs *certs.Certificates    // nil: HTTPS is not spoken
-	aside *cluster.Aside         // nil: it knows no cluster
-	id    string                 // of this process
-	at    atomic.Pointer[string] // where it serves; nil until it does
-	began time.Time
-	ready func([]net.Addr) // set by Run
+	cfg     BalancerConfig
+	log     *slog.Logger
+	lb      *lb.Balancer
+	certs   *certs.Certificates    // nil: HTTPS is not spoken
+	cluster *members               // nil: it knows none
+	shared  *certs.SharedStorage   // of its certificates; nil: they are on disk
+	id      string                 // of this process
+	at      atomic.Pointer[string] // where it serves; nil until it does
+	began   time.Time
+	ready   func([]net.Addr) // set by Run
 }
 
 // NewBalancer checks the configuration. Nothing is opened before Run.
@@ -91,14 +91,13 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 		return nil, err
 	}
 	c.Log = b.log
+	b.cluster, _ = c.Source.(*members)
+	b.id = randomID()
 	if cfg.TLS.on() {
-		if c.Listen, b.certs, err = cfg.secure(b.log); err != nil {
+		if err := b.secure(&c); err != nil {
 			return nil, err
 		}
 		c.Registry.MustRegister(certificateMetrics{b.certs.Status})
-	}
-	if err := b.useAside(); err != nil {
-		return nil, err
 	}
 	c.OnReady = func(addrs []net.Addr) { b.ready(addrs) }
 	b.lb, err = lb.New(c)
@@ -193,6 +192,9 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
+	if b.shared != nil {
+		defer b.shared.Close()
+	}
 	if b.certs != nil {
 		defer b.certs.Close()
 	}
@@ -212,9 +214,6 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}
 	}
 	err = b.lb.Run(ctx)
-	if b.certs != nil {
-		b.certs.Close()
-	}
 	var failed *lb.ListenError
 	if errors.As(err, &failed) {
 		return listenError("listen", failed.Address, failed.Err)

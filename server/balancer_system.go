@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/pandobase/pando/internal/cluster"
 	"github.com/pandobase/pando/internal/lb"
 	"github.com/pandobase/pando/internal/system"
 )
@@ -37,12 +36,12 @@ func (b *Balancer) system(ctx context.Context) system.System {
 			}
 		}
 	}
-	return system.Of(append(nodes, b.cluster(ctx, st.Upstreams)...)...)
+	return system.Of(append(nodes, b.told(ctx, st.Upstreams)...)...)
 }
 
-// cluster is what the first server tells that does; all are asked at once.
-func (b *Balancer) cluster(ctx context.Context, servers []lb.UpstreamStatus) []system.Node {
-	if b.aside == nil {
+// told is what the first server tells that does; all are asked at once.
+func (b *Balancer) told(ctx context.Context, servers []lb.UpstreamStatus) []system.Node {
+	if b.cluster == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*nodeBound)
@@ -51,7 +50,7 @@ func (b *Balancer) cluster(ctx context.Context, servers []lb.UpstreamStatus) []s
 	for _, u := range servers {
 		go func() {
 			var s system.System
-			body, err := b.aside.Ask(ctx, u.Address, u.ID, http.MethodGet, systemPath, nil)
+			body, err := b.cluster.front.Ask(ctx, u.Address, u.ID, http.MethodGet, systemPath, nil)
 			if err != nil || json.Unmarshal(body, &s) != nil {
 				answers <- nil // what the balancer finds of it is told in any case
 				return
@@ -67,18 +66,9 @@ func (b *Balancer) cluster(ctx context.Context, servers []lb.UpstreamStatus) []s
 	return nil
 }
 
-// useAside lets the balancer ask members.
-func (b *Balancer) useAside() error {
+// randomID tells one process from another.
+func randomID() string {
 	var random [8]byte
 	rand.Read(random[:]) // it cannot fail
-	b.id = hex.EncodeToString(random[:])
-	if b.cfg.ClusterSecret == "" || len(b.cfg.Upstreams) > 0 {
-		return nil
-	}
-	secret, err := cluster.NewSecret(b.cfg.ClusterSecret)
-	if err != nil {
-		return err
-	}
-	b.aside, err = secret.Aside(cluster.Who{Role: cluster.RoleLB, ID: b.id})
-	return err
+	return hex.EncodeToString(random[:])
 }

@@ -28,7 +28,7 @@ type member struct {
 	clock *position.Clock
 	self  cluster.Member
 	door  *cluster.Door // nil: there are no others
-	aside *cluster.Aside
+	peers *peers        // nil: there are no others
 	log   *slog.Logger
 	feed  *feed
 
@@ -154,12 +154,6 @@ func (m *memberConfig) close() error {
 // join takes part, and waits until this server may answer.
 func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, error) {
 	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
-	if m.secret != nil {
-		var err error
-		if j.aside, err = m.secret.Aside(cluster.Who{Role: cluster.RoleWeb, ID: m.self.ID}); err != nil {
-			return nil, err
-		}
-	}
 	j.feed = newFeed(func(e changes.Entry) { m.stream.Publish(db.Batch(context.Background(), e, m.live)) })
 	cfg := cluster.Config{
 		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots, Load: m.load,
@@ -169,6 +163,9 @@ func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, e
 		cfg.Transport, cfg.Slots = cluster.NewTransport(m.door), clusterSlots
 	}
 	j.node = cluster.New(cfg)
+	if m.door != nil {
+		j.peers = newPeers(j.node, m.door, m.self.ID)
+	}
 	running, stop := context.WithCancel(context.Background())
 	j.stop = stop
 	j.done.Go(func() { j.node.Run(running) })
@@ -231,6 +228,9 @@ func (j *member) tend(ctx context.Context) {
 
 // close leaves the cluster. The store must still be open.
 func (j *member) close() error {
+	if j.peers != nil {
+		j.peers.close()
+	}
 	j.stop()
 	j.done.Wait()
 	return j.feed.close()

@@ -17,11 +17,11 @@ import (
 	"github.com/pandobase/pando/internal/web"
 )
 
-// nodePath is where a member is asked how it is, aside from clients' requests.
-const nodePath = "/node"
+// nodePath is where a member is asked how it is.
+const nodePath = "/.pando/node"
 
 // systemPath is where a load balancer asks a member how all of them are.
-const systemPath = "/system"
+const systemPath = "/.pando/system"
 
 // nodeBound is how long a member may take to say how it is: who takes longer is not
 // well, and the others are not kept waiting.
@@ -140,7 +140,7 @@ func (s *Server) complaints() (list []complaint) {
 // others asks the other members how they are, all at once.
 func (s *Server) others(ctx context.Context) []system.Node {
 	m := s.parts.store.member
-	if m == nil || m.aside == nil {
+	if m == nil || m.peers == nil {
 		return nil
 	}
 	var members []cluster.Member
@@ -154,16 +154,16 @@ func (s *Server) others(ctx context.Context) []system.Node {
 	defer cancel()
 	var all sync.WaitGroup
 	for i, o := range members {
-		all.Go(func() { nodes[i] = askNode(ctx, m.aside, o.Address, o.ID) })
+		all.Go(func() { nodes[i] = askNode(ctx, m.peers.front, o.Address, o.ID) })
 	}
 	all.Wait()
 	return nodes
 }
 
 // askNode is how a member says it is; or that it does not say.
-func askNode(ctx context.Context, aside *cluster.Aside, address, id string) system.Node {
+func askNode(ctx context.Context, front *cluster.Front, address, id string) system.Node {
 	silent := system.Node{Role: system.Web, Name: address, ID: id, Address: address, Health: system.Bad}
-	body, err := aside.Ask(ctx, address, id, http.MethodGet, nodePath, nil)
+	body, err := front.Ask(ctx, address, id, http.MethodGet, nodePath, nil)
 	if err == nil {
 		var n system.Node
 		if err = json.Unmarshal(body, &n); err == nil {
@@ -199,9 +199,11 @@ func (s *Server) below() (nodes []system.Node) {
 			share := float64(c.Hits) / float64(all)
 			n.Hits = &share
 		}
-		switch c.State {
-		case "up":
-		case "trial":
+		switch {
+		case c.State == "up":
+		case c.State == "trial" && c.Outs == 0:
+			n.Health, n.Words = system.Unknown, "not asked yet"
+		case c.State == "trial":
 			n.Health, n.Words = system.Warn, "asked again, after it had been left out"
 		default:
 			n.Health, n.Words = system.Bad, strings.TrimSuffix("left out: "+c.Why, ": ")
@@ -255,14 +257,7 @@ func hostName() string {
 	return name
 }
 
-// asideHandler answers the other processes of the cluster.
-func (s *Server) asideHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+nodePath, func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, s.node()) })
-	mux.HandleFunc("GET "+systemPath, func(w http.ResponseWriter, r *http.Request) { answerJSON(w, s.whole(r.Context())) })
-	return mux
-}
-
+// answerJSON answers another process of ours.
 func answerJSON(w http.ResponseWriter, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -1,9 +1,8 @@
 package server_test
 
 import (
-	"context"
+	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,19 +84,9 @@ func TestSystemCluster(t *testing.T) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 		web = append(web, start(t, cfg))
 	}
-	ready := make(chan server.BalancerInfo, 1)
-	b, err := server.NewBalancer(server.BalancerConfig{
+	_, balancer := balance(t, server.BalancerConfig{
 		Listen: []string{"127.0.0.1:0"}, Admin: "127.0.0.1:0", Join: []string{web[0].info.Private}, ClusterSecret: testSecret,
-		Log: slog.New(slog.DiscardHandler), OnReady: func(i server.BalancerInfo) { ready <- i },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
-	defer func() { stop(); <-done }()
-	balancer := <-ready
 	look := func(address string) server.System {
 		s, err := server.FetchSystem(t.Context(), "", address)
 		if err != nil {
@@ -113,11 +102,21 @@ func TestSystemCluster(t *testing.T) {
 		}
 		return n
 	}
-	var s server.System
-	soonTrue(t, "a server tells of three", func() bool { s = look(web[1].info.AdminURL); return told(s) == 3 })
-	if len(by(s, system.Primary)) != 1 || len(by(s, system.Cache)) != 2 || s.Health != "ok" {
-		t.Errorf("%s, %s: %+v", s.Health, s.Words, s.Nodes)
+	token := superuserOf(t, server.Place{Dir: t.TempDir(), Database: url, Blob: files}, balancer.URLs[0])
+	posts(t, balancer.URLs[0], token)
+	n := 0
+	traffic := func() { // of answers that are in no cache yet
+		for range 20 {
+			n++
+			call(t, "GET", fmt.Sprintf("%s/api/collections/posts/records?page=%d", balancer.URLs[0], n), "", nil)
+		}
 	}
+	var s server.System
+	soonTrue(t, "a server tells of three, and the cache servers are well", func() bool {
+		traffic()
+		s = look(web[1].info.AdminURL)
+		return told(s) == 3 && len(by(s, system.Primary)) == 1 && len(by(s, system.Cache)) == 2 && s.Health == "ok"
+	})
 	tailers := 0
 	for _, n := range by(s, system.Web) {
 		if strings.Contains(n.Words, "reads the database's log") {
@@ -141,14 +140,8 @@ func TestSystemCluster(t *testing.T) {
 	if err := caches[1].Kill(); err != nil {
 		t.Fatal(err)
 	}
-	posted := false
 	soonTrue(t, "a cache server that is gone is seen", func() bool {
-		if !posted { // nobody notices before somebody asks it
-			res, err := http.Get(balancer.URLs[0] + "/api/collections/none/records")
-			if err == nil {
-				res.Body.Close()
-			}
-		}
+		traffic()
 		s = look(web[0].info.AdminURL)
 		return s.Health == "bad" && strings.Contains(s.Words, "2 cache servers (1 well)")
 	})

@@ -134,12 +134,10 @@ func (t statusTable) text(s server.System, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s   %s\n\n", now.Format(time.TimeOnly), t.painted(string(s.Health), s.Words))
 	line := func(health string, cells ...string) {
-		row := fmt.Sprintf("%-8s %-26s %-8s %8s %9s %6s %5s %9s  %s", cells[0], cut(cells[1], 26), cells[2], cells[3], cells[4], cells[5], cells[6], cells[7], cells[8])
-		row = strings.TrimRight(row, " ")
-		if health != "" { // the word of health only
-			row = row[:36] + t.painted(health, row[36:44]) + row[44:]
-		}
-		b.WriteString(row + "\n")
+		row := fmt.Sprintf("%-7s %-25s ", cells[0], cut(cells[1], 25)) +
+			t.painted(health, fmt.Sprintf("%-7s", cells[2])) + // the word and not the colour tells
+			fmt.Sprintf(" %7s %8s %6s %4s %8s  %s", cells[3], cells[4], cells[5], cells[6], cells[7], cells[8])
+		b.WriteString(strings.TrimRight(row, " ") + "\n")
 	}
 	line("", "ROLE", "NODE", "HEALTH", "REQ/S", "P99", "ERR", "HIT", "LAG", "POSITION")
 	for _, n := range s.Nodes {
@@ -147,10 +145,10 @@ func (t statusTable) text(s server.System, now time.Time) string {
 		if n.Address != "" && n.Address != n.Name {
 			name += " " + n.Address
 		}
-		line(string(n.Health), string(n.Role), name, fmt.Sprintf("%-8s", n.Health), rate(n.Rate), millis(n.P99), share(n.Errors, 1), share(n.Hits, 0), millis(n.Lag), or(n.Position))
+		line(string(n.Health), string(n.Role), name, string(n.Health), rate(n.Rate), millis(n.P99), share(n.Errors, 1), share(n.Hits, 0), millis(n.Lag), or(n.Position))
 		if n.Words != "" && n.Words != "ok" {
-			for _, part := range wrap(n.Words, statusWidth-11) {
-				b.WriteString("           " + part + "\n")
+			for _, part := range wrap(n.Words, statusWidth-10) {
+				b.WriteString("          " + part + "\n")
 			}
 		}
 	}
@@ -192,6 +190,8 @@ func millis(v *float64) string {
 	switch {
 	case v == nil:
 		return notKnown
+	case *v >= 3_600_000:
+		return fmt.Sprintf("%.0f h", *v/3_600_000)
 	case *v >= 10_000:
 		return fmt.Sprintf("%.0f s", *v/1000)
 	case *v >= 100:

@@ -181,7 +181,7 @@ func (w *follow) turnTo(m Member) {
 		Timeout: followWait + followSlack,
 		Transport: &http.Transport{
 			DisableCompression: true,
-			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return w.front.Dial(ctx, m.Address, m.ID) },
+			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return w.front.Control(ctx, m.Address, m.ID) },
 		},
 	}
 }

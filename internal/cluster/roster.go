@@ -29,6 +29,7 @@ type roster struct {
 
 	waiting atomic.Int64
 	asked   chan struct{} // somebody has begun to wait
+	finding sync.Mutex    // held by who asks for somebody who is not known
 	leaving atomic.Bool   // this server goes: it is marked, whatever the database says
 }
 
@@ -111,6 +112,28 @@ func (n *Node) lookOut(ctx context.Context) {
 			if !n.pause(ctx, n.cfg.Look) {
 				return
 			}
+		}
+	}
+}
+
+// Find is a member of whom is says so. If none is known, the database is asked, not
+// more often than for those who wait.
+func (n *Node) Find(ctx context.Context, is func(Member) bool) (Member, bool) {
+	for asked := false; ; asked = true {
+		now, _ := n.rosterNow()
+		if i := slices.IndexFunc(now.Members, is); i >= 0 {
+			return now.Members[i], true
+		}
+		if asked || now.Age >= 0 && now.Age < n.cfg.Look {
+			return Member{}, false
+		}
+		if !n.roster.finding.TryLock() {
+			return Member{}, false // somebody asks already; whoever is not there now comes again
+		}
+		_, err := n.askMembers(ctx)
+		n.roster.finding.Unlock()
+		if err != nil {
+			return Member{}, false
 		}
 	}
 }

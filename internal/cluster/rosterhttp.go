@@ -12,7 +12,7 @@ import (
 // RosterPath is where members tell load balancers who is a member. since is the
 // version that the load balancer has, wait for how many milliseconds it would wait for
 // another one.
-const RosterPath = "/.pando/members"
+const RosterPath = "/members"
 
 // rosterWait is the longest that an answer is waited for.
 const rosterWait = 10 * time.Second

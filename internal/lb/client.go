@@ -1,9 +1,11 @@
 package lb
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,9 +38,32 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 	if r.Body != nil && r.Body != http.NoBody {
 		// An answer may begin before the body has ended.
 		_ = rc.EnableFullDuplex() // HTTP/2 needs no leave
-		r.Body = &clientBody{ReadCloser: r.Body, rc: rc, patience: b.cfg.Limits.BodyTimeout}
+		if r.ProtoMajor == 1 {
+			defer settle(r, rc)
+		}
+		body := &clientBody{ReadCloser: r.Body, rc: rc, patience: b.cfg.Limits.BodyTimeout}
+		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body)) // the server looks at its own body afterwards
+		r.Body = body
 	}
 	b.proxy.ServeHTTP(out, r)
+}
+
+// Bounds of reading the rest of a body after the answer, so that the connection can be
+// used again, or at least the answer is not lost to a reset.
+const settleWithin = 2 * time.Second
+
+// settle reads what is left of a body that the answer did not wait for, before the
+// handler returns: afterwards, net/http of an exchange in both directions would take the
+// end of the body for the beginning of the next request. If the rest does not come, the
+// connection ends.
+func settle(r *http.Request, rc *http.ResponseController) {
+	_ = rc.SetReadDeadline(time.Now().Add(settleWithin))
+	if err := r.Body.Close(); err != nil {
+		if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+			c.over.Store(true)
+		}
+	}
+	_ = rc.SetReadDeadline(time.Time{})
 }
 
 // clientWriter gives up on a client that takes nothing for too long.
@@ -107,6 +132,17 @@ type clientBody struct {
 	patience time.Duration
 	begun    time.Time
 	n        int64
+	slow     atomic.Bool // it was given up
+}
+
+// bodyKey finds the *clientBody of a request.
+type bodyKey struct{}
+
+// tooSlow tells whether a request's body was given up. net/http then cancels the
+// request as if the client had gone.
+func tooSlow(r *http.Request) bool {
+	b, ok := r.Context().Value(bodyKey{}).(*clientBody)
+	return ok && b.slow.Load()
 }
 
 func (r *clientBody) Read(p []byte) (int, error) {
@@ -118,6 +154,7 @@ func (r *clientBody) Read(p []byte) (int, error) {
 		r.begun = now
 	}
 	if had := now.Sub(r.begun); had > r.patience && float64(r.n) < slowest*had.Seconds() {
+		r.slow.Store(true)
 		return 0, errSlow
 	}
 	_ = r.rc.SetReadDeadline(now.Add(r.patience))
@@ -126,6 +163,7 @@ func (r *clientBody) Read(p []byte) (int, error) {
 	if err != nil {
 		var timeout interface{ Timeout() bool }
 		if errors.As(err, &timeout) && timeout.Timeout() {
+			r.slow.Store(true)
 			return n, errSlow
 		}
 		_ = r.rc.SetReadDeadline(time.Time{})

@@ -11,7 +11,10 @@ import (
 // answerError answers a request that no upstream has answered, in the form of Pando's
 // own errors.
 func (b *Balancer) answerError(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
+	if tooSlow(r) {
+		w.Header().Set("Connection", "close")
+		err = errSlow
+	} else if r.Context().Err() != nil {
 		b.clientGone.Add(1)
 		panic(http.ErrAbortHandler) // nobody listens
 	}

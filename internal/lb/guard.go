@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -132,6 +133,7 @@ type clientConn struct {
 	strict  *strict // nil: TLS is spoken here, and looked at behind it
 	entered atomic.Bool
 	gone    atomic.Bool
+	over    atomic.Bool // nothing more is read: what comes cannot be told apart
 
 	proxied bool // it begins with a PROXY header
 	once    sync.Once
@@ -203,6 +205,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 }
 
 func (c *clientConn) read(p []byte) (int, error) {
+	if c.over.Load() {
+		return 0, io.EOF
+	}
 	if c.rest != nil {
 		n, err := c.rest.Read(p[:min(len(p), c.rest.Buffered())])
 		if c.rest.Buffered() == 0 {
@@ -215,6 +220,7 @@ func (c *clientConn) read(p []byte) (int, error) {
 
 // Close uncounts the connection.
 func (c *clientConn) Close() error {
+
 	if !c.gone.Swap(true) && c.entered.Load() {
 		c.b.clients.left(c.addr)
 	}
@@ -239,8 +245,15 @@ func (c *tlsConn) Read(p []byte) (int, error) { return c.strict.read(c.Conn.Read
 
 // connContext notes what net/http does not see of a connection.
 func connContext(ctx context.Context, nc net.Conn) context.Context {
-	if _, ok := nc.(*tlsConn); ok {
-		return context.WithValue(ctx, overTLS{}, true)
+	switch c := nc.(type) {
+	case *clientConn:
+		return context.WithValue(ctx, connKey{}, c)
+	case *tlsConn:
+		inner, _ := c.NetConn().(*clientConn)
+		return context.WithValue(context.WithValue(ctx, overTLS{}, true), connKey{}, inner)
 	}
 	return ctx
 }
+
+// connKey finds the *clientConn of a request.
+type connKey struct{}

@@ -35,7 +35,7 @@ const (
 	limitGain   = 1.5
 	limitWindow = 100 * time.Millisecond
 	limitLong   = time.Second // of a window with few answers
-	limitFew    = 20
+	limitFew    = 10
 	limitProbe  = 3 * time.Second
 	// limitCare is a latency that nobody minds: below it there is no reason to limit.
 	limitCare = 10 * time.Millisecond
@@ -105,8 +105,8 @@ func (l *limiter) tick(now time.Time) {
 	}
 }
 
-// learn takes the mean of a window in which nothing had to wait. Lower ones count more:
-// a window may have held a heavy request.
+// learn takes the mean of a window in which the limit was not reached. Lower ones count
+// more: in the others something may have waited inside the upstream already.
 func (l *limiter) learn(mean float64) {
 	switch {
 	case l.base == 0:
@@ -114,7 +114,7 @@ func (l *limiter) learn(mean float64) {
 	case mean < l.base:
 		l.base += (mean - l.base) * 0.3
 	default:
-		l.base += (mean - l.base) * 0.05
+		l.base += (mean - l.base) * 0.003
 	}
 }
 
@@ -136,7 +136,11 @@ func (l *limiter) fit(now time.Time, mean, rate float64) {
 	}
 	limit := float64(l.limit.Load())
 	target := limitGain*best*max(l.base, limitCare.Seconds()) + 1
-	target = min(max(target, limit*0.7), limit*1.25+1)
+	slowest := 0.7
+	if mean > 3*l.base {
+		slowest = 0.5
+	}
+	target = min(max(target, limit*slowest), limit*1.25+1)
 	l.limit.Store(int64(min(max(target, limitMin), limitMax)))
 }
 

@@ -57,10 +57,14 @@ func (m *member) name() string        { return m.upstream().name() }
 // spoke notes that a byte has come.
 func (m *member) spoke(now time.Time) { m.lastWord.Store(now.UnixNano()) }
 
-// score is how much a request would have to wait here, in arbitrary units: the less
-// the better.
+// score is how unwise it would be to send a request here. Latency counts twice: it is
+// what the request would wait, and says how long those before it will stay. With its
+// first power an upstream five times slower than two others would get every fiftieth
+// request as soon as those have four in flight, though they are none the slower for it:
+// enough to be the 99th percentile.
 func (m *member) score(now time.Time, typical float64) float64 {
-	s := float64(m.inflight.Load()+1) * m.latency.value(now, typical)
+	took := m.latency.value(now, typical)
+	s := float64(m.inflight.Load()+1) * took * took
 	return s / max(0.05, 1-m.load.value(now))
 }
 

@@ -2,11 +2,6 @@
 
 package lb
 
-import (
-	"net"
-	"syscall"
-)
+import "syscall"
 
 func reusePort(_, _ string, _ syscall.RawConn) error { return nil }
-
-func divert(net.Listener) {}

@@ -86,12 +86,11 @@ func (b *Balancer) Run(ctx context.Context) error {
 func (b *Balancer) stop(doors []*door) error {
 	b.log.Info("stopping", "bound", b.cfg.StopTimeout.String())
 	b.draining.Store(true)
-	for _, d := range doors {
-		d.divert()
-	}
 	b.sayBye()
 	if b.cfg.DrainDelay > 0 {
-		time.Sleep(b.cfg.DrainDelay) // whoever was on the way here is still let in
+		// Whoever was on the way here is still let in, and whoever is here is told with the
+		// next answer that it was the last.
+		time.Sleep(b.cfg.DrainDelay)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.StopTimeout)
 	defer cancel()
@@ -118,11 +117,15 @@ type door struct {
 }
 
 func (b *Balancer) open(ctx, work context.Context, l Listen) (*door, error) {
-	config := net.ListenConfig{Control: reusePort, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute}}
-	socket, err := config.Listen(ctx, "tcp", l.Address)
+	socket, err := b.listenOn(ctx, l.Address)
 	if err != nil {
 		return nil, err
 	}
+	b.tasks.Go(func() {
+		if err := offer(work, socket, l.Address); err != nil {
+			b.log.Warn("the next load balancer cannot take over the listening socket", "address", l.Address, "error", err)
+		}
+	})
 	h := l.Handler
 	if h == nil {
 		h = b.Handler()
@@ -132,6 +135,18 @@ func (b *Balancer) open(ctx, work context.Context, l Listen) (*door, error) {
 	d.cancel = cancel
 	d.plain.BaseContext = func(net.Listener) context.Context { return base }
 	return d, nil
+}
+
+// listenOn takes the socket over from the balancer that is to be replaced, or opens one.
+func (b *Balancer) listenOn(ctx context.Context, address string) (net.Listener, error) {
+	if _, port, err := net.SplitHostPort(address); err == nil && port != "0" {
+		if socket, err := inherit(address); err == nil {
+			b.log.Info("listening socket taken over", "address", address)
+			return socket, nil
+		}
+	}
+	config := net.ListenConfig{Control: reusePort, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute}}
+	return config.Listen(ctx, "tcp", address)
 }
 
 func (d *door) serve() error {
@@ -144,10 +159,6 @@ func (d *door) serve() error {
 	}
 	return fmt.Errorf("serve on %s: %w", d.socket.Addr(), err)
 }
-
-// divert lets the system give new connections to another process that listens on the
-// same address, if there is one.
-func (d *door) divert() { divert(d.socket) }
 
 // shutdown takes no more connections, and closes each once its request is answered.
 func (d *door) shutdown(ctx context.Context) error {

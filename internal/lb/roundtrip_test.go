@@ -1,0 +1,317 @@
+package lb
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// rawUpstream is a server that answers probes, and does with every other connection
+// what talk says; talk is given the first bytes that came.
+func rawUpstream(t *testing.T, talk func(c net.Conn, first []byte)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	open := make(map[net.Conn]bool)
+	var mu sync.Mutex
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			wg.Go(func() {
+				defer c.Close()
+				buf := make([]byte, 4096)
+				n, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				if strings.HasPrefix(string(buf[:n]), "GET /readyz ") {
+					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+					return
+				}
+				talk(c, buf[:n])
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
+
+func send(t *testing.T, g *ground, method, path, body string, header ...string) (status int, text string) {
+	t.Helper()
+	var from io.Reader
+	if body != "" {
+		from = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, g.url+path, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := g.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// TestSentAgain: what may be repeated is, and nothing else is ever.
+func TestSentAgain(t *testing.T) {
+	var cut atomic.Int64 // requests that reached the one that cuts off
+	cuts := rawUpstream(t, func(net.Conn, []byte) { cut.Add(1) })
+	good := upstreamOf(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s", r.Method, b)
+	})
+	g := run(t, Config{Policy: RoundRobin, Health: Health{Ramp: -1, Interval: time.Hour},
+		Upstreams: []Upstream{{Address: cuts}, {Address: good}}})
+	for _, c := range []struct {
+		method, body string
+		again        bool
+		header       []string
+	}{
+		{"GET", "", true, nil}, {"HEAD", "", true, nil}, {"OPTIONS", "", true, nil},
+		{"GET", "with a body", false, nil},
+		{"POST", "x", false, nil}, {"POST", "", false, nil}, {"PUT", "x", false, nil}, {"PATCH", "x", false, nil}, {"DELETE", "", false, nil},
+		{"POST", "x", false, []string{"Idempotency-Key", "1"}}, {"POST", "", false, []string{"X-Idempotency-Key", "1"}},
+		{"POST", strings.Repeat("x", 100_000), false, nil},
+	} {
+		t.Run(c.method, func(t *testing.T) {
+			m := g.b.roster.Load().all[0]
+			failed := false
+			for range 6 { // in turn, so half of them meet the one that cuts off
+				m.health.forget()
+				m.health.mu.Lock()
+				m.health.state = stateUp // as if nobody had noticed
+				m.health.mu.Unlock()
+				g.b.rebuild(time.Now())
+				before := cut.Load()
+				status, text := send(t, g, c.method, "/", c.body, c.header...)
+				met := cut.Load() - before
+				switch {
+				case met > 1:
+					t.Fatalf("sent %d times to one server", met)
+				case met == 1 && !c.again:
+					failed = true
+					var e struct {
+						Status int
+						Data   map[string]string
+					}
+					if err := json.Unmarshal([]byte(text), &e); status != 502 || err != nil || e.Status != 502 || e.Data["outcome"] != "unknown" {
+						t.Errorf("%d %s, %v", status, text, err)
+					}
+				case status != 200:
+					t.Errorf("%d %s", status, text)
+				}
+			}
+			if failed == c.again {
+				t.Errorf("failed %v", failed)
+			}
+		})
+	}
+}
+
+// TestNothingReached: any method goes elsewhere if no byte of it has reached a server,
+// with its whole body.
+func TestNothingReached(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := l.Addr().String()
+	l.Close()
+	good := upstreamOf(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	g := run(t, Config{Policy: RoundRobin, Health: Health{Ramp: -1, Interval: time.Hour}, Upstreams: []Upstream{{Address: dead}, {Address: good}}})
+	m := g.b.roster.Load().all[0]
+	for _, body := range []string{"small", strings.Repeat("large", 100_000)} {
+		for range 4 {
+			m.health.mu.Lock()
+			m.health.state = stateUp // as if nobody had noticed
+			m.health.mu.Unlock()
+			g.b.rebuild(time.Now())
+			if status, text := send(t, g, "POST", "/", body); status != 200 || text != body {
+				t.Fatalf("%d, %d bytes of %d", status, len(text), len(body))
+			}
+		}
+	}
+	if g.b.retries.Load() == 0 {
+		t.Error("the dead one was never tried: the test shows nothing")
+	}
+}
+
+// TestIdleClosed: a connection that the upstream has closed while it was idle is not
+// used, even for what cannot be repeated.
+func TestIdleClosed(t *testing.T) {
+	closed := make(chan struct{}, 100)
+	only := rawUpstream(t, func(c net.Conn, _ []byte) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		c.Close() // without having said so
+		closed <- struct{}{}
+	})
+	g := run(t, Config{Upstreams: []Upstream{{Address: only}}})
+	for range 20 {
+		if status, text := send(t, g, "POST", "/", "x"); status != 200 || text != "ok" {
+			t.Fatalf("%d %s", status, text)
+		}
+		<-closed
+	}
+}
+
+// TestOwnErrors: in Pando's form, with a hint when to come back.
+func TestOwnErrors(t *testing.T) {
+	l, _ := net.Listen("tcp", "127.0.0.1:0")
+	dead := l.Addr().String()
+	l.Close()
+	g := run(t, Config{Upstreams: []Upstream{{Address: dead}}})
+	resp, err := g.http.Get(g.url + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("Content-Type") != "application/json" ||
+		string(b) != `{"data":{},"message":"No server can be reached now, please try again.","status":503}`+"\n" {
+		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, b)
+	}
+}
+
+// TestAnswerTimeout: who waits too long is answered.
+func TestAnswerTimeout(t *testing.T) {
+	g := start(t, Config{Limits: Limits{AnswerTimeout: 200 * time.Millisecond}}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for method, want := range map[string]string{"GET": "please try again", "POST": "is not known"} {
+		if status, text := send(t, g, method, "/", ""); status != 504 || !strings.Contains(text, want) {
+			t.Errorf("%s: %d %s", method, status, text)
+		}
+	}
+}
+
+// TestHedge: a request that takes longer than nearly all is sent to a second server,
+// and the first answer counts.
+func TestHedge(t *testing.T) {
+	var slow atomic.Bool
+	var given atomic.Int64
+	h := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" && slow.CompareAndSwap(true, false) {
+			select {
+			case <-r.Context().Done():
+				given.Add(1)
+			case <-time.After(10 * time.Second):
+			}
+			return
+		}
+		fmt.Fprint(w, "ok")
+	}
+	g := start(t, Config{Health: Health{Silence: -1}}, h, h)
+	for range 200 {
+		g.get("/")
+	}
+	eventually(t, "it knows when to hedge", func() bool { return g.b.hedgeAfter.Load() > 0 })
+	hedges := g.b.hedges.Load()
+	for range 3 {
+		slow.Store(true)
+		if resp, text := g.get("/slow"); resp.StatusCode != 200 || text != "ok" {
+			t.Fatalf("%d %q", resp.StatusCode, text)
+		}
+	}
+	if n := g.b.hedges.Load() - hedges; n < 3 {
+		t.Errorf("%d hedges", n)
+	}
+	eventually(t, "the slower attempts are given up", func() bool { return given.Load() == 3 })
+	eventually(t, "nothing is in flight", func() bool {
+		for _, m := range g.b.roster.Load().all {
+			if m.inflight.Load() != 0 || m.limit.waiting.Load() != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestClientGone: when the client leaves, the upstream is told, and nobody is blamed.
+func TestClientGone(t *testing.T) {
+	arrived, left := make(chan struct{}), make(chan struct{})
+	g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+		close(left)
+	})
+	c, err := net.Dial("tcp", g.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-arrived
+	c.Close()
+	<-left
+	eventually(t, "it is over", func() bool { return g.b.Status().InFlight == 0 })
+	if f := g.b.Status().Upstreams[0].Failed; f != 0 {
+		t.Errorf("%d failures", f)
+	}
+}
+
+// TestStatus: what is told of each upstream adds up.
+func TestStatus(t *testing.T) {
+	g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bad" {
+			w.WriteHeader(500)
+		}
+	})
+	for range 9 {
+		g.get("/")
+	}
+	g.get("/bad")
+	s := g.b.Status()
+	u := s.Upstreams[0]
+	if !s.Ready || u.Requests != 10 || u.Failed != 1 || u.Errors != 0.1 || u.P99 <= 0 || u.State != "ramping" {
+		t.Errorf("%+v", s)
+	}
+	admin := g.b.Admin()
+	for path, want := range map[string]string{
+		"/metrics": `pando_lb_upstream_requests_total{code="2xx",upstream="` + u.Name + `"} 9`,
+		"/status":  `"requests": 10`, "/readyz": "ok\n", "/readyz?verbose": u.Name + ": ramping", "/livez": "ok\n",
+	} {
+		w := &recorder{header: http.Header{}}
+		r, _ := http.NewRequest("GET", path, nil)
+		admin.ServeHTTP(w, r)
+		if !strings.Contains(w.body.String(), want) {
+			t.Errorf("%s: no %q in %.2000s", path, want, w.body.String())
+		}
+	}
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   strings.Builder
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(s int)           { r.status = s }
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
