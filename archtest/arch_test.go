@@ -32,6 +32,7 @@ var layers = map[string]int{
 	"internal/field":        1,
 	"internal/wire":         1,
 	"internal/doctor":       1,
+	"internal/system":       1,
 	"internal/localcluster": 1,
 
 	"internal/store":    2,

@@ -45,6 +45,7 @@ func (s *Server) run(ctx context.Context) error {
 		l.close()
 		return err
 	}
+	defer s.watch(ctx, handler, l.public.Addr().String())()
 	public := web.NewServer(handler, s.log)
 	failed := make(chan error, 5)
 	go func() { failed <- serve(public, l.public) }()

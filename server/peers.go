@@ -18,6 +18,7 @@ import (
 type peers struct {
 	node   *cluster.Node
 	self   string
+	front  *cluster.Front
 	client *http.Client
 }
 
@@ -26,7 +27,7 @@ const peerTime = 5 * time.Second
 
 func newPeers(node *cluster.Node, door *cluster.Door, self string) *peers {
 	front := door.Front()
-	p := &peers{node: node, self: self}
+	p := &peers{node: node, self: self, front: front}
 	p.client = &http.Client{Timeout: peerTime, Transport: &http.Transport{
 		DisableCompression: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
 		// The host of a URL is a server's id: connections are kept by it.
@@ -84,5 +85,10 @@ func (s *Server) control(h *web.Handler) http.Handler {
 		}
 		relayed.ServeHTTP(w, r)
 	})
+	mux.HandleFunc("GET "+nodePath, func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, s.node()) })
+	mux.HandleFunc("GET "+systemPath, func(w http.ResponseWriter, r *http.Request) { answerJSON(w, s.whole(r.Context())) })
+	if rows := s.parts.store.certificates; rows != nil {
+		mux.HandleFunc("POST "+certificatesPath, serveRows(rows()))
+	}
 	return mux
 }
