@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/cluster"
@@ -136,7 +137,7 @@ func (m *members) upstreams(list []cluster.Member) (ups []lb.Upstream) {
 			continue
 		}
 		ups = append(ups, lb.Upstream{
-			ID: w.ID, Address: w.Address, Draining: w.Draining, Load: w.Load,
+			ID: w.ID, Address: w.Address, Draining: w.Draining, Load: w.Load, Since: time.Now().Add(-w.Age),
 			Dial: func(ctx context.Context) (net.Conn, error) { return m.front.Dial(ctx, w.Address, w.ID) },
 		})
 	}

@@ -24,6 +24,7 @@ need npm npm
 need gcc gcc libc6-dev
 need sqlite3 sqlite3
 need curl curl
+need unshare util-linux
 need strace strace
 # Debian keeps the server's programs in a directory of their version, and
 # PgBouncer where only root's PATH looks.
@@ -33,6 +34,7 @@ need patroni patroni python3-etcd
 need etcd etcd-server
 need etcdctl etcd-client
 need pgbouncer pgbouncer
+need ip iproute2
 need redis-server redis-server
 need systemd-analyze systemd
 

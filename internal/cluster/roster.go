@@ -87,7 +87,7 @@ func (n *Node) tell(list []Member) {
 		}
 	}
 	same := slices.EqualFunc(r.list, list, func(a, b Member) bool {
-		a.Beat, a.Load = b.Beat, b.Load
+		a.Beat, a.Load, a.Age = b.Beat, b.Load, b.Age
 		return a == b
 	})
 	r.list = list

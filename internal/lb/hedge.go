@@ -11,8 +11,9 @@ import (
 // errLost ends the slower of two attempts.
 var errLost = errors.New("another upstream has answered first")
 
-// Bounds of when a request is sent to a second upstream as well: when it takes longer
-// than nearly all of late.
+// Bounds of when a request is sent to a second upstream as well: when it takes twice as
+// long as nearly all of late. Sooner, one in a hundred would be sent twice for nothing,
+// and cost the connection of whichever loses.
 const (
 	hedgeQuantile = 0.99
 	hedgeSamples  = 100
@@ -31,7 +32,7 @@ func (b *Balancer) learnHedge(list []*member) {
 		b.hedgeAfter.Store(0)
 		return
 	}
-	after := quantile(&by, n, hedgeQuantile)
+	after := 2 * quantile(&by, n, hedgeQuantile)
 	b.hedgeAfter.Store(int64(min(max(after, hedgeSoonest), hedgeLatest)))
 }
 

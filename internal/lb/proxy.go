@@ -76,7 +76,10 @@ func quoted(s string) string {
 	for i := range len(s) {
 		c := s[i]
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+			if strings.ContainsAny(s, `\"`) {
+				s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+			}
+			return `"` + s + `"`
 		}
 	}
 	return s
