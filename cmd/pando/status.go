@@ -146,7 +146,7 @@ func (t statusTable) text(s server.System, now time.Time) string {
 			name += " " + n.Address
 		}
 		line(string(n.Health), string(n.Role), name, string(n.Health), rate(n.Rate), millis(n.P99), share(n.Errors, 1), share(n.Hits, 0), millis(n.Lag), or(n.Position))
-		if n.Words != "" && n.Words != "ok" {
+		if n.Words != "" && !strings.HasPrefix(n.Words, "ok") {
 			for _, part := range wrap(n.Words, statusWidth-10) {
 				b.WriteString("          " + part + "\n")
 			}

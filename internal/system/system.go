@@ -135,7 +135,7 @@ func merge(a, b Node) Node {
 	}
 	if !b.Told && b.Health != a.Health && Worst(a.Health, b.Health) == b.Health && b.Words != "" {
 		a.Health = b.Health
-		if a.Words == "" || a.Words == string(OK) {
+		if a.Words == "" || strings.HasPrefix(a.Words, "ok") {
 			a.Words = b.Words
 		} else {
 			a.Words += "; " + b.Words
