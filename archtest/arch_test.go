@@ -23,6 +23,7 @@ var layers = map[string]int{
 
 	"internal/position":     1,
 	"internal/deadline":     1,
+	"internal/demo":         2,
 	"internal/topology":     1,
 	"internal/mutant":       1,
 	"internal/rule":         1,
@@ -31,6 +32,7 @@ var layers = map[string]int{
 	"internal/field":        1,
 	"internal/wire":         1,
 	"internal/doctor":       1,
+	"internal/system":       1,
 	"internal/localcluster": 1,
 
 	"internal/store":    2,

@@ -156,9 +156,12 @@ func TestNoInit(t *testing.T) {
 
 // sleeps are the files that may, and for what.
 var sleeps = map[string]string{
-	"bench/internal/server/limit.go":  "the kernel, which tells nobody when it lets go of a group",
-	"internal/topology/world_test.go": "a bubble's time: all of its tests run inside synctest.Test",
-	"internal/cluster":                "a bubble's time: its tests run inside synctest.Test, or in loops that poll",
+	"bench/internal/server/limit.go":    "the kernel, which tells nobody when it lets go of a group",
+	"internal/topology/world_test.go":   "a bubble's time: all of its tests run inside synctest.Test",
+	"internal/cluster/chaos_test.go":    "a bubble's time: what befalls members, called inside synctest.Test",
+	"internal/cluster/check_test.go":    "a bubble's time: the checker's millisecond",
+	"internal/cluster/loopback_test.go": "a benchmark's pace",
+	"internal/cluster/database_test.go": "a bubble's time: a database that exists in it",
 }
 
 // TestNoSleep: a test waits for what it waits for. A sleep is allowed where
@@ -179,7 +182,7 @@ func TestNoSleep(t *testing.T) {
 				}
 			case *ast.CallExpr:
 				switch selector(n.Fun) {
-				case "synctest.Test":
+				case "synctest.Test", "scene", "feed": // the last two, of internal/cluster, call the first
 					return false
 				case "time.Sleep":
 					t.Errorf("%s: time.Sleep: wait for a signal, or poll until a deadline", s.where(n))
@@ -191,8 +194,11 @@ func TestNoSleep(t *testing.T) {
 	}
 }
 
-// selector is a qualified name as it is written, "" for anything else.
+// selector is a name as it is written, qualified or not; "" for anything else.
 func selector(e ast.Expr) string {
+	if x, ok := e.(*ast.Ident); ok {
+		return x.Name
+	}
 	s, ok := e.(*ast.SelectorExpr)
 	if !ok {
 		return ""

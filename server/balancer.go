@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,20 +28,19 @@ const DefaultListen = "127.0.0.1:8080"
 
 // BalancerConfig says what a load balancer is made of: what `pando lb` takes.
 type BalancerConfig struct {
-	Listen []string // addresses to serve on, host:port; none means 127.0.0.1:8080
-	Admin  string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
+	Listen    []string // addresses to serve on, host:port; none means 127.0.0.1:8080
+	Admin     string   // address for operators; "" means 127.0.0.1:8091 or a free port; Off
+	Upstreams []string // the web servers, host:port each; or
+	Join      []string // private addresses of some servers of a cluster, which tell of all; or
+	Database  string   // the PostgreSQL database of a cluster, whose servers are registered there
+
+	ClusterSecret string // that of the cluster, for Join and Database
 
 	// TLS has the balancer speak HTTPS, at TLS.HTTPS, instead of what Listen says; HTTP
 	// is where plain HTTP is sent there, "" means :80. Dir is where certificates lie; ""
 	// means pando_data.
 	TLS       TLS
 	HTTP, Dir string
-
-	Upstreams []string // the web servers, host:port each; or
-	Join      []string // private addresses of some servers of a cluster, which tell of all; or
-	Database  string   // the PostgreSQL database of a cluster, whose servers are registered there
-
-	ClusterSecret string // that of the cluster, for Join and Database
 
 	Policy        string   // least-loaded, the default, or round-robin
 	ProbePath     string   // what says whether an upstream is ready; "" means /readyz
@@ -67,12 +67,16 @@ type BalancerInfo struct {
 
 // Balancer is one load balancer.
 type Balancer struct {
-	cfg   BalancerConfig
-	log   *slog.Logger
-	lb    *lb.Balancer
-	certs *certs.Certificates // nil: HTTPS is not spoken
-	began time.Time
-	ready func([]net.Addr) // set by Run
+	cfg     BalancerConfig
+	log     *slog.Logger
+	lb      *lb.Balancer
+	certs   *certs.Certificates    // nil: HTTPS is not spoken
+	cluster *members               // nil: it knows none
+	shared  *certs.SharedStorage   // of its certificates; nil: they are on disk
+	id      string                 // of this process
+	at      atomic.Pointer[string] // where it serves; nil until it does
+	began   time.Time
+	ready   func([]net.Addr) // set by Run
 }
 
 // NewBalancer checks the configuration. Nothing is opened before Run.
@@ -89,8 +93,10 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 		return nil, err
 	}
 	c.Log = b.log
+	b.cluster, _ = c.Source.(*members)
+	b.id = randomID()
 	if cfg.TLS.on() {
-		if c.Listen, b.certs, err = cfg.secure(b.log); err != nil {
+		if err := b.secure(&c); err != nil {
 			return nil, err
 		}
 		c.Registry.MustRegister(certificateMetrics{b.certs.Status})
@@ -184,7 +190,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 		if beyondLoopback(admin.Addr()) {
 			b.log.Warn("the admin listener asks nobody who they are and can be reached from other machines", "address", admin.Addr().String())
 		}
-		s := web.NewServer(b.lb.Admin(), b.log)
+		s := web.NewServer(b.admin(), b.log)
 		s.WriteTimeout = 0 // profiles take as long as they are asked to
 		done := make(chan struct{})
 		go func() {
@@ -195,6 +201,9 @@ func (b *Balancer) Run(ctx context.Context) error {
 		}()
 		defer func() { s.Close(); <-done }()
 	}
+	if b.shared != nil {
+		defer b.shared.Close()
+	}
 	if b.certs != nil {
 		defer b.certs.Close()
 	}
@@ -202,8 +211,10 @@ func (b *Balancer) Run(ctx context.Context) error {
 		for _, addr := range addrs {
 			info.URLs = append(info.URLs, hostURL(addr))
 		}
-		if b.certs != nil {
-			info.URLs = b.secureURLs(addrs[0])
+		at := addrs[0].String()
+		b.at.Store(&at)
+		if b.certs != nil { // the authority can be let in
+			info.URLs = b.secureURLs(addrs)
 			b.certs.Start()
 		}
 		info.Took = time.Since(b.began)

@@ -28,6 +28,7 @@ type member struct {
 	clock *position.Clock
 	self  cluster.Member
 	door  *cluster.Door // nil: there are no others
+	peers *peers        // nil: there are no others
 	log   *slog.Logger
 	feed  *feed
 
@@ -162,6 +163,9 @@ func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, e
 		cfg.Transport, cfg.Slots = cluster.NewTransport(m.door), clusterSlots
 	}
 	j.node = cluster.New(cfg)
+	if m.door != nil {
+		j.peers = newPeers(j.node, m.door, m.self.ID)
+	}
 	running, stop := context.WithCancel(context.Background())
 	j.stop = stop
 	j.done.Go(func() { j.node.Run(running) })
@@ -224,6 +228,9 @@ func (j *member) tend(ctx context.Context) {
 
 // close leaves the cluster. The store must still be open.
 func (j *member) close() error {
+	if j.peers != nil {
+		j.peers.close()
+	}
 	j.stop()
 	j.done.Wait()
 	return j.feed.close()

@@ -38,6 +38,14 @@ type database struct {
 	served func() []postgres.Served
 }
 
+// tag is what the ids of realtime clients begin with.
+func (d *database) tag() string {
+	if d.member == nil || d.member.peers == nil {
+		return ""
+	}
+	return clientTag(d.member.self.ID)
+}
+
 // databaseCounts is what a database did since it was opened.
 type databaseCounts struct {
 	reads   uint64 // snapshots opened

@@ -45,9 +45,11 @@ func (s *Server) run(ctx context.Context) error {
 		l.close()
 		return err
 	}
+	defer s.watch(ctx, handler, l.public.Addr().String())()
 	public := web.NewServer(handler, s.log)
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	go func() { failed <- serve(public, l.public) }()
+	servers := []*http.Server{public}
 	if c := s.certs.Load(); c != nil {
 		plain := web.NewServer(c.Plain(), s.log)
 		go func() { failed <- serve(plain, l.plain) }()
@@ -55,10 +57,12 @@ func (s *Server) run(ctx context.Context) error {
 		c.Start()
 		defer c.Close()
 	}
-	var private *http.Server
 	if door := s.door(); door != nil {
-		private = web.NewServer(s.behind(handler), s.log)
+		private, control := web.NewServer(handler.Behind(), s.log), web.NewServer(s.control(handler), s.log)
+		control.ConnContext = cluster.WithCaller
+		servers = append(servers, private, control)
 		go func() { failed <- serve(private, door.HTTP()) }()
+		go func() { failed <- serve(control, door.Control()) }()
 	}
 	var admin *http.Server
 	if l.admin != nil {
@@ -78,10 +82,6 @@ func (s *Server) run(ctx context.Context) error {
 	handler.Drain()
 	s.withdraw(handler)
 	handler.CloseStreams()
-	servers := []*http.Server{public}
-	if private != nil {
-		servers = append(servers, private)
-	}
 	err = errors.Join(err, stop(s.cfg.StopTimeout, servers...))
 	if admin != nil {
 		admin.Close()
@@ -116,18 +116,6 @@ func stop(bound time.Duration, servers ...*http.Server) error {
 		return fmt.Errorf("stop: requests were still under way after %s and were cut off", bound)
 	}
 	return nil
-}
-
-// behind answers load balancers: with what clients ask for, and with who is a member.
-func (s *Server) behind(h *web.Handler) http.Handler {
-	api, node := h.Behind(), s.parts.store.member.node
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == cluster.RosterPath {
-			node.ServeRoster(w, r)
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
 }
 
 // door is where load balancers come in; nil: there are none.

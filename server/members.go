@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -103,10 +102,4 @@ func (m clusterMetrics) Collect(to chan<- prometheus.Metric) {
 	} {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
-}
-
-// system is what GET /api/system shows: the facts of /readyz?verbose and this
-// server's view of the cluster. What others hit and miss they say themselves.
-func (s *Server) system(context.Context) (any, error) {
-	return s.status(), nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
@@ -49,6 +50,13 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 	case o.OneShot:
 	case db.Deaf() != "":
 		cfg.Log.Warn("nothing is cached, and every read of a cluster goes to the primary: the database's log of changes cannot be followed", "reason", db.Deaf())
+		if cfg.indirect() {
+			err = pando.Invalid("The database's log of changes cannot be followed (%s), and without it load balancers do not find this server: mend that (`pando doctor` says how), or give --direct.", db.Deaf())
+			return nil, errors.Join(err, db.Close())
+		}
+		if err := m.close(); err != nil { // the others do not talk with it
+			return nil, errors.Join(err, db.Close())
+		}
 	default:
 		if joined, err = m.join(ctx, db); err != nil {
 			return nil, errors.Join(err, db.Close())

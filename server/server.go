@@ -30,6 +30,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/certs"
+	"github.com/pandobase/pando/internal/system"
 	"github.com/pandobase/pando/internal/web"
 )
 
@@ -44,6 +45,8 @@ type Server struct {
 	lock   dirLock
 	parts  *parts
 	certs  atomic.Pointer[certs.Certificates] // nil: HTTPS is not spoken
+	window atomic.Pointer[system.Window]      // nil until it runs
+	at     atomic.Pointer[string]             // the address of the public listener; nil until it is open
 
 	routes []web.Route
 

@@ -88,18 +88,26 @@ func TestTier(t *testing.T) {
 	}
 	record := func(i int) string { return "/api/collections/posts/records/" + ids[i%n] }
 
-	// Each server reads what the one before has filled.
-	for _, w := range web {
-		for i := range n {
-			if status, answer := call(t, "GET", w.info.URL+record(i), "", nil); status != 200 || answer["title"] != "0" {
-				t.Fatalf("view: %d %v", status, answer)
+	// Each server reads what the one before has filled. A cache server that takes long to
+	// answer is left out for a while, which happens on a busy machine: then others are read.
+	hits := func() float64 { return metric(t, web[2], `pando_cache_collection_total{.*result="hit"`) }
+	stored := func() float64 { return metric(t, web[0], `pando_cache_server_puts_total{.*result="stored"`) }
+	try := 0
+	soonTrue(t, "the third server finds what the first has filled", func() bool {
+		try++
+		had, put := hits(), stored()
+		for _, w := range web {
+			for i := range n {
+				status, answer := call(t, "GET", w.info.URL+record(i)+fmt.Sprint("?fields=title,x", try), "", nil)
+				if status != 200 || answer["title"] != "0" {
+					t.Fatalf("view: %d %v", status, answer)
+				}
+			}
+			for end := time.Now().Add(time.Second); stored() < put+n/2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			}
 		}
-		soonTrue(t, "it is in the tier", func() bool { return metric(t, web[0], `pando_cache_server_puts_total{.*result="stored"`) >= n/2 })
-	}
-	if hits := metric(t, web[2], `pando_cache_collection_total{.*result="hit"`); hits < n/2 {
-		t.Errorf("the third server found %v of %d answers in the tier", hits, n)
-	}
+		return hits() >= had+n/2
+	})
 
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,6 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/cluster"
@@ -22,6 +26,8 @@ type members struct {
 	join     []string // private addresses of some members
 	database string   // or the database's URL
 	log      *slog.Logger
+	secret   *cluster.Secret
+	told     atomic.Pointer[[]cluster.Member] // the last ones; nil: none yet
 }
 
 var _ lb.Source = (*members)(nil)
@@ -63,7 +69,7 @@ func (cfg BalancerConfig) source(log *slog.Logger) (lb.Source, error) {
 	if err != nil {
 		host = "lb"
 	}
-	m := &members{join: cfg.Join, log: log}
+	m := &members{join: cfg.Join, log: log, secret: secret}
 	if len(cfg.Join) == 0 {
 		m.database = cfg.Database
 		r, err := postgres.OpenRoster(cfg.Database)
@@ -84,7 +90,10 @@ func closeRoster(r *postgres.Roster) error {
 
 // Follow implements lb.Source.
 func (m *members) Follow(ctx context.Context, set func([]lb.Upstream)) error {
-	tell := func(list []cluster.Member) { set(m.upstreams(list)) }
+	tell := func(list []cluster.Member) {
+		m.told.Store(&list)
+		set(m.upstreams(list))
+	}
 	if m.database == "" {
 		return m.front.Follow(ctx, m.join, m.log, tell)
 	}
@@ -96,6 +105,30 @@ func (m *members) Follow(ctx context.Context, set func([]lb.Upstream)) error {
 	return cluster.FollowRegistry(ctx, r.Members, m.log, tell)
 }
 
+// known are members to ask something of our own, who is up before who goes.
+func (m *members) known() (list []cluster.Member) {
+	if told := m.told.Load(); told != nil {
+		for _, w := range *told {
+			if w.Address != "" {
+				list = append(list, w)
+			}
+		}
+		slices.SortStableFunc(list, func(a, b cluster.Member) int { return cmp.Compare(draining(a), draining(b)) })
+		return list
+	}
+	for _, address := range m.join {
+		list = append(list, cluster.Member{Address: address})
+	}
+	return list
+}
+
+func draining(m cluster.Member) int {
+	if m.Draining {
+		return 1
+	}
+	return 0
+}
+
 // upstreams are members as the balancer knows them. One without an address has no
 // secret, and is alone.
 func (m *members) upstreams(list []cluster.Member) (ups []lb.Upstream) {
@@ -104,7 +137,7 @@ func (m *members) upstreams(list []cluster.Member) (ups []lb.Upstream) {
 			continue
 		}
 		ups = append(ups, lb.Upstream{
-			ID: w.ID, Address: w.Address, Draining: w.Draining, Load: w.Load,
+			ID: w.ID, Address: w.Address, Draining: w.Draining, Load: w.Load, Since: time.Now().Add(-w.Age),
 			Dial: func(ctx context.Context) (net.Conn, error) { return m.front.Dial(ctx, w.Address, w.ID) },
 		})
 	}

@@ -110,6 +110,9 @@ func TestMembersAreFound(t *testing.T) {
 	if code := answer(up); code != 200 {
 		t.Errorf("it answers %d", code)
 	}
+	if age := time.Since(up.Since); age < 0 || age > 10*time.Second {
+		t.Errorf("it joined %s ago", age)
+	}
 	// An event stream on b, to see it end.
 	stream, err := (&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return up.Dial(ctx) }}}).
 		Get("http://app.example/api/realtime")

@@ -194,7 +194,7 @@ func (p *parts) connect(cfg Config, l limits) {
 		},
 	})
 	live = realtime.New(realtime.Config{
-		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log,
+		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log, Tag: p.store.tag(),
 	})
 	p.realtime = live
 	p.live.Store(live)
@@ -243,6 +243,9 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		if err != nil {
 			return nil, &pando.Error{Kind: pando.KindInvalid, Message: "The pages cannot be used.", Err: err}
 		}
+	}
+	if m := p.store.member; m != nil && m.peers != nil {
+		cfg.Elsewhere = m.peers.send
 	}
 	if cfg.Positions, err = p.positions(context.Background()); err != nil {
 		return nil, err

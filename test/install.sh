@@ -3,7 +3,7 @@
 # the browser tests, Node and npm for the SDK, a C compiler for -race, the
 # sqlite3 shell as another program that writes to our file, strace to record
 # what a power loss would leave; PostgreSQL, and Patroni, etcd and PgBouncer
-# around it, and Redis, for internal/localcluster.
+# around it, and Redis, for internal/localcluster; systemd, which checks deploy/systemd.
 # The S3 server and the ACME authority are Go programs, built once from
 # test/s3server/gateway and test/pebble/acme.
 # Quick and silent when nothing is missing. Needs root only to install.
@@ -24,6 +24,7 @@ need npm npm
 need gcc gcc libc6-dev
 need sqlite3 sqlite3
 need curl curl
+need unshare util-linux
 need strace strace
 # Debian keeps the server's programs in a directory of their version, and
 # PgBouncer where only root's PATH looks.
@@ -33,7 +34,9 @@ need patroni patroni python3-etcd
 need etcd etcd-server
 need etcdctl etcd-client
 need pgbouncer pgbouncer
+need ip iproute2
 need redis-server redis-server
+need systemd-analyze systemd
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -32,9 +32,9 @@ cluster's own TLS.
 
 Each setting is taken from its flag, else from the environment (PANDO_NAME), else from
 the --config file, else from its default.`,
-		Example: `  pando lb app.example.com --upstream 10.0.0.2:8090,10.0.0.3:8090
-  pando lb --upstream 10.0.0.2:8090,10.0.0.3:8090 --listen 0.0.0.0:80
+		Example: `  pando lb app.example.com --join 10.0.0.11:8100,10.0.0.12:8100
   pando lb --join 10.0.0.11:8100,10.0.0.12:8100 --listen 0.0.0.0:80
+  pando lb --upstream 10.0.0.2:8090,10.0.0.3:8090 --listen 0.0.0.0:80
   pando lb --upstream 127.0.0.1:3000 --probe-path /health --policy round-robin`,
 		Args: args(noCommand),
 		RunE: func(cmd *cobra.Command, domains []string) error { return balance(cmd, domains) },

@@ -85,7 +85,7 @@ process. Its web API is PocketBase's, so the official SDKs work with it.`,
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(kebab(name))
 	})
-	root.AddCommand(serveCommand(), nodeCommand(), lbCommand(), superuserCommand(), configCommand(), backupCommand(), importCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(serveCommand(), nodeCommand(), lbCommand(), demoCommand(), superuserCommand(), configCommand(), backupCommand(), importCommand(), doctorCommand(), statusCommand(), versionCommand())
 	return root
 }
 

@@ -77,7 +77,7 @@ var balancerOptions = []option{
 }
 
 var sharedOptions = []string{
-	"database", "dir", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
+	"dir", "database", "http", "domains", "https", "tls-cert", "tls-key", "acme-directory", "acme-email", "acme-root",
 	"admin", "stop-timeout", "log-level", "log-format",
 }
 

@@ -8,4 +8,11 @@ const background = 10
 
 // stepBack lowers the priority of the calling thread, to which the goroutine
 // must be locked. If the system does not let it, the thread stays as it is.
-func stepBack() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), background) }
+func stepBack() {
+	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Gettid())
+	if err != nil {
+		return
+	}
+	usual := 20 - raw // the kernel tells it so that it is never below 0
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), usual+background)
+}

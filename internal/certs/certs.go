@@ -69,8 +69,9 @@ type Certificates struct {
 	cfg    Config
 	source source
 
-	stop context.CancelFunc // nil until Start
-	done sync.WaitGroup
+	stop    context.CancelFunc // nil until Start
+	done    sync.WaitGroup
+	closing sync.Once
 }
 
 // source is where certificates come from.
@@ -127,13 +128,15 @@ func (c *Certificates) Start() {
 	c.done.Go(func() { c.source.run(ctx) })
 }
 
-// Close ends what Start began.
+// Close ends what Start began. It may be called twice.
 func (c *Certificates) Close() {
-	if c.stop != nil {
-		c.stop()
-		c.done.Wait()
-	}
-	c.source.close()
+	c.closing.Do(func() {
+		if c.stop != nil {
+			c.stop()
+			c.done.Wait()
+		}
+		c.source.close()
+	})
 }
 
 // TLS is the configuration of listeners: HTTP/2 and HTTP/1.1, and otherwise what Go

@@ -19,7 +19,11 @@ import (
 const acmeALPN = "acme-tls/1"
 
 // storageRetry is how soon a storage that failed is asked again.
-const storageRetry = 5 * time.Second
+const storageRetry = time.Second
+
+// patience is how many failures are nothing to speak of: a load balancer that has just
+// started finds its cluster.
+const patience = 5
 
 // managed are certificates of an ACME authority.
 type managed struct {
@@ -64,7 +68,7 @@ func (m *managed) run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, domain := range m.cfg.Domains {
 		all.Go(func() {
-			for !m.readable(ctx, domain) {
+			for tries := 0; !m.readable(ctx, domain, tries); tries++ {
 				select {
 				case <-ctx.Done():
 					return
@@ -81,14 +85,17 @@ func (m *managed) run(ctx context.Context) {
 }
 
 // readable takes what the storage has for a name, if it can be read.
-func (m *managed) readable(ctx context.Context, domain string) bool {
+func (m *managed) readable(ctx context.Context, domain string, tries int) bool {
 	_, err := m.magic.CacheManagedCertificate(ctx, domain)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		m.note(domain, nil)
 		return true
 	}
 	if ctx.Err() == nil {
-		m.cfg.Log.Warn("certificates cannot be read", "domain", domain, "err", err)
-		m.note(domain, err)
+		m.note(domain, fmt.Errorf("certificates cannot be read where they are kept: %w", err))
+		if tries == patience {
+			m.cfg.Log.Warn("certificates cannot be read where they are kept; trying on", "domain", domain, "err", err)
+		}
 	}
 	return false
 }

@@ -139,6 +139,13 @@ func (t *TLS) also(alpn string, accept ...Role) *TLS {
 	return &other
 }
 
+// instead is the same process where it talks that protocol alone.
+func (t *TLS) instead(alpn string, accept ...Role) *TLS {
+	other := *t
+	other.speaks = []speech{{alpn, accept}}
+	return &other
+}
+
 // Server is for whoever connects.
 func (t *TLS) Server() *tls.Config { return t.config("") }
 

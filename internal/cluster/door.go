@@ -17,7 +17,8 @@ import (
 // on by what it talks:
 //
 //	pando-cluster/1   members, to the cluster's node
-//	http/1.1          load balancers, to the web server
+//	http/1.1          load balancers, to the web server, with what clients ask for
+//	pando-control/1   load balancers and members, with what they ask for themselves
 //
 // Whoever has not proven anything within [handshakeTime] is sent away.
 type Door struct {
@@ -26,9 +27,10 @@ type Door struct {
 	client   *TLS // of this process, towards members
 	log      *slog.Logger
 
-	members, http *gate
-	busy          chan struct{} // a place for each that is being looked at
-	running       sync.WaitGroup
+	members, http, control *gate
+
+	busy    chan struct{} // a place for each that is being looked at
+	running sync.WaitGroup
 }
 
 // doorPlaces is how many are looked at, at once. More wait in the kernel's queue.
@@ -44,10 +46,10 @@ func NewDoor(l net.Listener, s *Secret, self string, log *slog.Logger) (*Door, e
 		log = slog.New(slog.DiscardHandler)
 	}
 	d := &Door{
-		listener: l, server: t.also(protocolHTTP, RoleLB).Server(), client: t, log: log,
-		members: newGate(l.Addr()), http: newGate(l.Addr()), busy: make(chan struct{}, doorPlaces),
+		listener: l, server: t.also(protocolControl, RoleLB, RoleWeb).also(protocolHTTP, RoleLB).Server(), client: t, log: log,
+		members: newGate(l.Addr()), http: newGate(l.Addr()), control: newGate(l.Addr()), busy: make(chan struct{}, doorPlaces),
 	}
-	only := t.Server()
+	only := t.also(protocolControl, RoleLB, RoleWeb).Server()
 	d.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		if d.http.isClosed() {
 			return only, nil // load balancers are told before they send anything
@@ -62,11 +64,39 @@ func NewDoor(l net.Listener, s *Secret, self string, log *slog.Logger) (*Door, e
 // and those of members are not.
 func (d *Door) HTTP() net.Listener { return d.http }
 
+// Control gives the connections of load balancers and members on which they ask for
+// themselves. An [http.Server] for it takes [WithCaller] as its ConnContext.
+func (d *Door) Control() net.Listener { return d.control }
+
+// guest is a connection whose protocol net/http does not know, though it is HTTP: so it
+// is not shown that it is TLS.
+type guest struct {
+	*tls.Conn
+	who Who
+}
+
+type callerKey struct{}
+
+// WithCaller notes whose connection it is.
+func WithCaller(ctx context.Context, c net.Conn) context.Context {
+	if g, ok := c.(*guest); ok {
+		return context.WithValue(ctx, callerKey{}, g.who)
+	}
+	return ctx
+}
+
+// Caller is who asks; the zero value if that is not known.
+func Caller(ctx context.Context) Who {
+	who, _ := ctx.Value(callerKey{}).(Who)
+	return who
+}
+
 // Close ends it for all. Connections that were let in go on.
 func (d *Door) Close() error {
 	err := d.listener.Close()
 	_ = d.members.Close()
 	_ = d.http.Close()
+	_ = d.control.Close()
 	d.running.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -119,8 +149,16 @@ func (d *Door) look(ctx context.Context, c net.Conn) (*gate, net.Conn) {
 		_ = c.Close()
 		return nil, nil
 	}
-	if t.ConnectionState().NegotiatedProtocol == protocolHTTP {
+	switch t.ConnectionState().NegotiatedProtocol {
+	case protocolHTTP:
 		return d.http, t
+	case protocolControl:
+		who, err := Peer(t)
+		if err != nil {
+			_ = c.Close()
+			return nil, nil
+		}
+		return d.control, &guest{t, who}
 	}
 	return d.members, t
 }

@@ -56,6 +56,12 @@ func TestDoor(t *testing.T) {
 	})}
 	serving := make(chan struct{})
 	go func() { defer close(serving); _ = server.Serve(d.HTTP()) }()
+	ours := &http.Server{ConnContext: WithCaller, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "ours ", Caller(r.Context()))
+	})}
+	controlled := make(chan struct{})
+	go func() { defer close(controlled); _ = ours.Serve(d.Control()) }()
+	defer func() { _ = ours.Close(); <-controlled }()
 	member := make(chan string, 1)
 	go func() {
 		for {
@@ -85,6 +91,11 @@ func TestDoor(t *testing.T) {
 	}
 	if id := <-member; id != "c" {
 		t.Errorf("the member is %q", id)
+	}
+	for _, role := range []Role{RoleLB, RoleWeb} {
+		if got, err := connect(t, d, client(one, role, protocolControl), "s1"); err != nil || !strings.HasSuffix(got, "ours {"+string(role)+" c}") {
+			t.Errorf("a %s that asks for itself gets %q, %v", role, got, err)
+		}
 	}
 	for name, c := range map[string]*TLS{
 		"another secret":               client(two, RoleLB, protocolHTTP),

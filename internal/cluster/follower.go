@@ -44,13 +44,11 @@ func (u *Muster) Take(list []Member, now time.Time) (changed bool) {
 	}
 	there := make(map[string]bool, len(list))
 	for _, m := range list {
-		m.Beat = 0
 		there[m.ID] = true
 		before, ok := u.known[m.ID]
-		load := m.Load
-		m.Load = before.Load
-		changed = changed || !ok || before.Member != m
-		m.Load = load
+		same := before.Member
+		same.Beat, same.Load, same.Age = m.Beat, m.Load, m.Age
+		changed = changed || !ok || same != m
 		u.known[m.ID] = mustered{Member: m}
 	}
 	for id, m := range u.known {
@@ -181,7 +179,7 @@ func (w *follow) turnTo(m Member) {
 		Timeout: followWait + followSlack,
 		Transport: &http.Transport{
 			DisableCompression: true,
-			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return w.front.Dial(ctx, m.Address, m.ID) },
+			DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return w.front.Control(ctx, m.Address, m.ID) },
 		},
 	}
 }
@@ -215,7 +213,8 @@ func (w *follow) take(body rosterBody) {
 	w.version = body.Version
 	list := make([]Member, len(body.Members))
 	for i, m := range body.Members {
-		list[i] = Member{ID: m.ID, Boot: m.Boot, Address: m.Address, Version: m.Version, Draining: m.Draining, Load: m.Load}
+		list[i] = Member{ID: m.ID, Boot: m.Boot, Address: m.Address, Version: m.Version, Draining: m.Draining, Load: m.Load,
+			Age: time.Duration(m.AgeMS) * time.Millisecond}
 	}
 	if w.muster.Take(list, time.Now()) || first {
 		w.set(w.muster.Members())

@@ -48,7 +48,7 @@ func startWeb(t *testing.T, w *world, s *Secret, id string) *webServer {
 	m.leave = cancel
 	m.http = &http.Server{Handler: http.HandlerFunc(m.node.ServeRoster)}
 	m.done.Go(func() { m.node.Run(ctx) })
-	m.done.Go(func() { _ = m.http.Serve(d.HTTP()) })
+	m.done.Go(func() { _ = m.http.Serve(d.Control()) })
 	t.Cleanup(m.stop)
 	return m
 }

@@ -40,7 +40,7 @@ func (r *reign) roll(all []Member) {
 	rows := make(map[string]corpse, len(all))
 	for _, m := range all {
 		c, ok := r.dead[m.ID]
-		if !ok || c.Member != m {
+		if !ok || !c.Same(m) {
 			c = corpse{m, now}
 		}
 		rows[m.ID] = c

@@ -29,6 +29,7 @@ type roster struct {
 
 	waiting atomic.Int64
 	asked   chan struct{} // somebody has begun to wait
+	finding sync.Mutex    // held by who asks for somebody who is not known
 	leaving atomic.Bool   // this server goes: it is marked, whatever the database says
 }
 
@@ -86,7 +87,7 @@ func (n *Node) tell(list []Member) {
 		}
 	}
 	same := slices.EqualFunc(r.list, list, func(a, b Member) bool {
-		a.Beat, a.Load = b.Beat, b.Load
+		a.Beat, a.Load, a.Age = b.Beat, b.Load, b.Age
 		return a == b
 	})
 	r.list = list
@@ -115,6 +116,28 @@ func (n *Node) lookOut(ctx context.Context) {
 	}
 }
 
+// Find is a member of whom is says so. If none is known, the database is asked, not
+// more often than for those who wait.
+func (n *Node) Find(ctx context.Context, is func(Member) bool) (Member, bool) {
+	for asked := false; ; asked = true {
+		now, _ := n.rosterNow()
+		if i := slices.IndexFunc(now.Members, is); i >= 0 {
+			return now.Members[i], true
+		}
+		if asked || now.Age >= 0 && now.Age < n.cfg.Look {
+			return Member{}, false
+		}
+		if !n.roster.finding.TryLock() {
+			return Member{}, false // somebody asks already; whoever is not there now comes again
+		}
+		_, err := n.askMembers(ctx)
+		n.roster.finding.Unlock()
+		if err != nil {
+			return Member{}, false
+		}
+	}
+}
+
 // Leave marks this server's row, since it is about to go: it is to get no new
 // requests. Those who wait for changes are told at once, whether or not the database
 // can be.
@@ -124,11 +147,20 @@ func (n *Node) Leave(ctx context.Context) error {
 	r.leaving.Store(true)
 	n.tell(slices.Clone(r.list))
 	r.mu.Unlock()
-	limit, cancel := n.ask(ctx)
-	defer cancel()
-	_, err := n.cfg.Registry.Drain(limit, n.cfg.Self.ID, true)
+	var err error
+	for range leaveTries {
+		limit, cancel := n.ask(ctx)
+		_, err = n.cfg.Registry.Drain(limit, n.cfg.Self.ID, true)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
 	return err
 }
+
+// leaveTries is how often a server that goes tries to write it down.
+const leaveTries = 3
 
 // Draining tells whether this server's row is marked.
 func (n *Node) Draining() bool {

@@ -12,7 +12,7 @@ import (
 // RosterPath is where members tell load balancers who is a member. since is the
 // version that the load balancer has, wait for how many milliseconds it would wait for
 // another one.
-const RosterPath = "/.pando/members"
+const RosterPath = "/members"
 
 // rosterWait is the longest that an answer is waited for.
 const rosterWait = 10 * time.Second
@@ -32,6 +32,7 @@ type rosterLine struct {
 	Version  string  `json:"version"`
 	Draining bool    `json:"draining"`
 	Load     float64 `json:"load"`
+	AgeMS    int64   `json:"ageMs"` // since it joined
 }
 
 // ServeRoster answers at RosterPath. Only load balancers of the cluster may get here.
@@ -46,7 +47,8 @@ func (n *Node) ServeRoster(w http.ResponseWriter, r *http.Request) {
 		body.AgeMS = -1
 	}
 	for _, m := range now.Members {
-		body.Members = append(body.Members, rosterLine{m.ID, m.Boot, m.Address, m.Version, m.Draining, m.Load})
+		body.Members = append(body.Members, rosterLine{m.ID, m.Boot, m.Address, m.Version, m.Draining, m.Load,
+			(m.Age + max(0, now.Age)).Milliseconds()})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

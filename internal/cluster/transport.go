@@ -11,8 +11,13 @@ import (
 // protocol is what members talk, by ALPN.
 const protocol = "pando-cluster/1"
 
-// protocolHTTP is what load balancers talk with a member.
-const protocolHTTP = "http/1.1"
+// What is talked with a member's web server, all of it HTTP/1.1. What clients have
+// asked a load balancer for comes over connections of its own: nothing of a client's
+// gets to where the servers talk with each other.
+const (
+	protocolHTTP    = "http/1.1"        // load balancers, for clients
+	protocolControl = "pando-control/1" // load balancers and members, for themselves
+)
 
 // handshakeTime bounds how long a connection may take to be made and verified.
 const handshakeTime = time.Second

@@ -146,6 +146,14 @@ func (r *Redis) Restore(ctx context.Context, dump []byte) error {
 // Name tells it from every other node on this machine.
 func (r *Redis) Name() string { return r.name }
 
+// Pid is the process's, 0 if there is none.
+func (r *Redis) Pid() int {
+	for _, p := range members(r.match...) {
+		return p.pid
+	}
+	return 0
+}
+
 // Addr is host:port.
 func (r *Redis) Addr() string { return r.port.addr() }
 

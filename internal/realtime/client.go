@@ -41,7 +41,7 @@ const idAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 // KindUnavailable if the server is closing.
 func (s *Realtime) Connect(ctx context.Context, req *pando.Request) (pando.RealtimeClient, error) {
 	c := &client{
-		id: pando.RandomString(idLength, idAlphabet), ip: req.RealIP, parent: s,
+		id: s.tag + pando.RandomString(idLength-len(s.tag), idAlphabet), ip: req.RealIP, parent: s,
 		out:  make(chan pando.RealtimeEvent, outBuffer),
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
 	}

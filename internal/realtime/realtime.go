@@ -33,6 +33,7 @@ import (
 // Realtime is the [pando.Realtime] of one server. Its methods may be called at
 // once.
 type Realtime struct {
+	tag    string
 	store  store.Store
 	encode Encoder
 	log    *slog.Logger
@@ -68,7 +69,10 @@ type Config struct {
 	// SubscriptionBytes bounds the memory of all subscriptions together; 0 means
 	// 64 MB.
 	SubscriptionBytes int
-	Log               *slog.Logger // nil: nowhere
+	// Tag is what the ids of clients begin with: letters and digits by which the other
+	// servers of a cluster know whose they are. "" if there are none.
+	Tag string
+	Log *slog.Logger // nil: nowhere
 }
 
 // Encoder writes rec as JSON, with the relations of expand, as the caller of
@@ -100,6 +104,7 @@ func New(c Config) *Realtime {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Realtime{
+		tag:   c.Tag,
 		store: c.Store, encode: c.Encode, log: c.Log, limits: limits{c.QueueEvents, c.QueueBytes, c.SubscriptionBytes},
 		clients:    map[string]*client{},
 		topics:     map[string]map[*subscription]bool{},

@@ -4,6 +4,7 @@ package registry
 
 import (
 	"context"
+	"time"
 
 	"github.com/pandobase/pando/internal/position"
 )
@@ -54,7 +55,13 @@ type Member struct {
 
 	Draining bool    // it is to get no new requests
 	Load     float64 // how much it had to do at its last beat, from 0 to 1
+	// Age is for how long it has been a member, when the row was read.
+	Age time.Duration
 }
+
+// Same tells whether two readings of a row are of the same beat: whoever renews it has
+// not done so between them.
+func (m Member) Same(o Member) bool { return m.ID == o.ID && m.Boot == o.Boot && m.Beat == o.Beat }
 
 // Tailer is the row of the one who reads the log for all.
 type Tailer struct {

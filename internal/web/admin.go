@@ -19,6 +19,7 @@ func (h *Handler) adminMux() *http.ServeMux {
 		{Pattern: "GET /metrics", handle: metricsRoute},
 		{Pattern: "GET /livez", handle: livez},
 		{Pattern: "GET /readyz", handle: verboseReadyz},
+		{Pattern: "GET /system", handle: showSystem},
 		{Pattern: "/debug/pprof/", handle: profiles},
 		{Pattern: "/", handle: notFound},
 	} {
@@ -44,6 +45,9 @@ func livez(c *call) error {
 	c.text(http.StatusOK, "ok\n")
 	return nil
 }
+
+// Ready says why no requests should come here; nil if they should.
+func (h *Handler) Ready() error { return h.ready() }
 
 func (h *Handler) ready() error {
 	if h.draining.Load() {

@@ -74,7 +74,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 // refuse answers with an error.
 func (c *call) refuse(err error) {
 	// What is not to be had is so whatever the rules say.
-	if c.route.waits && !c.wrote && pando.KindOf(err) != pando.KindUnavailable {
+	if !c.wrote && pando.KindOf(err) != pando.KindUnavailable {
 		if held := c.inForce(); held != nil {
 			err = held
 		}
@@ -85,10 +85,17 @@ func (c *call) refuse(err error) {
 // inForce waits until the answer may be known: what a client is shown by rules that
 // were changed a moment ago, nobody may be denied by the old ones afterwards.
 func (c *call) inForce() error {
-	if c.h.cfg.InForce == nil {
+	if !c.route.waits {
 		return nil
 	}
-	return c.h.cfg.InForce(c.r.Context())
+	return c.h.inForce(c.r.Context())
+}
+
+func (h *Handler) inForce(ctx context.Context) error {
+	if h.cfg.InForce == nil {
+		return nil
+	}
+	return h.cfg.InForce(ctx)
 }
 
 // await waits until this server knows of all that was answered by now.

@@ -170,7 +170,13 @@ func subscribeRealtime(c *call) error {
 	if len(data) > 0 {
 		return &pando.Error{Kind: pando.KindInvalid, Data: data}
 	}
-	return c.done(c.h.cfg.Realtime.Subscribe(c.r.Context(), &c.req, f.ClientID, f.Subscriptions))
+	err = c.h.cfg.Realtime.Subscribe(c.r.Context(), &c.req, f.ClientID, f.Subscriptions)
+	if pando.KindOf(err) == pando.KindNotFound {
+		if handled, lost := c.elsewhere(f.ClientID, f.Subscriptions); handled || lost != nil {
+			return lost
+		}
+	}
+	return c.done(err)
 }
 
 type oneSubscription struct {

@@ -48,7 +48,7 @@ func (h *Handler) routes() []*route {
 		{Pattern: "GET /api/settings", access: superuser, handle: viewSettings},
 		{Pattern: "PATCH /api/settings", access: superuser, handle: updateSettings},
 
-		{Pattern: "GET /api/system", access: superuser, handle: system},
+		{Pattern: "GET /api/system", access: superuser, handle: showSystem},
 
 		{Pattern: "GET /api/collections", access: superuser, handle: listCollections},
 		{Pattern: "POST /api/collections", access: superuser, handle: createCollection},

@@ -59,7 +59,7 @@ func fallback(c *call) error {
 // foreign lets a handler answer that knows nothing of calls.
 func (c *call) foreign(h http.Handler) {
 	c.wrote = true
-	rec := &statusRecorder{ResponseWriter: c.w, before: c.inForce}
+	rec := &statusRecorder{ResponseWriter: c.w, before: func() error { return c.h.inForce(c.r.Context()) }}
 	h.ServeHTTP(rec, c.r)
 	c.status = rec.status
 }

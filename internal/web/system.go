@@ -7,9 +7,10 @@ import (
 	"github.com/pandobase/pando"
 )
 
-// system shows superusers the state of everything below: the servers of the
-// cluster, the database's hosts, the caches and what they are good for.
-func system(c *call) error {
+// showSystem shows superusers, and whoever reaches the admin listener, the state of
+// everything: the servers of the cluster, the database's hosts, the caches and what
+// they are good for.
+func showSystem(c *call) error {
 	if c.h.cfg.System == nil {
 		return pando.NotFound()
 	}

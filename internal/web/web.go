@@ -38,6 +38,11 @@ type Config struct {
 	// PickFields keeps of a JSON answer what a fields parameter names.
 	PickFields func(json []byte, fields string) ([]byte, error)
 
+	// Elsewhere sends a request to the server of the cluster that has the realtime
+	// client of that id; without an answer nor an error there is none. nil: there are no
+	// others.
+	Elsewhere func(r *http.Request, clientID string) (*http.Response, error)
+
 	// Positions are what clients may keep of the database; nil: they cannot.
 	Positions *Positions
 

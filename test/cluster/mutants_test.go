@@ -29,6 +29,7 @@ func TestMutantsAreCaughtBySchedules(t *testing.T) {
 	list := []struct{ mutant, schedule string }{
 		{"catalog-unheld", "TestRulesAreChangedAtOnce"},
 		{"prefix-unchecked", "TestListsAreOfOneHistory"},
+		{"nolease", "TestSchedule8"},
 	}
 	if os.Getenv("PANDO_PROVE") == "1" {
 		list = append(list, struct{ mutant, schedule string }{"epoch-ignored", "TestSchedule10"})

@@ -110,7 +110,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	switch {
 	case err != nil:
 		return 0, c.refused(err)
-	case c.report != nil && res.StatusCode == http.StatusServiceUnavailable:
+	case c.report != nil && unanswered(res.StatusCode):
 		return 0, c.refused(fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data))
 	case c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2):
 		c.report.marked.Add(1)
@@ -128,6 +128,12 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		return res.StatusCode, fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data)
 	}
 	return res.StatusCode, nil
+}
+
+// unanswered tells whether a status says that nothing is known of the request, or that
+// it was not done; load balancers say the former.
+func unanswered(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusBadGateway || status == http.StatusGatewayTimeout
 }
 
 // refused is an error that says so, where that is to be expected.

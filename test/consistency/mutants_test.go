@@ -28,7 +28,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		"bump-after-commit", "publish-before-commit", "stamp-after-snapshot", "join-unjudged", "foreign-kept",
 		"key-without-page", "key-without-auth", "catalog-late", "rows-late", "rows-unmoved", "still-anyway", "restamp-late",
 	} {
-		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, ""))) })
+		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, "")), 20*time.Second) })
 	}
 	c := twoReplicas(t)
 	if _, err := c.Primary().Exec(t.Context(), "CREATE ROLE "+deafRole+" LOGIN CREATEDB; GRANT pg_monitor TO "+deafRole); err != nil {
@@ -41,7 +41,7 @@ func TestMutantsAreCaught(t *testing.T) {
 				return start(t, name, strings.Replace(url, "postgres@", deafRole+"@", 1))
 			})
 			g.weather = unsteady(c)
-			catch(t, g)
+			catch(t, g, 20*time.Second)
 		})
 	}
 }
@@ -50,9 +50,9 @@ func TestMutantsAreCaught(t *testing.T) {
 const deafRole = "deaf"
 
 // catch runs the checker until it has found something.
-func catch(t *testing.T, g ground) {
+func catch(t *testing.T, g ground, within time.Duration) {
 	t.Helper()
-	r, err := check(context.WithoutCancel(t.Context()), g, limit{time: 20 * time.Second, eager: true})
+	r, err := check(context.WithoutCancel(t.Context()), g, limit{time: within, eager: true})
 	if err != nil && strings.Contains(err.Error(), "status 404") {
 		// Somebody was made and answered, and is not there for the next request.
 		t.Logf("caught while the data was made: %v", err)

@@ -53,6 +53,8 @@ func settled(c *target.Cluster) func(context.Context) error {
 type storm struct {
 	c *target.Cluster
 
+	thaws bool // nobody is frozen
+
 	mu    sync.Mutex
 	count map[string]int
 }
@@ -86,14 +88,16 @@ func (s *storm) weather(ctx context.Context) error {
 
 func (s *storm) troubles() []trouble {
 	any := func(context.Context) (*target.Member, error) { return s.c.Members[rand.IntN(len(s.c.Members))], nil }
-	list := []trouble{
-		{"a server frozen", s.frozen(any)},
-		{"the tailer frozen", s.frozen(s.c.Tailer)},
+	var list []trouble
+	if !s.thaws {
+		list = []trouble{{"a server frozen", s.frozen(any)}, {"the tailer frozen", s.frozen(s.c.Tailer)}}
+	}
+	list = append(list, []trouble{
 		{"a server killed", s.killed(any)},
 		{"the tailer killed", s.killed(s.c.Tailer)},
 		{"a server cut off from the database", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode })},
 		{"a server cut off from the primary", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode[:1] })},
-	}
+	}...)
 	if len(s.c.Caches) == 0 {
 		return list
 	}
@@ -205,3 +209,24 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 }
 
 const caches = 3
+
+// TestNobodyIsShownThePastThroughBalancers: the same where two load balancers send each
+// request to any server, and again to another one if that is harmless. Nobody is frozen
+// here: a load balancer gives a write to a frozen server up, which may do it when it is
+// thawed, whatever the client has done since.
+func TestNobodyIsShownThePastThroughBalancers(t *testing.T) {
+	c := target.StartCluster(t, target.ClusterOptions{Replicas: 2, Synchronous: true, Caches: caches, Indirect: true})
+	g := onCluster(c)
+	g.server, g.others = c.StartBalancer(t, c.Join()...), []*target.Server{c.StartBalancer(t, "--database", c.URL(c.Database, "postgres"))}
+	l := limit{time: 6 * time.Second}
+	if d, err := time.ParseDuration(os.Getenv("PANDO_STORM")); err == nil {
+		l.time = d
+	}
+	if long {
+		l.time = 10 * time.Minute
+	}
+	s := &storm{c: c, count: map[string]int{}, thaws: true}
+	g.weather, g.faulty, g.settled = s.weather, true, settled(c)
+	hold(t, g, l, map[string]int64{"operations": 500, "writes": 20, "events": 10, "revocations": 2})
+	t.Log(s.count)
+}

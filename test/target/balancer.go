@@ -2,27 +2,29 @@ package target
 
 import (
 	"context"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 )
 
-// StartBalancer starts a load balancer that finds the members of the cluster by
-// itself, and returns when one of them answers through it. It is stopped when the test
-// ends. With database it reads who is a member from there; otherwise it asks members.
-func (c *Cluster) StartBalancer(t testing.TB, database bool, flags ...string) *Server {
-	t.Helper()
-	find := []string{"--database", c.URL(c.Database, "postgres")}
-	if !database {
-		var private []string
-		for _, m := range c.Members {
-			private = append(private, m.private)
-		}
-		find = []string{"--join", strings.Join(private, ",")}
+// Join are flags of a load balancer that asks members who is a member.
+func (c *Cluster) Join() []string {
+	var private []string
+	for _, m := range c.Members {
+		private = append(private, m.Private)
 	}
+	return []string{"--join", strings.Join(private, ",")}
+}
+
+// StartBalancer starts a load balancer that finds the members by itself, as its flags
+// say, and returns when one of them answers through it. It is stopped when the test
+// ends.
+func (c *Cluster) StartBalancer(t testing.TB, flags ...string) *Server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := startBalancer(ctx, c.bin, append(find, flags...))
+	s, err := startBalancer(ctx, c.bin, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,5 +56,12 @@ func startBalancer(ctx context.Context, bin string, flags []string) (*Server, er
 // load balancers reach, behind one.
 func PandoCluster(tb testing.TB) *Server {
 	tb.Helper()
-	return StartCluster(tb, ClusterOptions{Replicas: 1, Caches: 2, Indirect: true}).StartBalancer(tb, false)
+	c := StartCluster(tb, ClusterOptions{Replicas: 1, Caches: 2, Indirect: true})
+	return c.StartBalancer(tb, c.Join()...)
+}
+
+// Pando runs a command of the cluster's pando.
+func (c *Cluster) Pando(ctx context.Context, args ...string) (output string, err error) {
+	out, err := exec.CommandContext(ctx, c.bin, args...).CombinedOutput()
+	return string(out), err
 }

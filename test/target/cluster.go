@@ -32,7 +32,7 @@ type Member struct {
 	*Server
 	ToNode  []*localcluster.Relay // by node of the database
 	ToCache []*localcluster.Relay
-	private string // where the others reach it
+	Private string // where the others and load balancers reach it
 	again   func(context.Context) (*Server, error)
 }
 
@@ -147,7 +147,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{private: private}
+	m := &Member{Private: private}
 	relay := func(to string) (*localcluster.Relay, error) {
 		r, err := localcluster.NewRelay(to)
 		if err == nil {
@@ -184,7 +184,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	in := Surroundings{Database: database.String(), Indirect: o.Indirect, Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
 	dir := filepath.Join(t.TempDir(), "data")
-	m.again = func(ctx context.Context) (*Server, error) { return StartPandoBin(ctx, o.Bin, dir, in, flags...) }
+	m.again = func(ctx context.Context) (*Server, error) {
+		in.Known = in.Known || len(c.Members) > 0
+		return StartPandoBin(ctx, o.Bin, dir, in, flags...)
+	}
 	if m.Server, err = m.again(ctx); err != nil {
 		return nil, err
 	}
@@ -242,7 +245,7 @@ func (c *Cluster) Tailer(ctx context.Context) (*Member, error) {
 		return nil, err
 	}
 	for _, m := range c.Members {
-		if m.private == address {
+		if m.Private == address {
 			return m, nil
 		}
 	}

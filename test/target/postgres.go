@@ -47,5 +47,5 @@ type Kind struct {
 
 // Kinds are all that must answer alike: the peer, and Pando in every topology.
 func Kinds() []Kind {
-	return []Kind{{"peer", Peer}, {"pando", Pando}, {"pando on PostgreSQL", PandoPostgres}}
+	return []Kind{{"peer", Peer}, {"pando", Pando}, {"pando on PostgreSQL", PandoPostgres}, {"three pandos behind pando lb", PandoCluster}}
 }

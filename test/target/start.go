@@ -62,6 +62,7 @@ type Surroundings struct {
 	Env      []string // variables (NAME=value) on top of this process's environment
 	Wrap     []string // a command that ends by executing its last arguments: the server
 	Indirect bool     // it answers load balancers only, and health checks
+	Known    bool     // the database has its superuser already
 }
 
 // StartPandoIn is StartPandoWith in other surroundings than this process's.
@@ -87,14 +88,18 @@ func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...
 	if in.Database != "" {
 		database = []string{"--database", in.Database}
 	}
+	superuser := func(dir string) []string {
+		return append([]string{"superuser", "upsert", Email, Password, "--dir", dir}, database...)
+	}
+	if in.Known {
+		superuser = nil
+	}
 	return launch(ctx, program{
-		name:  "pando",
-		bin:   bin,
-		in:    in,
-		admin: "http://" + admin,
-		superuser: func(dir string) []string {
-			return append([]string{"superuser", "upsert", Email, Password, "--dir", dir}, database...)
-		},
+		name:      "pando",
+		bin:       bin,
+		in:        in,
+		admin:     "http://" + admin,
+		superuser: superuser,
 		serve: func(dir, addr string) []string {
 			return slices.Concat([]string{"serve", "--dir", dir, "--http", addr, "--admin", admin,
 				"--public-dir", filepath.Join(dir, "public"), "--pages-dir", filepath.Join(dir, "pages")}, database, flags)

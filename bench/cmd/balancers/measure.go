@@ -284,7 +284,9 @@ func (m *measurement) launch(name, addr string, cmd *exec.Cmd) (contender, error
 		return contender{}, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	m.processes = append(m.processes, cmd)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); ; <-tick.C {
 		resp, err := http.Get("http://" + addr + "/")
 		if err == nil {
 			resp.Body.Close()

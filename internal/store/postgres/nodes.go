@@ -115,7 +115,7 @@ func (k *nodes) first(ctx context.Context) error {
 		case <-state.Changed():
 		case <-time.After(50 * time.Millisecond):
 		case <-wait.Done():
-			return k.unreachable(wait.Err())
+			return k.unreachable(ctx.Err()) // nil where only our own bound is over: that is no cause
 		}
 	}
 }

@@ -14,15 +14,22 @@ import (
 	"github.com/pandobase/pando"
 )
 
-// starting tells whether a host may be there in a moment: it says so, or has not
-// answered yet.
+// starting tells whether a primary may be there in a moment: a host says so, has not
+// answered yet, or is a replica, which may be promoted just now. What refuses us is not
+// waited for.
 func (k *nodes) starting() bool {
-	for _, err := range k.prober.failures() {
-		if isStarting(err) || errors.Is(err, context.DeadlineExceeded) {
-			return true
+	failures := k.prober.failures()
+	starting := false
+	for _, host := range hostNames(k.s.hosts) {
+		err, failed := failures[host]
+		switch {
+		case !failed, isStarting(err), codeOf(err) == codeTooMany, errors.Is(err, context.DeadlineExceeded):
+			starting = true
+		case k.s.refusal(err) != nil:
+			return false
 		}
 	}
-	return false
+	return starting
 }
 
 func isStarting(err error) bool { return codeOf(err) == "57P03" }

@@ -247,7 +247,7 @@ func (s *Store) outliveMembers(ctx context.Context, c *conn, gone, otherwise str
 		}
 		var alive []string
 		for _, m := range now {
-			if !slices.Contains(first, m) {
+			if !slices.ContainsFunc(first, m.Same) {
 				alive = append(alive, m.Address)
 			}
 		}

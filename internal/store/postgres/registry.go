@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/position"
@@ -95,7 +96,7 @@ func (r Registry) Join(ctx context.Context, m registry.Member) error {
 		sql: `INSERT INTO _pando_members (id, boot, address, version, format, beat, draining, load)
 			SELECT $1, $2, $3, $4, $5::integer, $6::bigint, $7::boolean, $8::real WHERE NOT EXISTS (SELECT FROM _pando_lease WHERE holder <> $1)
 			ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, address = excluded.address, version = excluded.version,
-			format = excluded.format, beat = excluded.beat, draining = excluded.draining, load = excluded.load`,
+			format = excluded.format, beat = excluded.beat, draining = excluded.draining, load = excluded.load, joined = now()`,
 		args: texts(m.ID, m.Boot, m.Address, m.Version, number(m.Format), number(m.Beat), strconv.FormatBool(m.Draining), loadText(m)),
 	}
 	var term uint64
@@ -154,18 +155,21 @@ func (r Registry) Members(ctx context.Context) ([]registry.Member, error) {
 	return list, err
 }
 
-const membersSQL = "SELECT id, boot, address, version, format, beat, draining, load FROM _pando_members"
+const membersSQL = "SELECT id, boot, address, version, format, beat, draining, load, " +
+	"(extract(epoch FROM clock_timestamp() - joined) * 1000)::bigint FROM _pando_members"
 
 func memberRow(list *[]registry.Member) func(*query, [][]byte) error {
 	return func(_ *query, v [][]byte) error {
 		format, err := strconv.Atoi(string(v[4]))
 		beat, err2 := strconv.ParseUint(string(v[5]), 10, 64)
 		load, err3 := strconv.ParseFloat(string(v[7]), 32)
+		age, err4 := strconv.ParseInt(string(v[8]), 10, 64)
 		*list = append(*list, registry.Member{
 			ID: string(v[0]), Boot: string(v[1]), Address: string(v[2]), Version: string(v[3]), Format: format, Beat: beat,
 			Draining: string(v[6]) == "t", Load: load,
+			Age: time.Duration(age) * time.Millisecond,
 		})
-		return errors.Join(err, err2, err3)
+		return errors.Join(err, err2, err3, err4)
 	}
 }
 

@@ -22,6 +22,12 @@ func TestMembers(t *testing.T) {
 	members := func(want ...registry.Member) {
 		t.Helper()
 		got, err := r.Members(ctx)
+		for i := range got {
+			if got[i].Age < 0 || got[i].Age > time.Minute {
+				t.Errorf("%s joined %s ago", got[i].ID, got[i].Age)
+			}
+			got[i].Age = 0
+		}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}

@@ -23,13 +23,13 @@ var registryLayout = []string{
 		name text COLLATE "C" PRIMARY KEY, holder text NOT NULL, until timestamptz NOT NULL)`,
 	// For load balancers; servers of before these do not write them.
 	`ALTER TABLE _pando_members ADD COLUMN IF NOT EXISTS draining boolean NOT NULL DEFAULT false,
-		ADD COLUMN IF NOT EXISTS load real NOT NULL DEFAULT 0`,
+		ADD COLUMN IF NOT EXISTS load real NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS joined timestamptz NOT NULL DEFAULT now()`,
 }
 
 // hasRegistry tells whether they are there, and the columns.
 func hasRegistry(ctx context.Context, c *conn) (bool, error) {
 	n, err := c.queryInt(ctx, `SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 		AND relkind = 'r' AND relname IN ('_pando_members', '_pando_tailer', '_pando_cluster', '_pando_certificates', '_pando_certificate_locks'))
-		+ (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('_pando_members') AND attname = 'load' AND NOT attisdropped)`)
+		+ (SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('_pando_members') AND attname = 'joined' AND NOT attisdropped)`)
 	return n == int64(len(registryLayout)), err
 }
