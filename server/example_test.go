@@ -273,3 +273,77 @@ func ExampleServer_Reload() {
 		fmt.Println("everything stays as it was:", err)
 	}
 }
+
+// A load balancer of a program's own, before web servers that it is told of.
+func ExampleNewBalancer() {
+	var b *server.Balancer
+	b, err := server.NewBalancer(server.BalancerConfig{
+		Listen: []string{server.DefaultListen}, Upstreams: []string{"10.0.0.2:8090", "10.0.0.3:8090"},
+		OnReady: func(info server.BalancerInfo) { fmt.Println("serving at", info.URLs) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	time.AfterFunc(time.Minute, func() {
+		status, err := b.Status()
+		fmt.Println(string(status), err)
+		stop()
+	})
+	if err := b.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A server with a domain gets a certificate for it by itself.
+func ExampleNew_domain() {
+	srv, err := server.New(server.Config{
+		Dir: "pando_data", HTTP: server.DefaultSecureHTTP,
+		TLS: server.TLS{
+			Domains: []string{"app.example.com"}, HTTPS: server.DefaultHTTPS,
+			ACMEDirectory: server.DefaultCertificate, ACMEEmail: "admin@example.com",
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(srv.Run(context.Background()))
+}
+
+// One of the servers of a cluster is to get no more requests, and one that is gone for
+// good is forgotten.
+func ExampleOpenNodes() {
+	var nodes *server.Nodes
+	nodes, err := server.OpenNodes("postgres://pando@db1,db2,db3/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer nodes.Close()
+	ctx := context.Background()
+	var list []server.Node
+	if list, err = nodes.List(ctx); err != nil {
+		log.Fatal(err)
+	}
+	for _, n := range list {
+		fmt.Println(n.Address, n.State, n.Load)
+	}
+	if _, err := nodes.Drain(ctx, "10.0.0.2:8100", true); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := nodes.Remove(ctx, "10.0.0.3:8100"); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// How everything is, as a server of the cluster and a load balancer tell it.
+func ExampleFetchSystem() {
+	var s server.System
+	s, err := server.FetchSystem(context.Background(), "", "http://10.0.0.2:8091", "http://10.0.0.9:8091")
+	if err != nil {
+		log.Fatal(err)
+	}
+	show := func(n server.SystemNode) { fmt.Println(n.Role, n.Address, n.Words) }
+	for _, n := range s.Nodes {
+		show(n)
+	}
+}

@@ -23,6 +23,14 @@ type candidate struct {
 	share float64
 }
 
+// places is how many requests more the upstreams would take.
+func (r *roster) places() (n int64) {
+	for _, c := range r.usable {
+		n += max(c.m.limit.limit.Load()-c.m.limit.waiting.Load(), 0)
+	}
+	return min(n, maxQueued)
+}
+
 // rebuild publishes the roster. Ejections, and suspicions, are heeded for half of the
 // upstreams at most, the oldest first: if most seem to fail, the fault is likely
 // elsewhere, and the rest could not bear it.

@@ -2,6 +2,7 @@ package lb
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -67,7 +68,7 @@ func TestLoadDecides(t *testing.T) {
 		"in flight": func(m *member) { m.inflight.Store(3) },
 		"slow": func(m *member) {
 			for range 10 {
-				m.latency.add(100*time.Millisecond, now)
+				m.latency.add(100*time.Millisecond, now, 0.01)
 			}
 		},
 		"reported": func(m *member) { m.load.set(0.9, now) },
@@ -75,7 +76,7 @@ func TestLoadDecides(t *testing.T) {
 		b, members := fleet(t, LeastLoaded, 3)
 		for _, m := range members {
 			for range 10 {
-				m.latency.add(10*time.Millisecond, now)
+				m.latency.add(10*time.Millisecond, now, 0.01)
 			}
 		}
 		burden(members[0])
@@ -86,18 +87,146 @@ func TestLoadDecides(t *testing.T) {
 	}
 }
 
-// TestSlowIsForgiven: what was slow once is asked again after a while.
-func TestSlowIsForgiven(t *testing.T) {
-	var e ewma
-	now := time.Now()
-	for range 10 {
-		e.add(time.Second, now)
+// simulate lets clients ask one request after the other for so long, in a time of its
+// own, and tells the share of each upstream in every second. took is how long an
+// upstream needs for a request that begins at t, given how many it had in the second
+// before.
+func simulate(t *testing.T, n, clients int, length time.Duration, took func(i int, at time.Duration, rate int) time.Duration) (shares [][]float64) {
+	t.Helper()
+	b, members := fleet(t, LeastLoaded, n)
+	index := map[*member]int{}
+	for i, m := range members {
+		index[m] = i
 	}
-	if v := e.value(now, 0.01); v < 0.9 {
-		t.Errorf("%v at once", v)
+	type event struct {
+		at, begun time.Duration
+		m         *member
 	}
-	if v := e.value(now.Add(time.Minute), 0.01); v > 0.02 {
-		t.Errorf("%v after a minute without measurements", v)
+	start := time.Now()
+	var events []event
+	for i := range clients {
+		events = append(events, event{at: time.Duration(i) * 10 * time.Microsecond})
+	}
+	seconds := int(length / time.Second)
+	counts := make([][]int, seconds+1)
+	for i := range counts {
+		counts[i] = make([]int, n)
+	}
+	var tick time.Duration
+	for {
+		first := 0
+		for i := range events {
+			if events[i].at < events[first].at {
+				first = i
+			}
+		}
+		e := &events[first]
+		if e.at >= length {
+			break
+		}
+		now := start.Add(e.at)
+		for tick <= e.at {
+			b.rebuild(start.Add(tick))
+			tick += tickEvery
+		}
+		if e.m != nil {
+			e.m.inflight.Add(-1)
+			e.m.latency.add(e.at-e.begun, now, b.roster.Load().typical)
+		}
+		m, _ := b.pick(nil, normal, now)
+		m.limit.release()
+		m.inflight.Add(1)
+		second := int(e.at / time.Second)
+		i := index[m]
+		rate := counts[second][i]
+		if second > 0 {
+			rate = max(rate, counts[second-1][i])
+		}
+		counts[second][i]++
+		e.m, e.begun = m, e.at
+		e.at += max(took(i, e.at, rate), time.Microsecond)
+	}
+	for _, c := range counts[:seconds] {
+		sum := 0
+		for _, k := range c {
+			sum += k
+		}
+		row := make([]float64, n)
+		for i, k := range c {
+			row[i] = float64(k) / float64(sum)
+		}
+		shares = append(shares, row)
+	}
+	return shares
+}
+
+// jitter is an exponential time, as services have them.
+func jitter(mean time.Duration) time.Duration {
+	return time.Duration(rand.ExpFloat64() * float64(mean))
+}
+
+// TestSharesSettle: equal upstreams get equal shares, whatever has been before and
+// however much their answers vary; and being asked seldom, and so having a cold cache, is
+// no reason to be asked more seldom still.
+func TestSharesSettle(t *testing.T) {
+	for name, c := range map[string]struct {
+		clients int
+		from    int // seconds that do not count
+		took    func(i int, at time.Duration, rate int) time.Duration
+	}{
+		"jitter, quick, few":  {4, 1, func(int, time.Duration, int) time.Duration { return jitter(time.Millisecond) }},
+		"jitter, quick, many": {64, 1, func(int, time.Duration, int) time.Duration { return jitter(2 * time.Millisecond) }},
+		"jitter, slow, few":   {6, 1, func(int, time.Duration, int) time.Duration { return jitter(20 * time.Millisecond) }},
+		"jitter, slow, many":  {64, 1, func(int, time.Duration, int) time.Duration { return jitter(50 * time.Millisecond) }},
+		"slow for the first second": {8, 3, func(i int, at time.Duration, _ int) time.Duration {
+			if i == 2 && at < time.Second {
+				return jitter(100 * time.Millisecond)
+			}
+			return jitter(time.Millisecond)
+		}},
+		"very slow for the first second": {8, 4, func(i int, at time.Duration, _ int) time.Duration {
+			if i == 2 && at < time.Second {
+				return 500 * time.Millisecond
+			}
+			return jitter(10 * time.Millisecond)
+		}},
+		"cold while it is asked seldom": {6, 3, func(i int, at time.Duration, rate int) time.Duration {
+			if rate < 100 || i == 2 && at < time.Second {
+				return jitter(5 * time.Millisecond)
+			}
+			return jitter(500 * time.Microsecond)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shares := simulate(t, 3, c.clients, 10*time.Second, c.took)
+			for i := range 3 {
+				sum := 0.0
+				for _, row := range shares[c.from:] {
+					sum += row[i]
+				}
+				if mean := sum / float64(len(shares)-c.from); mean < 0.30 || mean > 0.37 {
+					t.Errorf("upstream %d gets %.3f; by second %.2f", i, mean, shares)
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestSlowStaysRare: one that is five times slower gets less than a hundredth.
+func TestSlowStaysRare(t *testing.T) {
+	shares := simulate(t, 3, 16, 10*time.Second, func(i int, _ time.Duration, _ int) time.Duration {
+		if i == 2 {
+			return 50 * time.Millisecond
+		}
+		return 10 * time.Millisecond
+	})
+	sum := 0.0
+	for _, row := range shares[1:] {
+		sum += row[2]
+	}
+	if mean := sum / float64(len(shares)-1); mean > 0.01 {
+		t.Errorf("it gets %.4f", mean)
 	}
 }
 

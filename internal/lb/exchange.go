@@ -210,7 +210,8 @@ func (c *upconn) send(msg *message, s *sending) {
 		s.clientFailed.Store(true)
 		c.abort(fmt.Errorf("%w: %w", errClientBody, err))
 	}
-	// Else the upstream takes no more; it may have answered already.
+	// Else the upstream takes no more; it may have answered already, or is about to.
+	c.asked.CompareAndSwap(0, time.Now().UnixNano())
 }
 
 // clientReader notes that reading failed, and not writing.
@@ -230,7 +231,7 @@ func (r *clientReader) Read(p []byte) (int, error) {
 func (c *upconn) copyN(from *clientReader, n int64) error {
 	buf := copyBuffers.Get()
 	defer copyBuffers.Put(buf)
-	copied, err := io.CopyBuffer(onlyWriter{c}, io.LimitReader(from, n), buf)
+	copied, err := io.CopyBuffer(bodyWriter{c}, io.LimitReader(from, n), buf)
 	if err == nil && copied < n {
 		from.failed = true
 		err = io.ErrUnexpectedEOF
@@ -238,13 +239,22 @@ func (c *upconn) copyN(from *clientReader, n int64) error {
 	return err
 }
 
-type onlyWriter struct{ io.Writer }
+// bodyWriter gives up on an upstream that takes nothing for too long.
+type bodyWriter struct{ c *upconn }
+
+func (w bodyWriter) Write(p []byte) (int, error) {
+	if patience := w.c.m.b.cfg.Limits.BodyTimeout; patience > 0 {
+		_ = w.c.nc.SetWriteDeadline(time.Now().Add(patience))
+		defer func() { _ = w.c.nc.SetWriteDeadline(time.Time{}) }()
+	}
+	return w.c.Write(p)
+}
 
 // copyChunked sends each piece as it comes.
 func (c *upconn) copyChunked(from *clientReader, r *http.Request) error {
 	buf := copyBuffers.Get()
 	defer copyBuffers.Put(buf)
-	bw := bufio.NewWriterSize(c, len(buf)+1024)
+	bw := bufio.NewWriterSize(bodyWriter{c}, len(buf)+1024)
 	cw := httputil.NewChunkedWriter(bw)
 	for {
 		n, err := from.Read(buf)

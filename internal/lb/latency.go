@@ -8,9 +8,7 @@ import (
 	"time"
 )
 
-// ewma is a mean that forgets: what is recent weighs most. Beginning low, a single
-// slow answer does not keep an upstream out for long: without new measurements the
-// value falls back to what is typical of the others.
+// ewma is a mean that forgets: what is recent weighs most.
 type ewma struct {
 	mu    sync.Mutex
 	mean  float64 // seconds
@@ -19,12 +17,22 @@ type ewma struct {
 }
 
 const (
-	ewmaSpan   = 2 * time.Second  // after which a measurement weighs 1/e
-	ewmaForget = 10 * time.Second // after which the mean without new ones does
-	ewmaFew    = 5                // fewer measurements than these say nothing
+	ewmaSpan   = 500 * time.Millisecond // after which a measurement weighs 1/e
+	ewmaForget = time.Second            // after which the mean without new ones does
+	ewmaFew    = 5                      // fewer measurements than these say nothing
 )
 
-func (e *ewma) add(took time.Duration, now time.Time) {
+// Differences of latency that count. What is small is noise, or a cache that is cold
+// for want of requests; what is large was found out long before.
+const (
+	latencyNoise = 5 * time.Millisecond // or a quarter of what is typical
+	latencyWorst = 5                    // times what is typical
+)
+
+func noise(typical float64) float64 { return max(latencyNoise.Seconds(), typical/4) }
+
+// add takes a measurement. What is typical of all bounds what is remembered.
+func (e *ewma) add(took time.Duration, now time.Time, typical float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := took.Seconds()
@@ -32,6 +40,7 @@ func (e *ewma) add(took time.Duration, now time.Time) {
 		e.count++
 		e.mean += (s - e.mean) / float64(e.count)
 	} else {
+		e.mean = min(e.mean, latencyWorst*typical+noise(typical))
 		// Requests that come at once share one step of time; each weighs something.
 		w := max(1-math.Exp(-now.Sub(e.at).Seconds()/ewmaSpan.Seconds()), 0.01)
 		e.mean += (s - e.mean) * w
@@ -39,15 +48,21 @@ func (e *ewma) add(took time.Duration, now time.Time) {
 	e.at = now
 }
 
-// value is the mean, or what is typical while too little is known.
-func (e *ewma) value(now time.Time, typical float64) float64 {
+// ratio is how many times slower than typical it is, from 1 to latencyWorst. While
+// nobody asks, it comes back towards 1, so that somebody asks again; but not while
+// somebody has asked already and waits.
+func (e *ewma) ratio(now time.Time, typical float64, waiting bool) float64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.count < ewmaFew {
-		return max(typical, 1e-6)
+	if e.count < ewmaFew || typical <= 0 {
+		return 1
 	}
-	idle := math.Exp(-now.Sub(e.at).Seconds() / ewmaForget.Seconds())
-	return max(e.mean*idle+typical*(1-idle), 1e-6)
+	mean := min(e.mean, latencyWorst*typical+noise(typical))
+	if !waiting {
+		idle := math.Exp(-now.Sub(e.at).Seconds() / ewmaForget.Seconds())
+		mean = mean*idle + typical*(1-idle)
+	}
+	return max((mean-noise(typical))/typical, 1)
 }
 
 func (e *ewma) known() (mean float64, ok bool) {

@@ -57,15 +57,15 @@ func (m *member) name() string        { return m.upstream().name() }
 // spoke notes that a byte has come.
 func (m *member) spoke(now time.Time) { m.lastWord.Store(now.UnixNano()) }
 
-// score is how unwise it would be to send a request here. Latency counts twice: it is
-// what the request would wait, and says how long those before it will stay. With its
-// first power an upstream five times slower than two others would get every fiftieth
-// request as soon as those have four in flight, though they are none the slower for it:
-// enough to be the 99th percentile.
+// score is how unwise it would be to send a request here. How much slower it is than
+// typical counts twice: it is what the request would wait, and says how long those before
+// it will stay. With its first power an upstream five times slower than two others would
+// get every fiftieth request as soon as those have four in flight, though they are none
+// the slower for it: enough to be the 99th percentile.
 func (m *member) score(now time.Time, typical float64) float64 {
-	took := m.latency.value(now, typical)
-	s := float64(m.inflight.Load()+1) * took * took
-	return s / max(0.05, 1-m.load.value(now))
+	n := m.inflight.Load()
+	r := m.latency.ratio(now, typical, n > 0)
+	return float64(n+1) * r * r / max(0.05, 1-m.load.value(now))
 }
 
 // reported is the load that an upstream told of, which fades.

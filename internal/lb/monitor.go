@@ -52,7 +52,9 @@ func (b *Balancer) monitor(ctx context.Context) {
 			b.learnHedge(list)
 		}
 		b.rebuild(now)
-		b.queue.wake() // a limit may have grown
+		for range b.roster.Load().places() {
+			b.queue.wake() // a limit may have grown
+		}
 	}
 }
 
@@ -93,13 +95,13 @@ func (b *Balancer) listen(m *member, list []*member, now time.Time) {
 			reason = "silent with requests in flight"
 		}
 		if m.removed.Load() {
-			m.abortWaiting(errSilent)
+			m.abortAll(errSilent)
 			return
 		}
 		if b.mayEject(m) && m.eject(reason, now) {
 			b.tell(m)
 			b.rebuild(now)
-			m.abortWaiting(errSilent)
+			m.abortAll(errSilent)
 		}
 	})
 }
@@ -179,14 +181,13 @@ func (m *member) waitingSince(now time.Time, longest time.Duration) (oldest time
 	return oldest
 }
 
-// abortWaiting ends all requests that wait for an answer.
-func (m *member) abortWaiting(cause error) {
+// abortAll ends all that is under way at an upstream that says nothing any more: what
+// waits for an answer, what is half answered, and streams, whose clients come back.
+func (m *member) abortAll(cause error) {
 	m.pool.mu.Lock()
 	defer m.pool.mu.Unlock()
 	for c := range m.pool.active {
-		if c.asked.Load() > 0 {
-			c.abort(cause)
-		}
+		c.abort(cause)
 	}
 }
 

@@ -35,7 +35,11 @@ func (b *Balancer) probeNow(ctx context.Context, m *member, timeout time.Duratio
 		return v
 	}
 	now := time.Now()
+	heard := time.Unix(0, m.lastWord.Load())
 	if m.judge(v, now) {
+		if s, _, _ := m.state(); s == stateDown && now.Sub(heard) > b.cfg.Health.Interval {
+			m.abortAll(errSilent) // a machine that is gone says no farewell
+		}
 		b.tell(m)
 		b.rebuild(now)
 		b.queue.wake()

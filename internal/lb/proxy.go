@@ -12,11 +12,12 @@ import (
 // upgrades, trailers and informational answers, and flushes what streams.
 func (b *Balancer) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:      rewrite,
-		Transport:    b,
-		BufferPool:   copyBuffers,
-		ErrorHandler: b.answerError,
-		ErrorLog:     debugLog(b.log),
+		Rewrite:       rewrite,
+		Transport:     b,
+		BufferPool:    copyBuffers,
+		FlushInterval: -1, // what has come goes on, whether or not the rest takes long
+		ErrorHandler:  b.answerError,
+		ErrorLog:      debugLog(b.log),
 	}
 }
 
@@ -37,7 +38,11 @@ func rewrite(p *httputil.ProxyRequest) {
 // out: this is the edge.
 func forward(h http.Header, in *http.Request) {
 	for name := range h {
-		if strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X_") || name == "Forwarded" || name == "X-Real-Ip" {
+		plain := name
+		if strings.Contains(name, "_") { // which some servers take for a hyphen
+			plain = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+		}
+		if strings.HasPrefix(plain, "X-Forwarded-") || plain == "Forwarded" || plain == "X-Real-Ip" {
 			delete(h, name)
 		}
 	}

@@ -32,7 +32,7 @@ func TestHeaders(t *testing.T) {
 	})
 	answer := g.raw("GET /a%2fb/./c?x=1;y=%zz&q HTTP/1.1\r\nHost: app.example:81\r\nConnection: keep-alive, X-Hop, close\r\nX-Hop: 1\r\nTE: gzip\r\n" +
 		"Keep-Alive: 1\r\nProxy-Authorization: x\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\n" +
-		"Forwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Keep: 1\r\n\r\n")
+		"Forwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Keep: 1\r\n\r\n")
 	want := http.Header{
 		"Host": {"app.example:81"}, "Uri": {"/a%2fb/./c?x=1;y=%zz&q"}, "X-Keep": {"1"},
 		"X-Forwarded-For": {"127.0.0.1"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Host": {"app.example:81"},

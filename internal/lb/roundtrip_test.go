@@ -17,6 +17,12 @@ import (
 // what talk says; talk is given the first bytes that came.
 func rawUpstream(t *testing.T, talk func(c net.Conn, first []byte)) string {
 	t.Helper()
+	return freezable(t, new(atomic.Bool), talk)
+}
+
+// freezable is one that does not answer probes while it is frozen.
+func freezable(t *testing.T, frozen *atomic.Bool, talk func(c net.Conn, first []byte)) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +47,10 @@ func rawUpstream(t *testing.T, talk func(c net.Conn, first []byte)) string {
 					return
 				}
 				if strings.HasPrefix(string(buf[:n]), "GET /readyz ") {
+					if frozen.Load() {
+						io.Copy(io.Discard, c) // until the other side gives up
+						return
+					}
 					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 					return
 				}
@@ -273,6 +283,87 @@ func TestClientGone(t *testing.T) {
 	eventually(t, "it is over", func() bool { return g.b.Status().InFlight == 0 })
 	if f := g.b.Status().Upstreams[0].Failed; f != 0 {
 		t.Errorf("%d failures", f)
+	}
+}
+
+// TestFrozenHalfway: an answer that stops in its middle, because its server is frozen,
+// ends as one that is not whole.
+func TestFrozenHalfway(t *testing.T) {
+	var frozen atomic.Bool
+	stuck := freezable(t, &frozen, func(c net.Conn, _ []byte) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+		frozen.Store(true)
+		io.Copy(io.Discard, c)
+	})
+	g := run(t, Config{Upstreams: []Upstream{{Address: stuck}}, Health: Health{Interval: 100 * time.Millisecond, ProbeTimeout: 100 * time.Millisecond}})
+	resp, err := g.http.Get(g.url + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err == nil || string(b) != "half" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if u := g.b.Status().Upstreams[0]; u.State != "down" {
+		t.Errorf("its state is %s", u.State)
+	}
+}
+
+// TestSilent: a server that still takes connections and answers nothing, while others
+// do, is out within a second; what may be repeated is answered by another, and what may
+// not be is answered that its outcome is not known.
+func TestSilent(t *testing.T) {
+	var frozen atomic.Bool
+	var waiting sync.WaitGroup
+	mute := freezable(t, &frozen, func(c net.Conn, _ []byte) {
+		frozen.Store(true)
+		io.Copy(io.Discard, c)
+	})
+	good := upstreamOf(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
+	g := run(t, Config{Policy: RoundRobin, Health: Health{Ramp: -1}, Upstreams: []Upstream{{Address: mute}, {Address: good}}})
+	began := time.Now()
+	var unknown atomic.Int64
+	for i := range 8 {
+		waiting.Go(func() {
+			method := "GET"
+			if i%4 < 2 {
+				method = "POST"
+			}
+			req, _ := http.NewRequest(method, g.url+"/", nil)
+			resp, err := g.http.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			b, _ := io.ReadAll(resp.Body)
+			switch {
+			case resp.StatusCode == 200:
+			case method == "POST" && resp.StatusCode == 504 && strings.Contains(string(b), `"outcome":"unknown"`):
+				unknown.Add(1)
+			default:
+				t.Errorf("%s: %d %s", method, resp.StatusCode, b)
+			}
+		})
+	}
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() { // others go on being answered
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				g.get("/")
+			}
+		}
+	}()
+	waiting.Wait()
+	close(stop)
+	<-done
+	if took := time.Since(began); took > 1500*time.Millisecond || unknown.Load() == 0 {
+		t.Errorf("all were answered after %s, %d with 504", took, unknown.Load())
 	}
 }
 
