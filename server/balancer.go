@@ -184,7 +184,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	info := BalancerInfo{Upstreams: len(b.cfg.Upstreams)}
+	info := BalancerInfo{}
 	if admin != nil {
 		info.AdminURL = hostURL(admin.Addr())
 		if beyondLoopback(admin.Addr()) {
@@ -217,6 +217,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 			info.URLs = b.secureURLs(addrs)
 			b.certs.Start()
 		}
+		info.Upstreams = len(b.lb.Status().Upstreams)
 		info.Took = time.Since(b.began)
 		if b.cfg.OnReady != nil {
 			b.cfg.OnReady(info)

@@ -57,10 +57,12 @@ func (s *Server) run(ctx context.Context) error {
 		c.Start()
 		defer c.Close()
 	}
+	var control *http.Server
 	if door := s.door(); door != nil {
-		private, control := web.NewServer(handler.Behind(), s.log), web.NewServer(s.control(handler), s.log)
+		private := web.NewServer(handler.Behind(), s.log)
+		control = web.NewServer(s.control(handler), s.log)
 		control.ConnContext = cluster.WithCaller
-		servers = append(servers, private, control)
+		servers = append(servers, private)
 		go func() { failed <- serve(private, door.HTTP()) }()
 		go func() { failed <- serve(control, door.Control()) }()
 	}
@@ -83,11 +85,19 @@ func (s *Server) run(ctx context.Context) error {
 	s.withdraw(handler)
 	handler.CloseStreams()
 	err = errors.Join(err, stop(s.cfg.StopTimeout, servers...))
+	if control != nil {
+		// The others keep connections here that they may not have used; a server waits
+		// five seconds for those. Whoever asks for itself asks another one.
+		_ = stop(controlStop, control)
+	}
 	if admin != nil {
 		admin.Close()
 	}
 	return err
 }
+
+// controlStop is how long what the others ask for may take when everything else is over.
+const controlStop = 500 * time.Millisecond
 
 func serve(server *http.Server, l net.Listener) error {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
