@@ -26,6 +26,9 @@ type guard struct {
 	ended  chan struct{}
 	once   sync.Once
 	busy   sync.WaitGroup
+
+	closed atomic.Bool
+	fresh  atomic.Int64 // connections accepted whose first request has not come
 }
 
 func (b *Balancer) newGuard(l net.Listener, config *tls.Config) *guard {
@@ -60,6 +63,7 @@ func (g *guard) Accept() (net.Conn, error) {
 
 // Close takes no more connections.
 func (g *guard) Close() error {
+	g.closed.Store(true)
 	err := g.Listener.Close()
 	if g.tls != nil {
 		g.once.Do(func() { close(g.ended) })
@@ -74,7 +78,9 @@ func (g *guard) accept() (*clientConn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &clientConn{Conn: nc, b: g.b, addr: addrOf(nc.RemoteAddr())}
+		c := &clientConn{Conn: nc, b: g.b, g: g, addr: addrOf(nc.RemoteAddr())}
+		c.fresh.Store(true)
+		g.fresh.Add(1)
 		if g.tls == nil {
 			c.strict = &strict{}
 		}
@@ -130,7 +136,9 @@ func addrOf(a net.Addr) netip.Addr {
 type clientConn struct {
 	net.Conn
 	b       *Balancer
-	strict  *strict // nil: TLS is spoken here, and looked at behind it
+	g       *guard
+	fresh   atomic.Bool // its first request has not come
+	strict  *strict     // nil: TLS is spoken here, and looked at behind it
 	entered atomic.Bool
 	gone    atomic.Bool
 	over    atomic.Bool // nothing more is read: what comes cannot be told apart
@@ -218,8 +226,16 @@ func (c *clientConn) read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// served notes that its first request has come, or never will.
+func (c *clientConn) served() {
+	if c.fresh.Load() && c.fresh.Swap(false) {
+		c.g.fresh.Add(-1)
+	}
+}
+
 // Close uncounts the connection.
 func (c *clientConn) Close() error {
+	c.served()
 
 	if !c.gone.Swap(true) && c.entered.Load() {
 		c.b.clients.left(c.addr)
@@ -248,6 +264,9 @@ func connContext(ctx context.Context, nc net.Conn) context.Context {
 	switch c := nc.(type) {
 	case *clientConn:
 		return context.WithValue(ctx, connKey{}, c)
+	case *tls.Conn: // HTTP/2
+		inner, _ := c.NetConn().(*clientConn)
+		return context.WithValue(ctx, connKey{}, inner)
 	case *tlsConn:
 		inner, _ := c.NetConn().(*clientConn)
 		return context.WithValue(context.WithValue(ctx, overTLS{}, true), connKey{}, inner)

@@ -48,6 +48,15 @@ func (e *ewma) add(took time.Duration, now time.Time, typical float64) {
 	e.at = now
 }
 
+// atLeast takes a measurement that was ended before its time: where more was
+// expected, that holds.
+func (e *ewma) atLeast(took time.Duration, now time.Time, typical float64) {
+	e.mu.Lock()
+	expected := time.Duration(e.mean * float64(time.Second))
+	e.mu.Unlock()
+	e.add(max(took, expected), now, typical)
+}
+
 // ratio is how many times slower than typical it is, from 1 to latencyWorst. While
 // nobody asks, it comes back towards 1, so that somebody asks again; but not while
 // somebody has asked already and waits.

@@ -260,3 +260,28 @@ func TestHandover(t *testing.T) {
 		first = second
 	}
 }
+
+// TestStopAnswersWhoIsIn: a connection that was accepted before the stop, and asks while
+// it goes on, is answered.
+func TestStopAnswersWhoIsIn(t *testing.T) {
+	g := start(t, Config{StopTimeout: 5 * time.Second}, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
+	c := dial(t, g)
+	eventually(t, "it is accepted", func() bool { return g.b.clients.count() == 1 })
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.stop() }()
+	eventually(t, "no more are accepted", func() bool {
+		other, err := net.Dial("tcp", g.addr)
+		if err == nil {
+			other.Close()
+		}
+		return err != nil
+	})
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	got := ends(t, c)
+	if !strings.HasSuffix(got, "ok") || !strings.Contains(got, "Connection: close") {
+		t.Errorf("%q", got)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}

@@ -249,7 +249,7 @@ func (s *seat) leave() {
 // blame counts a failure, if it is the upstream's.
 func (cl *call) blame(m *member, f *failure, took time.Duration) {
 	if errors.Is(f.err, errLost) {
-		m.latency.add(took, time.Now(), cl.b.roster.Load().typical) // it took as long at least
+		m.latency.atLeast(took, time.Now(), cl.b.roster.Load().typical) // it took as long at least
 	}
 	if f.body || cl.msg.r.Context().Err() != nil || errors.Is(f.err, errLost) {
 		return

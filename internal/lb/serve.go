@@ -26,7 +26,7 @@ func (e *ListenError) Unwrap() error { return e.Err }
 func (b *Balancer) Server(h http.Handler) *http.Server {
 	l := b.cfg.Limits
 	return &http.Server{
-		Handler:           h,
+		Handler:           begun(h),
 		ReadHeaderTimeout: max(l.HeaderTimeout, 0),
 		IdleTimeout:       max(l.IdleTimeout, 0),
 		MaxHeaderBytes:    l.HeaderBytes,
@@ -38,6 +38,16 @@ func (b *Balancer) Server(h http.Handler) *http.Server {
 			WriteByteTimeout:     max(l.BodyTimeout, 0),
 		},
 	}
+}
+
+// begun notes that a connection's first request has come.
+func begun(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+			c.served()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func debugLog(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }
@@ -154,14 +164,26 @@ func (d *door) serve() error {
 		d.plain.TLSConfig = d.guard.tls // by which net/http knows of HTTP/2
 	}
 	err := d.plain.Serve(d.guard)
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || d.guard.closed.Load() {
 		return nil
 	}
 	return fmt.Errorf("serve on %s: %w", d.socket.Addr(), err)
 }
 
+// freshWithin bounds how long the stop waits for the first request of connections that
+// were accepted: some clients open one and say nothing.
+const freshWithin = 2 * time.Second
+
 // shutdown takes no more connections, and closes each once its request is answered.
+// net/http closes a connection unanswered whose request it reads after Shutdown was
+// called: those accepted just before are waited for.
 func (d *door) shutdown(ctx context.Context) error {
+	d.guard.Close()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(freshWithin); d.guard.fresh.Load() > 0 && ctx.Err() == nil && time.Now().Before(end); {
+		<-tick.C
+	}
 	err := d.plain.Shutdown(ctx)
 	d.cancel() // tunnels end here
 	if err != nil {

@@ -243,3 +243,35 @@ func TestOverload(t *testing.T) {
 	t.Logf("offered %.0f/s, goodput %.0f/s of %.0f (%.0f %%); p50 %s, p99 %s of what is accepted, %s without load",
 		float64(len(results))/(last-time.Second).Seconds(), goodput, peak, 100*goodput/peak, milliseconds(p(accepted, 0.5)), milliseconds(p99), milliseconds(unloaded))
 }
+
+// TestEqualShares: three equal upstreams behind one load balancer and behind two that
+// know nothing of each other.
+func TestEqualShares(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		_, addrs := three(t, "DELAY=2ms")
+		last := 5 * time.Second
+		if long {
+			last = 60 * time.Second
+		}
+		var loads []*load
+		for range n {
+			b := balance(t, free(t), addrs)
+			loads = append(loads, begin(t, b.addr, mix{clients: 12 / n, think: time.Millisecond}))
+		}
+		during(last)
+		var results []result
+		for _, l := range loads {
+			results = append(results, between(l.end(), 500*time.Millisecond, last)...)
+		}
+		none(t, "requests failed", failed(results))
+		shares := ""
+		for _, name := range []string{"a", "b", "c"} {
+			share := float64(len(so(results, func(r result) bool { return r.name == name }))) / float64(len(results))
+			shares += fmt.Sprintf(" %.1f", 100*share)
+			if share < 0.303 || share > 0.363 {
+				t.Errorf("%d balancers: %s gets %.1f %%", n, name, 100*share)
+			}
+		}
+		t.Logf("%d balancers, %d requests: shares in %%:%s", n, len(results), shares)
+	}
+}
