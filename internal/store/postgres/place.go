@@ -127,7 +127,7 @@ func (s *Store) notTwice(ctx context.Context, c *conn) error {
 		if err != nil {
 			return err
 		}
-		if len(now) > 0 && now[0] != first[0] {
+		if len(now) > 0 && !now[0].Same(first[0]) {
 			return pando.Invalid("A server with the identity of this one is in the cluster already, at %s. If the data directory was copied, delete the file server-id in the copy: each server needs its own.", now[0].Address)
 		}
 	}
