@@ -42,6 +42,7 @@ func TestReplicasServe(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	k.during(t, time.Second) // the server learns with its next probe how far replicas are
 	before := served(t, g.server)
 	k.during(t, 3*time.Second)
 	r := served(t, g.server).since(before)
