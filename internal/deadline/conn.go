@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -31,9 +32,10 @@ func (c *conn) Close() error {
 }
 
 // fast is what a TCP connection can do besides: files are sent without being copied
-// through the process.
+// through the process, and one that says nothing is waited for without a buffer.
 type fast interface {
 	io.ReaderFrom
+	syscall.Conn
 	CloseWrite() error
 }
 

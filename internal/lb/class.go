@@ -13,19 +13,32 @@ var alwaysPaths = []string{"/livez", "/readyz", "/api/health", "/api/system", "/
 // matters less (RFC 9218: Priority: u=5 to u=7; a browser's prefetch), not that it
 // matters more.
 func classOf(r *http.Request) class {
-	for _, p := range alwaysPaths {
-		if r.URL.Path == p || strings.HasSuffix(p, "/") && strings.HasPrefix(r.URL.Path, p) {
-			return always
-		}
-	}
-	if strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") || r.Header.Get("Purpose") == "prefetch" {
+	switch {
+	case mustAnswer(r.URL.Path):
+		return always
+	case isPrefetch(r.Header.Get("Sec-Purpose")) || r.Header.Get("Purpose") == "prefetch" || isLow(r.Header.Get("Priority")):
 		return low
 	}
-	for item := range strings.SplitSeq(r.Header.Get("Priority"), ",") {
-		switch strings.TrimSpace(item) {
-		case "u=5", "u=6", "u=7":
-			return low
+	return normal
+}
+
+func mustAnswer[T string | []byte](path T) bool {
+	for _, p := range alwaysPaths {
+		if len(path) >= len(p) && string(path[:len(p)]) == p && (len(path) == len(p) || p[len(p)-1] == '/') {
+			return true
 		}
 	}
-	return normal
+	return false
+}
+
+func isPrefetch(purpose string) bool { return strings.Contains(purpose, "prefetch") }
+
+func isLow(priority string) bool {
+	for item := range strings.SplitSeq(priority, ",") {
+		switch strings.TrimSpace(item) {
+		case "u=5", "u=6", "u=7":
+			return true
+		}
+	}
+	return false
 }

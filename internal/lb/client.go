@@ -22,7 +22,7 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		b.refuse(w, http.StatusMethodNotAllowed, "The method is not allowed here.", nil)
 		return
-	case !b.clients.request(r.RemoteAddr, time.Now()):
+	case !isCounted(r) && !b.clients.request(r.RemoteAddr, time.Now()):
 		b.refuse(w, http.StatusTooManyRequests, "Too many requests from this address, please try again.", nil)
 		return
 	}
@@ -48,6 +48,12 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 	b.proxy.ServeHTTP(out, r)
 }
 
+// isCounted tells whether the fast path has counted the request as one of its client's.
+func isCounted(r *http.Request) bool {
+	c := connOf(r)
+	return c != nil && r.ProtoMajor == 1 && c.counted.Swap(false)
+}
+
 // Bounds of reading the rest of a body after the answer, so that the connection can be
 // used again, or at least the answer is not lost to a reset.
 const settleWithin = 2 * time.Second
@@ -59,7 +65,7 @@ const settleWithin = 2 * time.Second
 func settle(r *http.Request, rc *http.ResponseController) {
 	_ = rc.SetReadDeadline(time.Now().Add(settleWithin))
 	if err := r.Body.Close(); err != nil {
-		if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		if c := connOf(r); c != nil {
 			c.over.Store(true)
 		}
 	}
@@ -105,6 +111,9 @@ func (w *clientWriter) WriteHeader(status int) {
 	if w.upgrade && status != http.StatusSwitchingProtocols && status >= 200 {
 		// What may follow has not been looked at: see strict.
 		w.Header().Set("Connection", "close")
+	}
+	if h := w.Header(); status >= 200 && h["Content-Type"] == nil {
+		h["Content-Type"] = nil // net/http is not to guess what the upstream did not say
 	}
 	w.ResponseWriter.WriteHeader(status)
 	w.rest()

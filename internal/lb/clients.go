@@ -77,12 +77,17 @@ func (c *clients) request(remote string, now time.Time) bool {
 		return true
 	}
 	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
+	return err != nil || c.requested(ap.Addr(), now)
+}
+
+// requested counts a request of addr.
+func (c *clients) requested(addr netip.Addr, now time.Time) bool {
+	if c.rate <= 0 {
 		return true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := keyOf(ap.Addr())
+	key := keyOf(addr)
 	who := c.by[key]
 	if who == nil {
 		who = &client{}

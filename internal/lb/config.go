@@ -29,6 +29,9 @@ type Config struct {
 	// client's address by the PROXY protocol. From anybody else it is refused.
 	ProxyFrom []netip.Prefix
 
+	// NoFastPath has net/http serve all connections, also those that could do without.
+	NoFastPath bool
+
 	// StopTimeout is how long requests under way may take when Run ends; 0 means 10 s.
 	// Before that, for DrainDelay, new connections are still taken, each for one
 	// request; 0 means a second, below 0 none.

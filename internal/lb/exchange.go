@@ -65,6 +65,11 @@ func (c *upconn) exchange(msg *message, done func()) (*http.Response, *failure) 
 		s.goOn = make(chan bool, 1)
 		go c.send(msg, s)
 	}
+	return c.receive(msg, s, done)
+}
+
+// receive waits for the header of the answer to a message that was sent, or is being sent.
+func (c *upconn) receive(msg *message, s *sending, done func()) (*http.Response, *failure) {
 	resp, err := c.answer(msg, s)
 	c.asked.Store(answered)
 	if err != nil {
@@ -319,7 +324,7 @@ func (a *answer) finish(whole bool) {
 	if a.over.Swap(true) {
 		return
 	}
-	if a.c.release() && whole && a.keep && a.s.done.Load() && a.c.br.Buffered() == 0 {
+	if a.c.release() && whole && a.keep && a.s.done.Load() && a.c.br.Buffered() == 0 && len(a.c.ahead) == 0 {
 		a.c.m.put(a.c)
 	} else {
 		a.c.m.drop(a.c)

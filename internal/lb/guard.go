@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pandobase/pando/internal/deadline"
 )
 
 // guard accepts connections within the limits. With TLS it makes the handshakes too, so
@@ -22,7 +24,7 @@ type guard struct {
 	tls *tls.Config // nil: plain
 
 	conns  chan net.Conn // after their handshake
-	failed chan error
+	failed chan error    // of Accept, where connections are not accepted by who serves them
 	ended  chan struct{}
 	once   sync.Once
 	busy   sync.WaitGroup
@@ -32,7 +34,7 @@ type guard struct {
 }
 
 func (b *Balancer) newGuard(l net.Listener, config *tls.Config) *guard {
-	g := &guard{Listener: l, b: b}
+	g := &guard{Listener: deadline.Listener(l), b: b, failed: make(chan error, 1), ended: make(chan struct{})}
 	if config != nil {
 		g.tls = config.Clone()
 		for _, p := range []string{"http/1.1", "h2"} {
@@ -40,8 +42,8 @@ func (b *Balancer) newGuard(l net.Listener, config *tls.Config) *guard {
 				g.tls.NextProtos = append([]string{p}, g.tls.NextProtos...)
 			}
 		}
-		g.conns, g.failed, g.ended = make(chan net.Conn), make(chan error, 1), make(chan struct{})
-		g.busy.Go(g.handshakes)
+		g.conns = make(chan net.Conn)
+		g.busy.Go(func() { g.acceptAll(func(c *clientConn) { g.busy.Go(func() { g.handshake(c) }) }) })
 	}
 	return g
 }
@@ -65,9 +67,7 @@ func (g *guard) Accept() (net.Conn, error) {
 func (g *guard) Close() error {
 	g.closed.Store(true)
 	err := g.Listener.Close()
-	if g.tls != nil {
-		g.once.Do(func() { close(g.ended) })
-	}
+	g.once.Do(func() { close(g.ended) })
 	return err
 }
 
@@ -95,14 +95,33 @@ func (g *guard) accept() (*clientConn, error) {
 	}
 }
 
-func (g *guard) handshakes() {
+// acceptAll accepts for as long as there is something to accept from. When files are
+// lacking, for example, it tries again after a moment.
+func (g *guard) acceptAll(serve func(*clientConn)) {
+	var wait time.Duration
 	for {
 		c, err := g.accept()
-		if err != nil {
+		if err == nil {
+			wait = 0
+			serve(c)
+			continue
+		}
+		var passing interface{ Temporary() bool }
+		if g.closed.Load() {
+			return
+		}
+		if !errors.As(err, &passing) || !passing.Temporary() {
 			g.failed <- err
 			return
 		}
-		g.busy.Go(func() { g.handshake(c) })
+		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+		g.b.log.Warn("a connection cannot be accepted", "error", err, "again_in", wait.String())
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-g.ended:
+			t.Stop()
+		}
 	}
 }
 
@@ -145,10 +164,15 @@ type clientConn struct {
 
 	proxied bool // it begins with a PROXY header
 	once    sync.Once
-	addr    netip.Addr    // of the client
-	remote  net.Addr      // as the header says; nil: that of Conn
-	rest    *bufio.Reader // what came with the header
+	addr    netip.Addr // of the client
+	remote  net.Addr   // as the header says; nil: that of Conn
+	rest    []byte     // what was read and comes before what Conn has
 	failed  error
+
+	// Of the fast path:
+	begun   atomic.Pointer[begun] // its attempt at the request that the slow path is given
+	counted atomic.Bool           // the request is counted as one of the client's
+	partial bool                  // there is a deadline for the rest of a header
 }
 
 // enter counts the connection, if there may be one more.
@@ -187,9 +211,8 @@ func (c *clientConn) introduce() error {
 			c.failed = net.ErrClosed
 			return
 		}
-		if r.Buffered() > 0 {
-			c.rest = r
-		}
+		c.rest = make([]byte, r.Buffered())
+		_, _ = io.ReadFull(r, c.rest) // it is there
 	})
 	return c.failed
 }
@@ -216,12 +239,12 @@ func (c *clientConn) read(p []byte) (int, error) {
 	if c.over.Load() {
 		return 0, io.EOF
 	}
-	if c.rest != nil {
-		n, err := c.rest.Read(p[:min(len(p), c.rest.Buffered())])
-		if c.rest.Buffered() == 0 {
+	if len(c.rest) > 0 {
+		n := copy(p, c.rest)
+		if c.rest = c.rest[n:]; len(c.rest) == 0 {
 			c.rest = nil
 		}
-		return n, err
+		return n, nil
 	}
 	return c.Conn.Read(p)
 }
@@ -264,6 +287,8 @@ func connContext(ctx context.Context, nc net.Conn) context.Context {
 	switch c := nc.(type) {
 	case *clientConn:
 		return context.WithValue(ctx, connKey{}, c)
+	case *lent:
+		return context.WithValue(ctx, connKey{}, c.clientConn)
 	case *tls.Conn: // HTTP/2
 		inner, _ := c.NetConn().(*clientConn)
 		return context.WithValue(ctx, connKey{}, inner)

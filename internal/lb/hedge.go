@@ -44,7 +44,11 @@ func (cl *call) hedged() (*http.Response, error) {
 		return resp, asError(f)
 	}
 	r := &race{cl: cl}
-	timer := time.AfterFunc(after, r.second)
+	if bg := cl.begun; bg != nil && bg.failure == nil {
+		r.first(bg.c) // before the other one is begun, which may be at once
+		after -= time.Since(bg.at)
+	}
+	timer := time.AfterFunc(max(after, 0), r.second)
 	resp, f := cl.attempts(r.first)
 	timer.Stop()
 	return r.finish(resp, f)

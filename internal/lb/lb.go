@@ -24,6 +24,7 @@ type Balancer struct {
 	hedgeAfter atomic.Int64 // ns; 0: not
 
 	inflight, retries, hedges, shed, clientGone, refusedConns atomic.Int64
+	passed, lent                                              atomic.Int64 // by the fast path: answers passed on, and requests left to the slow one
 	own                                                       [len(ownCodes)]atomic.Int64
 
 	running  atomic.Pointer[context.Context] // of Run; nil: not running
@@ -70,6 +71,9 @@ func (b *Balancer) begin(ctx context.Context) {
 		b.set(ctx, b.cfg.Upstreams)
 	}
 	b.tasks.Go(func() { b.monitor(ctx) })
+	if !b.cfg.NoFastPath {
+		b.tasks.Go(func() { b.sweep(ctx) })
+	}
 
 	wait, cancel := context.WithTimeout(ctx, firstProbes)
 	defer cancel()

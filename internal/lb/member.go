@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -97,14 +96,9 @@ func (l *reported) value(now time.Time) float64 {
 	return l.share
 }
 
-// take reads the load from an answer's header, and takes it out.
-func (l *reported) take(h http.Header, now time.Time) {
-	v := h[HeaderLoad]
-	if v == nil {
-		return
-	}
-	delete(h, HeaderLoad)
-	if share, err := strconv.ParseFloat(v[0], 64); err == nil && share >= 0 {
+// take takes the load as an answer's header tells it.
+func (l *reported) take(text string, now time.Time) {
+	if share, err := strconv.ParseFloat(text, 64); err == nil && share >= 0 {
 		l.set(share, now)
 	}
 }

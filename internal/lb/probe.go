@@ -77,7 +77,7 @@ func (b *Balancer) probe(ctx context.Context, m *member, timeout time.Duration) 
 	if err != nil {
 		return verdict{reason: fmt.Sprintf("does not answer a probe within %s", timeout)}
 	}
-	m.load.take(resp.Header, time.Now())
+	m.load.take(resp.Header.Get(HeaderLoad), time.Now())
 	switch s := resp.StatusCode; {
 	case s < 400:
 		return verdict{ready: true, spoke: true}

@@ -54,11 +54,15 @@ func forward(h http.Header, in *http.Request) {
 	h["X-Forwarded-For"] = []string{client}
 	h["X-Forwarded-Proto"] = []string{proto}
 	h["X-Forwarded-Host"] = []string{in.Host}
-	node := client
+	h["Forwarded"] = []string{"for=" + forwardedNode(client) + ";host=" + quoted(in.Host) + ";proto=" + proto}
+}
+
+// forwardedNode is an address as Forwarded has it.
+func forwardedNode(client string) string {
 	if strings.Contains(client, ":") {
-		node = `"[` + client + `]"`
+		return `"[` + client + `]"`
 	}
-	h["Forwarded"] = []string{"for=" + node + ";host=" + quoted(in.Host) + ";proto=" + proto}
+	return client
 }
 
 // overTLS marks the context of connections that are TLS where net/http does not see it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,15 +23,19 @@ type call struct {
 	class      class
 	idempotent bool // may be sent again: GET, HEAD, OPTIONS, without a body
 	tried      []*member
-	anew       bool // those tried may be tried again
+	anew       bool   // those tried may be tried again
+	begun      *begun // the first attempt, if the fast path has made it; nil once it is looked at
 }
 
 // RoundTrip sends a request to an upstream, and again to another one where that is
 // harmless. It is the transport of the reverse proxy.
 func (b *Balancer) RoundTrip(r *http.Request) (*http.Response, error) {
-	b.budget.earn()
-	cl := &call{b: b, class: classOf(r)}
+	cl := &call{b: b, class: classOf(r), begun: begunOf(r)}
+	if cl.begun == nil {
+		b.budget.earn()
+	}
 	if err := cl.prepare(r); err != nil {
+		cl.begun.abandon()
 		return nil, err
 	}
 	if cl.idempotent {
@@ -80,6 +83,19 @@ func (cl *call) prepare(r *http.Request) (err error) {
 func (cl *call) attempts(started func(*upconn) bool) (*http.Response, *failure) {
 	var last *failure
 	for n := 0; ; n++ {
+		if bg := cl.begun; bg != nil {
+			cl.begun = nil
+			cl.tried = append(cl.tried, bg.m)
+			resp, f := cl.resume(bg, started)
+			if f == nil {
+				return resp, nil
+			}
+			if !cl.again(f) {
+				return nil, cl.final(f)
+			}
+			last = f
+			continue
+		}
 		m, f := cl.place()
 		if last != nil && last.reused && f != nil && !cl.anew {
 			// There is no other, and it may just have closed what was idle.
@@ -100,18 +116,23 @@ func (cl *call) attempts(started func(*upconn) bool) (*http.Response, *failure) 
 		if f == nil {
 			return resp, nil
 		}
-		if !cl.again(m, f) {
-			if f.sent && !cl.idempotent && !f.body {
-				f.err = errors.Join(errUnknown, f.err)
-			}
-			return nil, f
+		if !cl.again(f) {
+			return nil, cl.final(f)
 		}
 		last = f
 	}
 }
 
-// again decides whether the message is sent once more after a failure at m.
-func (cl *call) again(m *member, f *failure) bool {
+// final is a failure after which nothing is tried any more.
+func (cl *call) final(f *failure) *failure {
+	if f.sent && !cl.idempotent && !f.body {
+		f.err = errors.Join(errUnknown, f.err)
+	}
+	return f
+}
+
+// again decides whether the message is sent once more after a failure.
+func (cl *call) again(f *failure) bool {
 	ctx := cl.msg.r.Context()
 	if ctx.Err() != nil || f.body || f.sent && !cl.idempotent || errors.Is(f.err, errLost) {
 		return false
@@ -165,61 +186,69 @@ func (b *Balancer) patience() time.Duration {
 
 // attempt sends the message to m, where a place is taken already.
 func (cl *call) attempt(m *member, started func(*upconn) bool) (*http.Response, *failure) {
-	b, ctx := cl.b, cl.msg.r.Context()
-	m.requests.Add(1)
-	m.inflight.Add(1)
-	begun := time.Now()
-	var placed sync.Once
-	leave := func() {
-		placed.Do(func() {
-			m.limit.release()
-			b.queue.wake()
-		})
-	}
-	seat := &seat{m: m}
-
-	c, err := m.get(ctx, !cl.idempotent)
-	if err != nil {
-		leave()
-		seat.leave()
+	ctx := cl.msg.r.Context()
+	m.enter()
+	bg := &begun{m: m, at: time.Now()}
+	var err error
+	if bg.c, err = m.get(ctx, !cl.idempotent); err != nil {
+		bg.leave()
+		m.inflight.Add(-1)
 		if ctx.Err() != nil {
 			return nil, &failure{err: context.Cause(ctx)}
 		}
-		m.failed.Add(1)
-		m.codes[0].Add(1)
-		m.health.struck()
-		b.recheck(m)
+		m.undialed()
 		return nil, &failure{err: err}
 	}
+	return cl.carry(bg, started, false)
+}
+
+// resume goes on with an attempt that the fast path has begun.
+func (cl *call) resume(bg *begun, started func(*upconn) bool) (*http.Response, *failure) {
+	if bg.failure != nil {
+		return nil, bg.failure
+	}
+	return cl.carry(bg, started, true)
+}
+
+// carry makes the exchange over the connection of bg, or the rest of it if the message was
+// sent.
+func (cl *call) carry(bg *begun, started func(*upconn) bool, sent bool) (*http.Response, *failure) {
+	b, ctx, m, c := cl.b, cl.msg.r.Context(), bg.m, bg.c
+	seat := &seat{m: m}
 	c.watch(ctx)
 	if started != nil && !started(c) {
 		c.abort(errLost)
 	}
-	resp, f := c.exchange(&cl.msg, seat.leave)
-	leave()
+	var resp *http.Response
+	var f *failure
+	if sent {
+		s := &sending{}
+		s.done.Store(true)
+		resp, f = c.receive(&cl.msg, s, seat.leave)
+	} else {
+		resp, f = c.exchange(&cl.msg, seat.leave)
+	}
+	bg.leave()
+	now := time.Now()
+	took := now.Sub(bg.at)
 	if f != nil {
 		seat.leave()
-		cl.blame(m, f, time.Since(begun))
+		if errors.Is(f.err, errLost) {
+			m.latency.atLeast(took, now, b.roster.Load().typical) // it took as long at least
+		} else if ctx.Err() == nil {
+			m.blame(f)
+		}
 		return nil, f
 	}
-	now := time.Now()
-	took := now.Sub(begun)
-	m.codes[min(resp.StatusCode/100, 5)].Add(1)
-	m.load.take(resp.Header, now)
+	if v := resp.Header[HeaderLoad]; v != nil {
+		delete(resp.Header, HeaderLoad)
+		m.load.take(v[0], now)
+	}
 	if streams(resp) {
 		seat.stream()
 		b.endable(resp, c)
 	}
-	switch resp.StatusCode {
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		m.failed.Add(1)
-		m.health.erred() // and its time says nothing: failing is quick
-	default:
-		m.health.succeeded()
-		m.latency.add(took, now, b.roster.Load().typical)
-		m.times.add(took)
-		m.limit.took(took)
-	}
+	m.answered(resp.StatusCode, took, now)
 	return resp, nil
 }
 
@@ -243,24 +272,6 @@ func (s *seat) leave() {
 		s.m.inflight.Add(-1)
 	case 1:
 		s.m.streams.Add(-1)
-	}
-}
-
-// blame counts a failure, if it is the upstream's.
-func (cl *call) blame(m *member, f *failure, took time.Duration) {
-	if errors.Is(f.err, errLost) {
-		m.latency.atLeast(took, time.Now(), cl.b.roster.Load().typical) // it took as long at least
-	}
-	if f.body || cl.msg.r.Context().Err() != nil || errors.Is(f.err, errLost) {
-		return
-	}
-	m.failed.Add(1)
-	m.codes[0].Add(1)
-	if !f.reused || errors.Is(f.err, errSilent) || errors.Is(f.err, errLate) {
-		m.health.struck()
-	}
-	if !errors.Is(f.err, errSilent) {
-		cl.b.recheck(m)
 	}
 }
 

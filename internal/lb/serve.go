@@ -26,12 +26,13 @@ func (e *ListenError) Unwrap() error { return e.Err }
 func (b *Balancer) Server(h http.Handler) *http.Server {
 	l := b.cfg.Limits
 	return &http.Server{
-		Handler:           begun(h),
+		Handler:           firstServed(h),
 		ReadHeaderTimeout: max(l.HeaderTimeout, 0),
 		IdleTimeout:       max(l.IdleTimeout, 0),
 		MaxHeaderBytes:    l.HeaderBytes,
 		ErrorLog:          debugLog(b.log),
 		ConnContext:       connContext,
+		ConnState:         noteIdle,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 250,
 			SendPingTimeout:      time.Minute,
@@ -40,10 +41,10 @@ func (b *Balancer) Server(h http.Handler) *http.Server {
 	}
 }
 
-// begun notes that a connection's first request has come.
-func begun(h http.Handler) http.Handler {
+// firstServed notes that a connection's first request has come.
+func firstServed(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		if c := connOf(r); c != nil {
 			c.served()
 		}
 		h.ServeHTTP(w, r)
@@ -123,6 +124,7 @@ type door struct {
 	socket net.Listener // as the system has it
 	guard  *guard       // what the server accepts from
 	plain  *http.Server // HTTP/2 as well, on connections that speak it
+	front  *front       // nil: the fast path is not for it
 	cancel func()
 }
 
@@ -144,6 +146,9 @@ func (b *Balancer) open(ctx, work context.Context, l Listen) (*door, error) {
 	base, cancel := context.WithCancel(work)
 	d.cancel = cancel
 	d.plain.BaseContext = func(net.Listener) context.Context { return base }
+	if l.TLS == nil && l.Handler == nil && !b.cfg.NoFastPath {
+		d.front = newFront(b, d.guard, base)
+	}
 	return d, nil
 }
 
@@ -163,7 +168,12 @@ func (d *door) serve() error {
 	if d.guard.tls != nil {
 		d.plain.TLSConfig = d.guard.tls // by which net/http knows of HTTP/2
 	}
-	err := d.plain.Serve(d.guard)
+	from := net.Listener(d.guard)
+	if d.front != nil {
+		d.guard.busy.Go(func() { d.guard.acceptAll(d.front.start) })
+		from = d.front
+	}
+	err := d.plain.Serve(from)
 	if errors.Is(err, http.ErrServerClosed) || d.guard.closed.Load() {
 		return nil
 	}
@@ -179,10 +189,10 @@ const freshWithin = 2 * time.Second
 // called: those accepted just before are waited for.
 func (d *door) shutdown(ctx context.Context) error {
 	d.guard.Close()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(freshWithin); d.guard.fresh.Load() > 0 && ctx.Err() == nil && time.Now().Before(end); {
-		<-tick.C
+	d.firsts(ctx)
+	if d.front != nil {
+		d.front.drain(ctx)
+		d.firsts(ctx) // of what was lent meanwhile
 	}
 	err := d.plain.Shutdown(ctx)
 	d.cancel() // tunnels end here
@@ -192,9 +202,21 @@ func (d *door) shutdown(ctx context.Context) error {
 	return err
 }
 
+// firsts waits for requests of connections that have just been accepted, or lent.
+func (d *door) firsts(ctx context.Context) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(freshWithin); d.guard.fresh.Load() > 0 && ctx.Err() == nil && time.Now().Before(end); {
+		<-tick.C
+	}
+}
+
 func (d *door) close() {
 	d.cancel()
-	d.plain.Close()
 	d.guard.Close()
+	if d.front != nil {
+		d.front.close()
+	}
+	d.plain.Close()
 	d.guard.busy.Wait()
 }

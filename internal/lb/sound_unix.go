@@ -31,3 +31,22 @@ func sound(nc net.Conn) bool {
 	})
 	return err == nil && quiet
 }
+
+// ended tells whether the other end of a connection has closed it, or its half.
+func ended(nc net.Conn) bool {
+	s, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return true
+	}
+	over := false
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		over = n == 0 && err == nil || err != nil && err != unix.EAGAIN && err != unix.EINTR
+	})
+	return over || err != nil
+}

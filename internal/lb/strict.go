@@ -22,6 +22,8 @@ type strict struct {
 	err   error // that came behind held
 	// pending are bytes to be read instead of what is refused.
 	pending []byte
+	// one has only the first message pass; ended tells that it has.
+	one, ended bool
 }
 
 type part uint8
@@ -58,7 +60,7 @@ var (
 // rest is a line whose end is missing, or refused: then pending is to be read instead.
 func (s *strict) look(b []byte) int {
 	at := 0
-	for at < len(b) {
+	for at < len(b) && !s.ended {
 		switch s.in {
 		case refused:
 			return at
@@ -69,7 +71,7 @@ func (s *strict) look(b []byte) int {
 			at += int(n)
 			if s.left -= n; s.left == 0 {
 				if s.in == inBody {
-					s.in = inStart
+					s.end()
 				} else {
 					s.in = inEnd
 				}
@@ -180,7 +182,7 @@ func (s *strict) line(line []byte) bool {
 		return n == 0
 	case inTrailer:
 		if n == 0 {
-			s.in = inStart
+			s.end()
 			return true
 		}
 		name, _, ok := bytes.Cut(line, []byte(":"))
@@ -255,10 +257,13 @@ func (s *strict) headed() bool {
 	case h.length > 0:
 		s.in, s.left = inBody, h.length
 	default:
-		s.in = inStart
+		s.end()
 	}
 	return true
 }
+
+// end is the end of a message.
+func (s *strict) end() { s.in, s.ended = inStart, s.one }
 
 // size takes the line of a chunk's size.
 func (s *strict) size(line []byte) bool {

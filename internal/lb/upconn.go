@@ -30,8 +30,14 @@ type upconn struct {
 	asked     atomic.Int64 // when the request was wholly sent, in Unix ns; 0: not yet; answered
 	unwatch   func() bool
 
-	mu    sync.Mutex
-	cause error // why it was aborted
+	ahead []byte // what the fast path has read of the present answer, and left to br
+
+	mu    sync.Mutex // guards what follows
+	cause error      // why it was aborted
+	// Of the fast path, which waits without a timer: see poke.
+	wait  waitFor
+	since time.Time // when it began to wait, or was poked last
+	poked bool
 }
 
 // answered is the value of asked once the answer's header is there.
@@ -51,7 +57,14 @@ func (c *upconn) Read(p []byte) (int, error) {
 	if c.headLeft > 0 && len(p) > c.headLeft {
 		p = p[:c.headLeft]
 	}
-	n, err := c.nc.Read(p)
+	var n int
+	var err error
+	if len(c.ahead) > 0 {
+		n = copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+	} else {
+		n, err = c.nc.Read(p)
+	}
 	if n > 0 {
 		if c.headLeft > 0 {
 			c.headLeft -= n

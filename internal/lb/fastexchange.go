@@ -1,0 +1,219 @@
+package lb
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+var errNoAnswer = errors.New("the upstream closed the connection without an answer")
+
+// exchange passes a request on and its answer back. What cannot go on here is lent, with
+// what was begun of it. It tells whether the next request can be read.
+func (f *fastConn) exchange(r *plainRequest) bool {
+	b, now := f.c.b, time.Now()
+	if !b.clients.requested(f.c.addr, now) {
+		f.lend(nil)
+		return false
+	}
+	f.c.counted.Store(b.clients.rate > 0)
+	if r.class != always && b.queue.length.Load() > 0 {
+		f.lend(nil) // to wait behind the others
+		return false
+	}
+	m, _ := b.pick(nil, r.class, now)
+	if m == nil {
+		f.lend(nil)
+		return false
+	}
+	b.budget.earn()
+	b.inflight.Add(1)
+	defer b.inflight.Add(-1)
+	m.enter()
+	bg := begun{m: m, at: now}
+	var err error
+	if bg.c, err = m.get(f.front.ctx, true); err != nil {
+		if f.front.ctx.Err() == nil {
+			m.undialed()
+		}
+		return f.failed(bg, &failure{err: err})
+	}
+	c := bg.c
+	c.unwatch = nil
+	c.begin()
+	if _, err := c.Write(f.w.out); err != nil {
+		return f.broken(bg, err)
+	}
+	c.waits(waitHead, now)
+	c.asked.Store(now.UnixNano())
+	var a fastBodyOf
+	have, v, now, err := f.header(&a, bg, r.noBody)
+	switch {
+	case v == fastPlain:
+	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
+		c.waited()
+		c.ahead = append([]byte(nil), f.w.answer[fastReserve:fastReserve+have]...)
+		f.lend(&begun{m: m, c: c, at: bg.at})
+		return false
+	default:
+		if err == io.EOF {
+			err = errNoAnswer
+		}
+		return f.broken(bg, err)
+	}
+	c.asked.Store(answered)
+	if a.load >= 0 {
+		m.load.set(a.load, now)
+	}
+	m.answered(a.status, now.Sub(bg.at), now)
+	bg.leave()
+	return f.pass(&a, c, have, now)
+}
+
+// broken ends an attempt whose connection has failed.
+func (f *fastConn) broken(bg begun, err error) bool {
+	bg.c.waited()
+	fail := bg.c.failed(err, false)
+	bg.m.blame(fail)
+	return f.failed(bg, fail)
+}
+
+// failed leaves it to the slow path what is to become of a request after a failure.
+func (f *fastConn) failed(bg begun, fail *failure) bool {
+	bg.leave()
+	bg.m.inflight.Add(-1)
+	f.lend(&begun{m: bg.m, at: bg.at, failure: fail})
+	return false
+}
+
+// fastBodyOf is an answer on its way.
+type fastBodyOf struct {
+	plainAnswer
+	chunks strict // the framing of a body in chunks
+	first  int    // bytes of the body that came with the header and may pass
+	over   bool   // nothing of the body is missing
+	more   bool   // something came behind its end
+}
+
+// header reads the header of an answer, and what comes of the body with it.
+func (f *fastConn) header(a *fastBodyOf, bg begun, head bool) (have int, v fastVerdict, now time.Time, err error) {
+	buf := f.w.answer[fastReserve:]
+	for have < len(buf) {
+		n, err := bg.c.nc.Read(buf[have:])
+		now = time.Now()
+		if n > 0 {
+			have += n
+			if !bg.c.heard.Load() {
+				bg.c.heard.Store(true)
+			}
+			bg.m.spoke(now)
+			if v := a.parse(buf[:have], head); v == fastStrange || v == fastPlain && !a.begin(buf[a.head:have]) {
+				return have, fastStrange, now, nil
+			} else if v == fastPlain {
+				return have, v, now, nil
+			}
+		}
+		if err != nil {
+			return have, fastMore, now, err
+		}
+	}
+	return have, fastStrange, now, nil
+}
+
+// begin looks at what has come of the body, and tells whether it is framed as it should be.
+func (a *fastBodyOf) begin(b []byte) bool {
+	if a.length < 0 {
+		a.chunks = strict{in: inSize, one: true}
+		a.first = a.chunks.look(b)
+		a.over = a.chunks.ended
+		a.more = a.over && a.first < len(b)
+		return a.chunks.in != refused
+	}
+	a.first = int(min(a.length, int64(len(b))))
+	a.over, a.more = a.length <= int64(len(b)), a.length < int64(len(b))
+	return true
+}
+
+// pass passes an answer to the client, of which have bytes have come.
+func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool {
+	buf := f.w.answer[:]
+	end := fastReserve + a.head + a.first
+	from := a.edit(buf, fastReserve)
+	if a.over {
+		f.done(a, c)
+		return f.write(buf[from:end], now)
+	}
+	c.waits(waitBody, now)
+	if !f.write(buf[from:end], now) {
+		return f.cut(c)
+	}
+	left := a.length - int64(a.first)
+	rest := copy(buf, buf[end:fastReserve+have]) // the beginning of a chunk's line
+	for !a.over {
+		n, err := c.nc.Read(buf[rest:])
+		now = time.Now()
+		if n > 0 {
+			c.m.spoke(now)
+			pass := rest + n
+			if a.length < 0 {
+				pass = a.chunks.look(buf[:rest+n])
+				a.over, a.more = a.chunks.ended, a.chunks.ended && pass < rest+n
+				if a.chunks.in == refused || rest+n == len(buf) && pass == 0 {
+					return f.cut(c)
+				}
+			} else {
+				pass = int(min(left, int64(n)))
+				left -= int64(pass)
+				a.over, a.more = left == 0, pass < n
+			}
+			if a.over {
+				f.done(a, c)
+				return f.write(buf[:pass], now)
+			}
+			if pass > 0 && !f.write(buf[:pass], now) {
+				return f.cut(c)
+			}
+			rest = copy(buf, buf[pass:rest+n])
+		}
+		if err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) || ended(f.c.Conn) {
+				return f.cut(c)
+			}
+			c.waits(waitBody, now)
+		}
+	}
+	return true
+}
+
+// done gives the connection back after the end of an answer, if nothing is left over.
+func (f *fastConn) done(a *fastBodyOf, c *upconn) {
+	if c.waited() && !a.close && !a.more {
+		c.m.put(c)
+	} else {
+		c.m.drop(c)
+	}
+	c.m.inflight.Add(-1)
+	f.c.b.passed.Add(1)
+}
+
+// cut ends an exchange in the middle of its answer: the client must not take it for whole.
+func (f *fastConn) cut(c *upconn) bool {
+	c.waited()
+	c.m.drop(c)
+	c.m.inflight.Add(-1)
+	f.c.Close()
+	return false
+}
+
+// write writes to the client, which may take so long and no longer.
+func (f *fastConn) write(p []byte, now time.Time) bool {
+	if patience := f.c.b.cfg.Limits.BodyTimeout; patience > 0 {
+		_ = f.c.Conn.SetWriteDeadline(now.Add(patience))
+	}
+	if _, err := f.c.Conn.Write(p); err != nil {
+		f.c.Close()
+		return false
+	}
+	return true
+}

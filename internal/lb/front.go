@@ -1,0 +1,114 @@
+package lb
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// front serves the plain connections of one address by the fast path, and lends them to
+// net/http, as a listener, for what that does not take.
+type front struct {
+	b   *Balancer
+	g   *guard
+	ctx context.Context // of dials
+
+	lends chan net.Conn
+	ended chan struct{}
+	once  sync.Once
+
+	busy    sync.WaitGroup
+	closing atomic.Bool
+	mu      sync.Mutex // guards what follows
+	conns   map[*fastConn]struct{}
+	shut    bool
+}
+
+func newFront(b *Balancer, g *guard, ctx context.Context) *front {
+	return &front{b: b, g: g, ctx: ctx, lends: make(chan net.Conn), ended: make(chan struct{}), conns: map[*fastConn]struct{}{}}
+}
+
+// start serves c.
+func (f *front) start(c *clientConn) {
+	fc := &fastConn{c: c, front: f}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.shut {
+		c.Close()
+		return
+	}
+	f.conns[fc] = struct{}{}
+	f.busy.Go(fc.serve)
+}
+
+func (f *front) forget(fc *fastConn) {
+	f.mu.Lock()
+	delete(f.conns, fc)
+	f.mu.Unlock()
+}
+
+// lend gives a connection to net/http.
+func (f *front) lend(l *lent) {
+	select {
+	case f.lends <- l:
+	case <-f.ended:
+		l.Close()
+	}
+}
+
+// Accept gives the next connection that is lent.
+func (f *front) Accept() (net.Conn, error) {
+	select {
+	case nc := <-f.lends:
+		return nc, nil
+	case err := <-f.g.failed:
+		return nil, err
+	case <-f.ended:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr is that of the listener below.
+func (f *front) Addr() net.Addr { return f.g.Addr() }
+
+// Close lends no more.
+func (f *front) Close() error {
+	f.once.Do(func() { close(f.ended) })
+	return nil
+}
+
+// drain closes idle connections, and waits until the others are idle or lent.
+func (f *front) drain(ctx context.Context) {
+	f.closing.Store(true)
+	f.each(func(fc *fastConn) { _ = fc.c.Conn.SetReadDeadline(past) })
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil && f.each(nil) > 0 {
+		<-tick.C
+	}
+}
+
+// close cuts all off.
+func (f *front) close() {
+	f.closing.Store(true)
+	f.Close()
+	f.mu.Lock()
+	f.shut = true
+	f.mu.Unlock()
+	f.each(func(fc *fastConn) { fc.c.Close() })
+	f.busy.Wait()
+}
+
+// each calls do for all connections, and tells how many there are.
+func (f *front) each(do func(*fastConn)) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if do != nil {
+		for fc := range f.conns {
+			do(fc)
+		}
+	}
+	return len(f.conns)
+}
