@@ -59,9 +59,6 @@ func (a *plainAnswer) parse(in []byte, head bool) fastVerdict {
 		}
 		strip := false
 		var buf [longestName]byte
-		if len(name) > len(buf) {
-			continue
-		}
 		switch string(lowered(&buf, name)) {
 		case "content-length":
 			if a.length != -2 {

@@ -66,12 +66,14 @@ func fieldOf(line []byte) (name, value []byte, ok bool) {
 	return line[:colon], value, true
 }
 
-// lowered is a name that fits into buf, in lower case.
+// lowered is a name in lower case, as far as it fits into buf: none that matters as a
+// whole is as long as that.
 func lowered(buf *[longestName]byte, name []byte) []byte {
-	for i, c := range name {
+	n := min(len(name), len(buf))
+	for i, c := range name[:n] {
 		buf[i] = lowerToken[c]
 	}
-	return buf[:len(name)]
+	return buf[:n]
 }
 
 // plainHost is a name or address, and a port perhaps.

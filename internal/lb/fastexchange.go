@@ -124,7 +124,7 @@ func (f *fastConn) header(a *fastBodyOf, bg begun, head bool) (have int, v fastV
 // begin looks at what has come of the body, and tells whether it is framed as it should be.
 func (a *fastBodyOf) begin(b []byte) bool {
 	if a.length < 0 {
-		a.chunks = strict{in: inSize, one: true}
+		a.chunks = strict{in: inSize, one: true, fields: true}
 		a.first = a.chunks.look(b)
 		a.over = a.chunks.ended
 		a.more = a.over && a.first < len(b)

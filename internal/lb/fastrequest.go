@@ -41,7 +41,7 @@ func newOrigin(client, proto string) origin {
 }
 
 const (
-	longestName = 32  // of the headers that mean something here
+	longestName = 32  // more than of any header that means something here
 	longestHost = 255 // of a name
 )
 
@@ -61,7 +61,7 @@ func (r *plainRequest) parse(in, out []byte, from *origin) ([]byte, fastVerdict)
 	at := end + 1
 
 	var host []byte
-	length := int64(-1)
+	length, asked := int64(-1), false
 	for {
 		end := bytes.IndexByte(in[at:], '\n')
 		if end < 0 {
@@ -81,10 +81,6 @@ func (r *plainRequest) parse(in, out []byte, from *origin) ([]byte, fastVerdict)
 			return out, fastStrange
 		}
 		var buf [longestName]byte
-		if len(name) > len(buf) {
-			out = append(out, line...) // among them is none that matters here
-			continue
-		}
 		switch key := lowered(&buf, name); string(key) {
 		case "host":
 			if host != nil || !plainHost(value) {
@@ -118,7 +114,10 @@ func (r *plainRequest) parse(in, out []byte, from *origin) ([]byte, fastVerdict)
 				return out, fastStrange // for as long as somebody listens
 			}
 		case "sec-purpose", "purpose", "priority":
-			if r.class == normal && lowClass(string(key), string(value)) {
+			if asked {
+				return out, fastStrange // which of them counts is not for here
+			}
+			if asked = true; r.class == normal && lowClass(string(key), string(value)) {
 				r.class = low
 			}
 		default:

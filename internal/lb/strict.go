@@ -24,6 +24,7 @@ type strict struct {
 	pending []byte
 	// one has only the first message pass; ended tells that it has.
 	one, ended bool
+	fields     bool // of trailers only those pass that the fast path would take as headers
 }
 
 type part uint8
@@ -186,6 +187,9 @@ func (s *strict) line(line []byte) bool {
 			return true
 		}
 		name, _, ok := bytes.Cut(line, []byte(":"))
+		if s.fields {
+			_, _, ok = fieldOf(line)
+		}
 		return ok && line[0] != ' ' && line[0] != '\t' && !framed(name)
 	}
 	return false
