@@ -290,7 +290,7 @@ func (d *differ) answered(r *plainRequest, answer []byte, piece int, kept bool) 
 	*d.conn = pipe{out: d.conn.out[:0]}
 	c := d.renew(answer, piece)
 	var a fastBodyOf
-	have, v, now, _ := f.header(&a, begun{m: d.m, c: c}, r.noBody)
+	have, v, now, _ := f.header(&a, begun{m: d.m, c: c}, 0, r.noBody)
 	if v != fastPlain {
 		d.strangeAnswers++
 		return nil

@@ -32,23 +32,13 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	defer b.inflight.Add(-1)
 	m.enter()
 	bg := begun{m: m, at: now}
-	var err error
-	if bg.c, err = m.get(f.front.ctx, true); err != nil {
-		if f.front.ctx.Err() == nil {
-			m.undialed()
-		}
-		return f.failed(bg, &failure{err: err})
+	n, fail := f.ask(&bg)
+	if fail != nil {
+		return f.failed(bg, fail)
 	}
 	c := bg.c
-	c.unwatch = nil
-	c.begin()
-	if _, err := c.Write(f.w.out); err != nil {
-		return f.broken(bg, err)
-	}
-	c.waits(waitHead, now)
-	c.asked.Store(now.UnixNano())
 	var a fastBodyOf
-	have, v, now, err := f.header(&a, bg, r.noBody)
+	have, v, now, err := f.header(&a, bg, n, r.noBody)
 	switch {
 	case v == fastPlain:
 	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
@@ -57,10 +47,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 		f.lend(&begun{m: m, c: c, at: bg.at})
 		return false
 	default:
-		if err == io.EOF {
-			err = errNoAnswer
-		}
-		return f.broken(bg, err)
+		return f.failed(bg, f.broken(&bg, err))
 	}
 	c.asked.Store(answered)
 	if a.load >= 0 {
@@ -71,12 +58,70 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	return f.pass(&a, c, have, now)
 }
 
+// ask sends the request over a connection that is sound, and reads the first bytes of the
+// answer if they are there by then.
+func (f *fastConn) ask(bg *begun) (n int, fail *failure) {
+	m := bg.m
+	for {
+		c, err := m.get(f.front.ctx, lookLater)
+		if err != nil {
+			if f.front.ctx.Err() == nil {
+				m.undialed()
+			}
+			return 0, &failure{err: err}
+		}
+		bg.c = c
+		since := bg.at
+		if !c.reused {
+			since = time.Now()
+		}
+		c.unwatch = nil
+		c.begin()
+		c.waits(waitHead, since)
+		c.asked.Store(since.UnixNano())
+		if n, err = f.send(c); err == errUnsound {
+			c.waited()
+			m.drop(c)
+		} else if err != nil {
+			return 0, f.broken(bg, err)
+		} else {
+			return n, nil
+		}
+	}
+}
+
+// send sends the request over c, if that is sound.
+func (f *fastConn) send(c *upconn) (n int, err error) {
+	out := f.w.out
+	for c.direct != nil {
+		var wrote int
+		wrote, n, err = c.direct.ask(out, f.w.answer[fastReserve:])
+		c.wrote.Add(int64(wrote))
+		out = out[wrote:]
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		err = nil
+		if wrote > 0 {
+			break
+		}
+		c.waits(waitHead, time.Now()) // poked before it was begun
+	}
+	if err == nil && len(out) > 0 {
+		_, err = c.Write(out)
+	}
+	return n, err
+}
+
 // broken ends an attempt whose connection has failed.
-func (f *fastConn) broken(bg begun, err error) bool {
+func (f *fastConn) broken(bg *begun, err error) *failure {
+	if err == io.EOF {
+		err = errNoAnswer
+	}
 	bg.c.waited()
 	fail := bg.c.failed(err, false)
 	bg.m.blame(fail)
-	return f.failed(bg, fail)
+	return fail
 }
 
 // failed leaves it to the slow path what is to become of a request after a failure.
@@ -96,11 +141,15 @@ type fastBodyOf struct {
 	more   bool   // something came behind its end
 }
 
-// header reads the header of an answer, and what comes of the body with it.
-func (f *fastConn) header(a *fastBodyOf, bg begun, head bool) (have int, v fastVerdict, now time.Time, err error) {
+// header reads the header of an answer, of which n bytes are there, and what comes of the
+// body with it.
+func (f *fastConn) header(a *fastBodyOf, bg begun, n int, head bool) (have int, v fastVerdict, now time.Time, err error) {
 	buf := f.w.answer[fastReserve:]
-	for have < len(buf) {
-		n, err := bg.c.nc.Read(buf[have:])
+	for ; have < len(buf); n = 0 {
+		var err error
+		if n == 0 {
+			n, err = bg.c.nc.Read(buf[have:])
+		}
 		now = time.Now()
 		if n > 0 {
 			have += n

@@ -3,6 +3,7 @@ package lb
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -27,10 +28,17 @@ type pool struct {
 	closed bool
 }
 
-// get takes an idle connection that is sound, or dials. careful looks at each before it
-// is used: what is sent over a connection that the upstream has closed may have reached
-// it or not.
-func (m *member) get(ctx context.Context, careful bool) (*upconn, error) {
+// look says which idle connections are looked at before they are used.
+type look uint8
+
+const (
+	lookIfOld  look = iota // those that have not served just now
+	lookAlways             // what is sent over one that the upstream has closed may have reached it or not
+	lookLater              // none that is direct: whoever asks over it looks itself
+)
+
+// get takes an idle connection that is sound, or dials.
+func (m *member) get(ctx context.Context, l look) (*upconn, error) {
 	for {
 		m.pool.mu.Lock()
 		n := len(m.pool.idle)
@@ -43,7 +51,7 @@ func (m *member) get(ctx context.Context, careful bool) (*upconn, error) {
 		m.pool.idle = m.pool.idle[:n-1]
 		m.pool.active[c] = struct{}{}
 		m.pool.mu.Unlock()
-		if age := time.Since(c.idleSince); age < idleAfter && (!careful && age < freshFor || sound(c.nc)) {
+		if age := time.Since(c.idleSince); age < idleAfter && (l == lookIfOld && age < freshFor || l == lookLater && c.direct != nil || sound(c.nc)) {
 			c.reused = true
 			return c, nil
 		}
@@ -132,3 +140,6 @@ func (m *member) dial(ctx context.Context) (net.Conn, error) {
 	}
 	return tc, nil
 }
+
+// errUnsound is a connection that must not be used again.
+var errUnsound = errors.New("the idle connection was closed, or has bytes that nobody asked for")

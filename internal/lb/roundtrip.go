@@ -190,7 +190,11 @@ func (cl *call) attempt(m *member, started func(*upconn) bool) (*http.Response, 
 	m.enter()
 	bg := &begun{m: m, at: time.Now()}
 	var err error
-	if bg.c, err = m.get(ctx, !cl.idempotent); err != nil {
+	l := lookAlways
+	if cl.idempotent {
+		l = lookIfOld
+	}
+	if bg.c, err = m.get(ctx, l); err != nil {
 		bg.leave()
 		m.inflight.Add(-1)
 		if ctx.Err() != nil {

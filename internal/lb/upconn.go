@@ -22,6 +22,8 @@ type upconn struct {
 	nc net.Conn
 	br *bufio.Reader
 
+	direct *direct // how the fast path asks over it; nil: as over any connection
+
 	reused    bool      // it has carried an exchange before
 	idleSince time.Time // when it was put into the pool
 	headLeft  int       // bytes that the answer's header may still take; below 0: no bound
@@ -46,6 +48,7 @@ const answered = -1
 func newUpconn(m *member, nc net.Conn) *upconn {
 	c := &upconn{m: m, nc: nc}
 	c.br = bufio.NewReaderSize(c, 4<<10)
+	c.direct = newDirect(nc)
 	return c
 }
 
