@@ -48,6 +48,7 @@ type BalancerConfig struct {
 	MaxConns      int      // connections of clients; 0 follows the limit of open files
 	ClientConns   int      // connections of one client; 0 means 1,000
 	ClientRate    int      // requests a second of one client; 0 means no limit
+	NoFastPath    bool     // net/http serves all requests, also those that could do without
 	AnswerTimeout time.Duration
 	StopTimeout   time.Duration // for the requests under way when Run ends; 0 means 10 s
 	Version       string
@@ -111,7 +112,7 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 func (cfg BalancerConfig) balancer() (lb.Config, error) {
 	c := lb.Config{
 		Policy: lb.Policy(cfg.Policy), Version: cfg.Version, StopTimeout: cfg.StopTimeout,
-		Health: lb.Health{ProbePath: cfg.ProbePath},
+		Health: lb.Health{ProbePath: cfg.ProbePath}, NoFastPath: cfg.NoFastPath,
 		Limits: lb.Limits{
 			Conns: cfg.MaxConns, ConnsPerClient: cfg.ClientConns, RatePerClient: cfg.ClientRate,
 			AnswerTimeout: cfg.AnswerTimeout,

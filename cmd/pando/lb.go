@@ -121,6 +121,13 @@ func (s *settings) balancer() (server.BalancerConfig, error) {
 			return cfg, s.wrong(name, err)
 		}
 	}
+	switch text := s.String("fast-path"); text {
+	case "on":
+	case server.Off:
+		cfg.NoFastPath = true
+	default:
+		return cfg, s.wrong("fast-path", fmt.Errorf("%q is neither: write on or %s", text, server.Off))
+	}
 	var err error
 	if cfg.AnswerTimeout, err = seconds(s.String("answer-timeout")); err != nil || cfg.AnswerTimeout <= 0 {
 		return cfg, s.wrong("answer-timeout", fmt.Errorf("%q is no time above 0: write for example 60s", s.String("answer-timeout")))

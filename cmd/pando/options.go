@@ -73,6 +73,7 @@ var balancerOptions = []option{
 	{"max-conns", "auto", "connections of clients at once; auto follows the limit of open files"},
 	{"client-conns", "1000", "connections of one client at once, or off"},
 	{"client-rate", "off", "requests a second of one client, or off"},
+	{"fast-path", "on", "pass plain HTTP/1.1 requests on without net/http; off has it serve all"},
 	{"answer-timeout", "60s", "time that an upstream may take to begin its answer"},
 }
 

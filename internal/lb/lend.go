@@ -34,10 +34,10 @@ func (l *lent) Read(p []byte) (int, error) {
 	case l.back.Load():
 		return 0, io.EOF
 	case l.answered.Load():
-		if !c.over.Load() {
+		if l.one.ended && l.one.ready == 0 && !c.over.Load() {
 			l.giveBack()
 		}
-		return 0, io.EOF
+		return 0, io.EOF // else nobody knows where the next request would begin
 	case !l.one.ended || l.one.ready > 0:
 		return l.one.read(c.read, p)
 	}

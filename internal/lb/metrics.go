@@ -31,6 +31,7 @@ var (
 	descQueued   = desc("queued_requests", "Requests that wait for a place at an upstream.")
 	descConns    = desc("client_connections", "Connections of clients.")
 	descRefused  = desc("client_connections_refused_total", "Connections of clients closed because there were too many.")
+	descFast     = desc("fast_path_total", "Requests of plain connections, by whether the fast path passed their answer on or left them to net/http.", "result")
 	descOwn      = desc("own_answers_total", "Requests answered by the load balancer itself, by status.", "code")
 )
 
@@ -50,7 +51,7 @@ func (b *Balancer) register() error {
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descRequests, descHealthy, descInFlight, descStreams, descLimit, descDials, descLatency, descRamp,
-		descRetries, descHedges, descShed, descQueued, descConns, descRefused, descOwn,
+		descRetries, descHedges, descShed, descQueued, descConns, descRefused, descFast, descOwn,
 	} {
 		ch <- d
 	}
@@ -71,6 +72,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descQueued, float64(b.queue.length.Load()))
 	gauge(descConns, float64(b.clients.count()))
 	count(descRefused, float64(b.refusedConns.Load()))
+	count(descFast, float64(b.passed.Load()), "passed")
+	count(descFast, float64(b.lent.Load()), "left")
 	for i, code := range ownCodes {
 		count(descOwn, float64(b.own[i].Load()), strconv.Itoa(code))
 	}

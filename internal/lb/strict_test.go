@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const next = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -49,9 +50,13 @@ func desyncCases(t testing.TB) (list []desync) {
 // TestDesync: what can be read in two ways is refused, and nothing of it reaches an
 // upstream.
 func TestDesync(t *testing.T) {
+	both(t, testDesync)
+}
+
+func testDesync(t *testing.T, off bool) {
 	var mu sync.Mutex
 	var seen []string
-	g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+	g := start(t, Config{NoFastPath: off}, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // cut off: no request
@@ -69,7 +74,11 @@ func TestDesync(t *testing.T) {
 		mu.Lock()
 		seen = nil
 		mu.Unlock()
+		began := time.Now()
 		answer := g.raw(c.request + next)
+		if time.Since(began) > 900*time.Millisecond {
+			t.Errorf("%s: the connection goes on", c.name)
+		}
 		var got []string
 		for _, m := range status.FindAllStringSubmatch(answer, -1) {
 			got = append(got, m[1])
