@@ -2,42 +2,53 @@ package lb
 
 import "bytes"
 
+// byteSet is some bytes of all.
+type byteSet [256]bool
+
+func bytesOf(text string) (s byteSet) {
+	for i := range len(text) {
+		s[text[i]] = true
+	}
+	return s
+}
+
+const (
+	digits   = "0123456789"
+	letters  = "abcdefghijklmnopqrstuvwxyz"
+	capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	alphanum = digits + letters + capitals
+)
+
 // What bytes may be, where the fast path takes them: less than HTTP allows rather than
 // more.
 var (
+	inPath      = bytesOf(alphanum + "/-._~!$&'()*+,;=:@")
+	inHost      = bytesOf(alphanum + "-.:[]")
+	hexadecimal = bytesOf(digits + "abcdefABCDEF")
+	inValue     = valueBytes()
 	// lowerToken are the bytes of header names, in lower case; 0: not taken. An underscore
 	// is not: some servers take it for a hyphen.
-	lowerToken [256]byte
-	inPath     [256]bool
-	inHost     [256]bool
-	inValue    [256]bool
-	// hexadecimal are digits of an escape.
-	hexadecimal [256]bool
+	lowerToken = tokenBytes()
 )
 
-func init() {
-	for c := byte('0'); c <= '9'; c++ {
-		lowerToken[c], inPath[c], inHost[c], hexadecimal[c] = c, true, true, true
+// valueBytes are all but control characters.
+func valueBytes() (s byteSet) {
+	for c := range s {
+		s[c] = c >= ' ' && c != 0x7f || c == '\t'
 	}
-	for c := byte('a'); c <= 'z'; c++ {
-		upper := c - 'a' + 'A'
-		lowerToken[c], lowerToken[upper] = c, c
-		inPath[c], inPath[upper], inHost[c], inHost[upper] = true, true, true, true
-		hexadecimal[c], hexadecimal[upper] = c <= 'f', c <= 'f'
+	return s
+}
+
+func tokenBytes() (lower [256]byte) {
+	for c, is := range bytesOf(digits + letters + "!#$%&'*+-.^`|~") {
+		if is {
+			lower[c] = byte(c)
+		}
 	}
-	for _, c := range []byte("!#$%&'*+-.^`|~") {
-		lowerToken[c] = c
+	for _, c := range []byte(capitals) {
+		lower[c] = c - 'A' + 'a'
 	}
-	for _, c := range []byte("/-._~!$&'()*+,;=:@") {
-		inPath[c] = true
-	}
-	for _, c := range []byte("-.:[]") {
-		inHost[c] = true
-	}
-	inValue['\t'] = true
-	for c := ' '; c <= 0xff; c++ {
-		inValue[c] = c != 0x7f
-	}
+	return lower
 }
 
 // fieldOf takes a header line apart, without its end.
