@@ -18,6 +18,10 @@ const slowest = 100
 
 // handle answers one request of a client.
 func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
+	upgrade := r.ProtoMajor == 1 && r.Header["Upgrade"] != nil
+	if upgrade {
+		w.Header().Set("Connection", "close") // what may follow a refusal has not been looked at: see strict
+	}
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		b.refuse(w, http.StatusMethodNotAllowed, "The method is not allowed here.", nil)
@@ -26,11 +30,12 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 		b.refuse(w, http.StatusTooManyRequests, "Too many requests from this address, please try again.", nil)
 		return
 	}
+	w.Header().Del("Connection")
 	b.inflight.Add(1)
 	defer b.inflight.Add(-1)
 	rc := http.NewResponseController(w)
 	out := &clientWriter{ResponseWriter: w, rc: rc, patience: b.cfg.Limits.BodyTimeout, h2: r.ProtoMajor == 2,
-		upgrade: r.ProtoMajor == 1 && r.Header["Upgrade"] != nil}
+		upgrade: upgrade}
 	defer out.touch(true)
 	if b.draining.Load() {
 		w.Header().Set("Connection", "close")
