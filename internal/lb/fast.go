@@ -33,81 +33,115 @@ type fastConn struct {
 	front *front
 	from  origin
 
-	raw   syscall.RawConn // nil: it can only be read with a buffer
-	ready func(uintptr) bool
-	err   error // of ready
+	raw  syscall.RawConn // nil: it is read with a buffer in hand
+	step func(uintptr) bool
+	fd   uintptr // within step
+	err  error   // of step
 
 	w    *fastWork // nil while nothing of a request has come
 	have int       // bytes of w.in
+	r    plainRequest
+
+	emptied bool      // the last read had room for more than there was
+	rested  bool      // a request was answered, and nothing of the next one is here
+	now     time.Time // when the last answer ended
+	blind   bool      // it waits, and has not looked whether the client is still there
+
+	// How it ends. What reads the connection must have returned by then.
+	leave bool // it is lent
+	begun *begun
+	shut  bool // it is closed
 }
 
 // errClosing is that the balancer stops.
 var errClosing = errors.New("the balancer closes idle connections")
 
-// bodyPatience is how long the fast path waits for the rest of a small body.
-const bodyPatience = time.Second
+const (
+	// bodyPatience is how long the fast path waits for the rest of a small body.
+	bodyPatience = time.Second
+	// blindFor is when one that waits blindly looks after all.
+	blindFor = 500 * time.Millisecond
+)
 
 // serve answers requests until the connection ends or is lent.
 func (f *fastConn) serve() {
 	defer f.front.forget(f)
 	defer f.drop()
 	if f.c.introduce() != nil {
-		f.lend(nil) // to be refused
+		f.giveAway() // to be refused
 		return
 	}
 	f.from = newOrigin(clientOf(f.c.RemoteAddr().String()), "http")
-	if s, ok := f.c.Conn.(syscall.Conn); ok {
+	if s, ok := f.c.Conn.(syscall.Conn); ok && directReads {
 		f.raw, _ = s.SyscallConn()
-		f.ready = f.fill
+		f.step = f.direct
 	}
-	var r plainRequest
+	goesOn := f.advance()
+	for goesOn {
+		err := f.read()
+		switch {
+		case f.leave || f.shut:
+			goesOn = false
+		case err == nil:
+			goesOn = f.advance()
+		case f.blind && errors.Is(err, os.ErrDeadlineExceeded) && !f.front.closing.Load():
+			f.blind = false
+			f.until(time.Now(), f.c.b.cfg.Limits.IdleTimeout)
+		case f.have > 0 && (f.r.headed || !errors.Is(err, os.ErrDeadlineExceeded)):
+			f.leave = true // for the right answer to half a request
+			goesOn = false
+		default:
+			f.shut = true
+			goesOn = false
+		}
+	}
+	if f.leave {
+		f.giveAway()
+		return
+	}
+	f.c.Close()
+}
+
+// advance answers what requests have come. It tells whether more is to be read.
+func (f *fastConn) advance() bool {
 	for {
-		v := fastMore
-		if f.have > 0 {
-			f.w.out, v = r.parse(f.w.in[:f.have], f.w.out[:0], &f.from)
+		if len(f.c.rest) > 0 {
+			f.take()
+			n := copy(f.w.in[f.have:], f.c.rest)
+			f.have += n
+			f.c.rest = f.c.rest[n:]
+			f.emptied = false
 		}
-		if v == fastMore {
-			if f.have == fastBody {
-				f.lend(nil)
-				return
-			}
-			if err := f.await(&r); err == nil {
-				continue
-			} else if f.have > 0 && (r.headed || !errors.Is(err, os.ErrDeadlineExceeded)) {
-				f.lend(nil) // for the right answer to half a request
-				return
-			}
-			f.c.Close()
-			return
-		}
-		if v == fastStrange || f.front.b.draining.Load() {
-			f.lend(nil)
-			return
-		}
-		f.c.served()
-		if !f.exchange(&r) {
-			return
-		}
-		f.c.partial = false
-		f.have = copy(f.w.in[:], f.w.in[r.size:f.have])
 		if f.have == 0 {
 			f.drop()
+			return true
 		}
+		var v fastVerdict
+		f.w.out, v = f.r.parse(f.w.in[:f.have], f.w.out[:0], &f.from)
+		switch {
+		case v == fastMore && f.have < fastBody:
+			return true
+		case v != fastPlain || f.front.b.draining.Load():
+			return f.lend(nil)
+		}
+		f.c.served()
+		if !f.exchange(&f.r) {
+			return false
+		}
+		f.c.partial = false
+		f.have = copy(f.w.in[:], f.w.in[f.r.size:f.have])
+		f.rested = f.have == 0
 	}
 }
 
-// await waits for more of a request, or of the next one, as long as clients may take.
-func (f *fastConn) await(r *plainRequest) error {
-	if len(f.c.rest) > 0 {
-		f.take()
-		n := copy(f.w.in[f.have:], f.c.rest)
-		f.have += n
-		f.c.rest = f.c.rest[n:]
-		return nil
+// await sets the deadline for what is to come.
+func (f *fastConn) await() error {
+	l, now := &f.c.b.cfg.Limits, f.now
+	if !f.blind {
+		now = time.Now()
 	}
-	l, now := f.c.b.cfg.Limits, time.Now()
 	switch {
-	case f.have > 0 && r.headed:
+	case f.have > 0 && f.r.headed:
 		f.until(now, min(bodyPatience, max(l.BodyTimeout, 0)))
 	case f.have > 0 && !f.c.partial:
 		f.c.partial = true // one deadline for all of a header
@@ -115,13 +149,15 @@ func (f *fastConn) await(r *plainRequest) error {
 	case f.have > 0:
 	case f.c.fresh.Load():
 		f.until(now, l.HeaderTimeout)
+	case f.blind:
+		f.until(now, blindFor)
 	default:
 		f.until(now, l.IdleTimeout)
 	}
 	if f.front.closing.Load() && f.have == 0 {
 		return errClosing
 	}
-	return f.read()
+	return nil
 }
 
 func (f *fastConn) until(now time.Time, patience time.Duration) {
@@ -132,14 +168,18 @@ func (f *fastConn) until(now time.Time, patience time.Duration) {
 	_ = f.c.Conn.SetReadDeadline(t)
 }
 
-// read waits for bytes. Where that can be had, no buffer is held meanwhile.
+// read waits for bytes, and reads them. Where that can be had, it answers them too, and
+// holds no buffer while nothing is here.
 func (f *fastConn) read() error {
 	if f.raw != nil {
 		f.err = nil
-		if err := f.raw.Read(f.ready); err != nil {
+		if err := f.raw.Read(f.step); err != nil {
 			return err
 		}
 		return f.err
+	}
+	if err := f.await(); err != nil {
+		return err
 	}
 	f.take()
 	n, err := f.c.Conn.Read(f.w.in[f.have:])
@@ -173,12 +213,18 @@ func (f *fastConn) drop() {
 
 // lend leaves the connection to net/http for the request that has come, as far as it has,
 // with the attempt at it that was begun, if there is one.
-func (f *fastConn) lend(bg *begun) {
+func (f *fastConn) lend(bg *begun) bool {
+	f.leave, f.begun = true, bg
+	return false
+}
+
+// giveAway does so.
+func (f *fastConn) giveAway() {
 	c := f.c
 	if f.have > 0 {
 		c.rest = append(append([]byte(nil), f.w.in[:f.have]...), c.rest...)
 	}
-	c.begun.Store(bg)
+	c.begun.Store(f.begun)
 	c.partial = false
 	if !c.fresh.Swap(true) {
 		c.g.fresh.Add(1) // whoever stops waits for its handler

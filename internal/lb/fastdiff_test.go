@@ -297,6 +297,7 @@ func (d *differ) answered(r *plainRequest, answer []byte, piece int, kept bool) 
 	}
 	d.answers++
 	ok := f.pass(&a, c, have, now)
+	d.conn.closed, f.shut = f.shut, false
 	if s.err != nil {
 		return fmt.Errorf("an answer is passed that the slow path refuses: %w", s.err)
 	}

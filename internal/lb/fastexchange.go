@@ -14,18 +14,15 @@ var errNoAnswer = errors.New("the upstream closed the connection without an answ
 func (f *fastConn) exchange(r *plainRequest) bool {
 	b, now := f.c.b, time.Now()
 	if !b.clients.requested(f.c.addr, now) {
-		f.lend(nil)
-		return false
+		return f.lend(nil)
 	}
 	f.c.counted.Store(b.clients.rate > 0)
 	if r.class != always && b.queue.length.Load() > 0 {
-		f.lend(nil) // to wait behind the others
-		return false
+		return f.lend(nil) // to wait behind the others
 	}
 	m, _ := b.pick(nil, r.class, now)
 	if m == nil {
-		f.lend(nil)
-		return false
+		return f.lend(nil)
 	}
 	b.budget.earn()
 	b.inflight.Add(1)
@@ -44,8 +41,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
 		c.waited()
 		c.ahead = append([]byte(nil), f.w.answer[fastReserve:fastReserve+have]...)
-		f.lend(&begun{m: m, c: c, at: bg.at})
-		return false
+		return f.lend(&begun{m: m, c: c, at: bg.at})
 	default:
 		return f.failed(bg, f.broken(&bg, err))
 	}
@@ -128,8 +124,7 @@ func (f *fastConn) broken(bg *begun, err error) *failure {
 func (f *fastConn) failed(bg begun, fail *failure) bool {
 	bg.leave()
 	bg.m.inflight.Add(-1)
-	f.lend(&begun{m: bg.m, at: bg.at, failure: fail})
-	return false
+	return f.lend(&begun{m: bg.m, at: bg.at, failure: fail})
 }
 
 // fastBodyOf is an answer on its way.
@@ -190,7 +185,7 @@ func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool 
 	end := fastReserve + a.head + a.first
 	from := a.edit(buf, fastReserve)
 	if a.over {
-		f.done(a, c)
+		f.done(a, c, now)
 		return f.write(buf[from:end], now)
 	}
 	c.waits(waitBody, now)
@@ -217,7 +212,7 @@ func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool 
 				a.over, a.more = left == 0, pass < n
 			}
 			if a.over {
-				f.done(a, c)
+				f.done(a, c, now)
 				return f.write(buf[:pass], now)
 			}
 			if pass > 0 && !f.write(buf[:pass], now) {
@@ -236,9 +231,10 @@ func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool 
 }
 
 // done gives the connection back after the end of an answer, if nothing is left over.
-func (f *fastConn) done(a *fastBodyOf, c *upconn) {
+func (f *fastConn) done(a *fastBodyOf, c *upconn, now time.Time) {
+	f.now = now
 	if c.waited() && !a.close && !a.more {
-		c.m.put(c)
+		c.m.putAt(c, now)
 	} else {
 		c.m.drop(c)
 	}
@@ -251,17 +247,17 @@ func (f *fastConn) cut(c *upconn) bool {
 	c.waited()
 	c.m.drop(c)
 	c.m.inflight.Add(-1)
-	f.c.Close()
+	f.shut = true
 	return false
 }
 
-// write writes to the client, which may take so long and no longer.
-func (f *fastConn) write(p []byte, now time.Time) bool {
+// writeAll writes to the client, which may take so long and no longer.
+func (f *fastConn) writeAll(p []byte, now time.Time) bool {
 	if patience := f.c.b.cfg.Limits.BodyTimeout; patience > 0 {
 		_ = f.c.Conn.SetWriteDeadline(now.Add(patience))
 	}
 	if _, err := f.c.Conn.Write(p); err != nil {
-		f.c.Close()
+		f.shut = true
 		return false
 	}
 	return true

@@ -2,5 +2,10 @@
 
 package lb
 
-// fill is not used where descriptors are not read directly.
-func (f *fastConn) fill(uintptr) bool { return true }
+import "time"
+
+const directReads = false
+
+func (f *fastConn) direct(uintptr) bool { return true }
+
+func (f *fastConn) write(p []byte, now time.Time) bool { return f.writeAll(p, now) }

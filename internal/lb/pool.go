@@ -70,8 +70,10 @@ func (m *member) get(ctx context.Context, l look) (*upconn, error) {
 }
 
 // put gives a connection back after an exchange that left it sound.
-func (m *member) put(c *upconn) {
-	c.idleSince = time.Now()
+func (m *member) put(c *upconn) { m.putAt(c, time.Now()) }
+
+func (m *member) putAt(c *upconn, now time.Time) {
+	c.idleSince = now
 	c.asked.Store(0)
 	m.pool.mu.Lock()
 	delete(m.pool.active, c)
