@@ -43,6 +43,7 @@ type result struct {
 	CPU       float64 `json:"cpuMicroseconds"` // per request; 0: there is no balancer
 	Dials     float64 `json:"dialsPer1000"`    // connections opened to the web servers
 	Errors    int     `json:"errors"`
+	Idle      float64 `json:"idleKB,omitempty"` // of memory, for each idle connection
 	First     string  `json:"firstError,omitempty"`
 }
 
@@ -77,7 +78,8 @@ func (m *measurement) run(ctx context.Context) (err error) {
 			}
 			upstreams = append(upstreams, addr.addr)
 		}
-		pando, err := m.start("pando lb", m.pando, "lb", "--listen", "ADDR", "--admin", "off", "--upstream", strings.Join(upstreams, ","), "--log-level", "error")
+		pando, err := m.start("pando lb", m.pando, "lb", "--listen", "ADDR", "--admin", "off", "--upstream", strings.Join(upstreams, ","), "--log-level", "error",
+			"--max-conns", "15000", "--client-conns", "off")
 		if err != nil {
 			return err
 		}
@@ -85,6 +87,14 @@ func (m *measurement) run(ctx context.Context) (err error) {
 		haproxy, err := m.startHAProxy(config, upstreams)
 		if err != nil {
 			return err
+		}
+		if size == 600 && strings.HasPrefix(idleWork, m.only) {
+			r, err := m.idle(pando)
+			if err != nil {
+				return fmt.Errorf("%s: %w", idleWork, err)
+			}
+			m.results = append(m.results, r)
+			log.Printf("%-28s %-12s %.1f KB each", idleWork, pando.name, r.Idle)
 		}
 		direct := contender{name: "no balancer", addr: upstreams[0]}
 		for _, w := range works {

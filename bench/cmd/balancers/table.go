@@ -52,6 +52,15 @@ func (m *measurement) table() string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", w.name, f.name, none, show(haproxy), show(pando), ratio, f.goal)
 		}
 	}
+	for _, r := range m.results {
+		if r.Work == idleWork {
+			fmt.Fprintf(&b, "\n%s, after one request each, take %.1f KB of %s's memory each", r.Work, r.Idle, r.Contender)
+			if r.Contender == "pando lb" {
+				b.WriteString(" (goal: 8 KB)")
+			}
+			b.WriteString(".\n")
+		}
+	}
 	return b.String()
 }
 
