@@ -88,7 +88,10 @@ func (s *session) settle(x *position.Index, safe position.N) {
 	}
 	reached := 0
 	for reached < len(f.pending) && f.pending[reached].N <= x.Safe() {
-		s.n.cfg.Deliver(f.pending[reached])
+		if e := f.pending[reached]; e.N > f.told {
+			f.told = e.N
+			s.n.cfg.Deliver(e)
+		}
 		reached++
 	}
 	f.pending = append(f.pending[:0:0], f.pending[reached:]...)

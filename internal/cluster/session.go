@@ -231,6 +231,10 @@ func (s *session) start(ctx context.Context) error {
 	n.log.Info("a tailer is followed from a snapshot", "tailer", s.row.Holder, "term", s.term, "at", x.Frontier().LSN(), "base", x.Base().LSN())
 	n.count(func(c *Counts) { c.Joins++ })
 	n.f.index, n.f.safe, n.f.pending, n.f.since, n.f.unseen = x, 0, nil, n.now(), x.Frontier()
+	if n.f.epoch != x.Epoch() {
+		n.f.epoch, n.f.told = x.Epoch(), 0
+	}
+	n.f.told = max(n.f.told, x.Frontier())
 	n.cfg.Clock.Replace(x)
 	n.cfg.Deliver(missed)
 	s.ack(0)
