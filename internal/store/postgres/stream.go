@@ -43,6 +43,9 @@ func (s *Store) present() *position.Index {
 func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, published func()) position.N {
 	ctx, cancel := context.WithTimeout(context.Background(), k.wait)
 	defer cancel()
+	if k.onHeld != nil {
+		defer func(since time.Time) { k.onHeld(time.Since(since)) }(time.Now())
+	}
 	k.own.put(f.xid, f.batch.Changes)
 	n := flushed
 	if mutant.WriteUnheld {
@@ -414,7 +417,7 @@ func (s *Store) watchDegraded() {
 func (s *Store) confirms() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmWait)
 	defer cancel()
-	return s.Registry().commit(ctx, &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}) == nil
+	return s.Registry().commit(ctx, &query{sql: confirmSQL, once: true}) == nil
 }
 
 const confirmWait = 400 * time.Millisecond
