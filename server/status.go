@@ -69,7 +69,7 @@ func (p *parts) measure() {
 		p.registry.MustRegister(hostMetrics{p.store.hosts, p.store.served})
 	}
 	if m := p.store.member; m != nil {
-		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock})
+		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock}, p.store.held)
 	}
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."

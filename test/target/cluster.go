@@ -49,6 +49,9 @@ type ClusterOptions struct {
 	Indirect bool
 	// Synchronous has commits wait for the last replica, as long as that is there.
 	Synchronous bool
+	// Straight has no relays: members reach everything by its own address, and nothing
+	// of that can be cut.
+	Straight bool
 }
 
 // ClusterSecret is that of every cluster.
@@ -157,6 +160,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	var hosts, caches []string
 	for _, n := range c.Nodes() {
+		if o.Straight {
+			hosts = append(hosts, n.Addr())
+			continue
+		}
 		r, err := relay(n.Addr())
 		if err != nil {
 			return nil, err
@@ -164,6 +171,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 		m.ToNode, hosts = append(m.ToNode, r), append(hosts, r.Addr())
 	}
 	for _, n := range c.Caches {
+		if o.Straight {
+			caches = append(caches, n.Addr())
+			continue
+		}
 		r, err := relay(n.Addr())
 		if err != nil {
 			return nil, err
