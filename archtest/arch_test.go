@@ -26,6 +26,7 @@ var layers = map[string]int{
 	"internal/demo":         2,
 	"internal/topology":     1,
 	"internal/mutant":       1,
+	"internal/neighbour":    1,
 	"internal/rule":         1,
 	"internal/indexdef":     1,
 	"internal/hook":         1,
