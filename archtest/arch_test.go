@@ -27,6 +27,7 @@ var layers = map[string]int{
 	"internal/topology":     1,
 	"internal/mutant":       1,
 	"internal/neighbour":    1,
+	"internal/overload":     1,
 	"internal/rule":         1,
 	"internal/indexdef":     1,
 	"internal/hook":         1,
