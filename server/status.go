@@ -45,6 +45,9 @@ func (s *Server) status() map[string]any {
 	if c := s.certs.Load(); c != nil {
 		facts["certificates"] = c.Status()
 	}
+	if h := s.parts.handler.Load(); h != nil {
+		facts["requests"] = h.Overload()
+	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
 	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
 	facts["changesWaiting"] = s.parts.stream.Stats().Batches

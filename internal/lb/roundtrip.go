@@ -130,7 +130,7 @@ func (cl *call) place() (*member, *failure) {
 	for {
 		now := time.Now()
 		// Whoever comes while others wait, waits behind them.
-		if until.IsZero() && cl.class != always && b.queue.length.Load() > 0 && len(cl.tried) == 0 {
+		if until.IsZero() && cl.class != always && b.queue.Length() > 0 && len(cl.tried) == 0 {
 			until = now.Add(b.patience())
 		} else {
 			m, full := b.pick(cl.tried, cl.class, now)
@@ -144,7 +144,7 @@ func (cl *call) place() (*member, *failure) {
 				until = now.Add(b.patience())
 			}
 		}
-		if !b.queue.wait(ctx, cl.class, until.Sub(now)) {
+		if !b.queue.Wait(ctx, cl.class, until.Sub(now)) {
 			if ctx.Err() != nil {
 				return nil, &failure{err: context.Cause(ctx)}
 			}
@@ -172,8 +172,8 @@ func (cl *call) attempt(m *member, started func(*upconn) bool) (*http.Response, 
 	var placed sync.Once
 	leave := func() {
 		placed.Do(func() {
-			m.limit.release()
-			b.queue.wake()
+			m.limit.Release()
+			b.queue.Wake()
 		})
 	}
 	seat := &seat{m: m}
@@ -218,7 +218,7 @@ func (cl *call) attempt(m *member, started func(*upconn) bool) (*http.Response, 
 		m.health.succeeded()
 		m.latency.add(took, now, b.roster.Load().typical)
 		m.times.add(took)
-		m.limit.took(took)
+		m.limit.Took(took)
 	}
 	return resp, nil
 }

@@ -25,6 +25,7 @@ type Cluster struct {
 	bin   string
 	files string
 	o     ClusterOptions
+	added int
 }
 
 // Member is one server of a cluster.
@@ -114,7 +115,7 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 	}
 	c.bin, c.files, c.o = o.Bin, t.TempDir(), o
 	for range o.Members {
-		if err := c.add(ctx, t); err != nil {
+		if _, err := c.add(ctx, t, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,18 +132,27 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 // Add starts one more member.
 func (c *Cluster) Add(ctx context.Context, t testing.TB) *Member {
 	t.Helper()
-	if err := c.add(ctx, t); err != nil {
+	m, err := c.add(ctx, t, c.o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Members[len(c.Members)-1]
+	return m
 }
 
-func (c *Cluster) add(ctx context.Context, t testing.TB) error {
-	m, err := c.member(ctx, t, fmt.Sprint("web", len(c.Members)+1), c.files, c.o)
+// AddOf starts one more member of another build, in an environment of its own.
+func (c *Cluster) AddOf(ctx context.Context, t testing.TB, bin string, env ...string) (*Member, error) {
+	o := c.o
+	o.Bin, o.Env = bin, append(env, o.Env...)
+	return c.add(ctx, t, o)
+}
+
+func (c *Cluster) add(ctx context.Context, t testing.TB, o ClusterOptions) (*Member, error) {
+	c.added++
+	m, err := c.member(ctx, t, fmt.Sprint("web", c.added), c.files, o)
 	if err == nil {
 		c.Members = append(c.Members, m)
 	}
-	return err
+	return m, err
 }
 
 func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, o ClusterOptions) (*Member, error) {
