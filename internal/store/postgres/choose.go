@@ -28,7 +28,8 @@ func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*nod
 }
 
 // readerUnless is reader, but for who waits in vain once over says so: the error is
-// errDegraded then.
+// errDegraded then. Where a replica says with its answer how far it was (runStreamed),
+// one that had not come as far when last heard is asked before the primary is.
 func (k *nodes) readerUnless(ctx context.Context, need position.N, primary bool, over func() bool) (*node, *conn, error) {
 	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
 		for {
@@ -39,6 +40,9 @@ func (k *nodes) readerUnless(ctx context.Context, need position.N, primary bool,
 				}
 			}
 			if m := state.Primary(); m != nil {
+				if g := state.Guess(); g != nil && !primary && k.s.clock != nil {
+					return g, nil
+				}
 				return m, nil
 			}
 			if m := state.LastPrimary(); m != nil && k.sole() {

@@ -276,6 +276,9 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 	}
 	if r.replica {
 		r.node.member.Learn(before.n)
+		if !r.stamped && r.reached < need {
+			r.node.member.Guessed(before.n >= need)
+		}
 		if !r.stamped {
 			r.floor, r.reached, r.stamped = before.n, before.n, true
 		}
