@@ -2,7 +2,7 @@
 GO ?= go
 T  ?= 30s
 
-.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-large
+.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-large bench-balancers
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ fuzz: ## every fuzz target in turn, T=30s each
 
 bench: build ## Pando, PocketBase and a bare handler side by side; see bench/README.md
 	$(GO) run ./bench/cmd/pandobench
+
+bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 4 minutes
+	$(GO) run ./bench/cmd/balancers
 
 bench-large: build ## the same work on 10,000,000 records
 	$(GO) run ./bench/cmd/pandobench -large
