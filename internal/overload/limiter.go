@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,13 +16,15 @@ import (
 // waiting is looked for now and then by halving the limit for a moment: something whose
 // requests have become heavier must not be throttled for it.
 //
-// A request costs three atomic additions.
+// A request costs two atomic additions, and a third if it is one of those whose time is
+// taken: where there are many, one in eight is.
 type Limiter struct {
 	Options
 
 	limit   atomic.Int64
 	bound   atomic.Bool // the limit was reached in this window
 	stalled atomic.Bool
+	few     atomic.Bool  // so few answers come that each is counted
 	last    atomic.Int64 // when TickAt did something
 	ticking sync.Mutex
 
@@ -63,6 +66,7 @@ const (
 func (l *Limiter) Init(o Options) {
 	l.Options = o
 	l.limit.Store(o.Start)
+	l.few.Store(true)
 }
 
 // Limit is how many requests it lets in at once.
@@ -104,6 +108,26 @@ const windowShift = 40
 // Took counts an answer.
 func (l *Limiter) Took(d time.Duration) { l.count(1, d) }
 
+// TookOne is Took and TickAt, for an answer that began at a time; of many, one stands for
+// others.
+func (l *Limiter) TookOne(began time.Time, d time.Duration) {
+	switch {
+	case l.few.Load():
+		l.count(1, d)
+	case rand.Uint32()%sampled == 0:
+		l.count(sampled, sampled*d)
+	default:
+		return
+	}
+	l.TickAt(began.Add(d))
+}
+
+// Beyond manyPerSecond answers, one in so many is counted.
+const (
+	sampled       = 8
+	manyPerSecond = 2000
+)
+
 func (l *Limiter) count(n int64, sum time.Duration) {
 	l.window.Add(n<<windowShift | sum.Microseconds())
 }
@@ -144,6 +168,9 @@ func (l *Limiter) Tick(now time.Time) {
 	bound := l.bound.Swap(false)
 	l.from = now
 	rate := float64(n) / took.Seconds()
+	if few := rate < manyPerSecond; few != l.few.Load() {
+		l.few.Store(few)
+	}
 	copy(l.lately[1:], l.lately[:9])
 	l.lately[0] = rate
 	if n == 0 {

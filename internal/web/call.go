@@ -25,9 +25,7 @@ type call struct {
 	wrote  bool
 	parsed *form // of a submitted form, to be cleaned up
 
-	start   time.Time
-	place   place // among what is worked on
-	entered bool  // it has had one, or was refused
+	place place // among what is worked on
 
 	cost, charged int64 // bytes that the body takes; of them, from the budget
 }
@@ -47,7 +45,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 		defer p.stamp() // if nothing was written
 		w, r = p, r.WithContext(position.WithSession(r.Context(), p.session))
 	}
-	c := &call{h: h, w: w, r: r, route: rt, turns: turns, start: start}
+	c := &call{h: h, w: w, r: r, route: rt, turns: turns, place: place{since: start}}
 	h.metrics.inflight.Inc()
 	defer func() {
 		if c.parsed != nil {
@@ -59,10 +57,12 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			h.log.Error("panic in a handler", "method", r.Method, "route", rt.Pattern, "panic", p, "stack", string(debug.Stack()))
 			c.fail(&pando.Error{Kind: pando.KindInternal, Message: "panic"})
 		}
-		end := time.Now()
-		c.leaveAt(end)
+		took := time.Since(start)
+		if c.place.in != nowhere {
+			c.left(took - c.place.since.Sub(start))
+		}
 		h.metrics.inflight.Dec()
-		rt.metrics.done(c.status, end.Sub(start))
+		rt.metrics.done(c.status, took)
 		if p == http.ErrAbortHandler {
 			panic(p)
 		}

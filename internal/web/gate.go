@@ -22,10 +22,10 @@ import (
 // its answer begins. What the client does with its time, what only waits (an event
 // stream) and what has a bound of its own (passwords) does not count.
 type gate struct {
-	reads, writes overload.Limiter
-	lines         [2]overload.Queue // who waits
-	off           bool
-	refused       atomic.Int64
+	limits  [3]overload.Limiter // by kind
+	lines   [3]overload.Queue   // who waits
+	off     bool
+	refused atomic.Int64
 }
 
 // Limits that a server begins with, and does not go below.
@@ -51,27 +51,34 @@ func (g *gate) init(care time.Duration) {
 		care = DefaultOverloadLatency
 	}
 	o := overload.Options{Start: int64(max(100, startPerProcessor*runtime.GOMAXPROCS(0))), Least: leastAtOnce, Care: care, Stalls: true}
-	g.reads.Init(o)
-	g.writes.Init(o)
+	g.limits[reads].Init(o)
+	g.limits[writes].Init(o)
 }
 
-// of is where a request belongs.
-func (g *gate) of(method string) (*overload.Limiter, *overload.Queue) {
+func kindOf(method string) kind {
 	if method == http.MethodGet || method == http.MethodHead {
-		return &g.reads, &g.lines[0]
+		return reads
 	}
-	return &g.writes, &g.lines[1]
+	return writes
 }
 
 // value is how much of what the server can do it does, from 0 to 1.
-func (g *gate) value() float64 { return max(g.reads.Load(), g.writes.Load()) }
+func (g *gate) value() float64 { return max(g.limits[reads].Load(), g.limits[writes].Load()) }
 
 // place is a request's part in what is worked on.
 type place struct {
-	limit *overload.Limiter // nil: it has none
-	line  *overload.Queue
 	since time.Time
+	in    kind
+	asked bool // it has had its place, or was refused
 }
+
+type kind uint8
+
+const (
+	nowhere kind = iota
+	reads
+	writes
+)
 
 // errOverload is what those are told who are not let in.
 var errOverload = &pando.Error{
@@ -81,44 +88,39 @@ var errOverload = &pando.Error{
 
 // enter takes a place, if the call is to have one and has had none yet.
 func (c *call) enter() error {
-	if !c.route.placed || c.entered {
+	if !c.route.placed || c.place.asked {
 		return nil
 	}
-	c.entered = true
-	g := &c.h.gate
-	limit, line := g.of(c.r.Method)
-	since := c.start
-	if line.Length() > 0 || !limit.Acquire() { // whoever comes while others wait, waits behind them
-		if err := g.wait(c.r, limit, line); err != nil {
+	c.place.asked = true
+	g, in := &c.h.gate, kindOf(c.r.Method)
+	if g.lines[in].Length() > 0 || !g.limits[in].Acquire() { // whoever comes while others wait, waits behind them
+		if err := g.wait(c.r, in); err != nil {
 			return err
 		}
-		since = time.Now()
+		c.place.since = time.Now()
 	} else if c.hasBody() {
-		since = time.Now()
+		c.place.since = time.Now()
 	}
-	c.place = place{limit, line, since}
+	c.place.in = in
 	return nil
 }
 
 // leave gives the place back, if the call has one.
 func (c *call) leave() {
-	if c.place.limit != nil {
-		c.leaveAt(time.Now())
+	if c.place.in != nowhere {
+		c.left(time.Since(c.place.since))
 	}
 }
 
-func (c *call) leaveAt(now time.Time) {
-	p := c.place
-	if p.limit == nil {
-		return
-	}
-	c.place.limit = nil
-	p.limit.Release()
+// left is leave after d.
+func (c *call) left(d time.Duration) {
+	g, in := &c.h.gate, c.place.in
+	c.place.in = nowhere
+	g.limits[in].Release()
 	if c.status < 500 {
-		p.limit.Took(now.Sub(p.since))
+		g.limits[in].TookOne(c.place.since, d)
 	}
-	p.limit.TickAt(now)
-	p.line.Wake()
+	g.lines[in].Wake()
 }
 
 // Overload is how many requests are worked on, and how many may be.
@@ -139,8 +141,9 @@ type AtOnce struct {
 func (h *Handler) Overload() Overload {
 	g := &h.gate
 	return Overload{
-		Reads:  AtOnce{g.reads.Waiting(), g.reads.Limit()},
-		Writes: AtOnce{g.writes.Waiting(), g.writes.Limit()}, Waiting: g.lines[0].Length() + g.lines[1].Length(), Refused: g.refused.Load(),
+		Reads:   AtOnce{g.limits[reads].Waiting(), g.limits[reads].Limit()},
+		Writes:  AtOnce{g.limits[writes].Waiting(), g.limits[writes].Limit()},
+		Waiting: g.lines[reads].Length() + g.lines[writes].Length(), Refused: g.refused.Load(),
 	}
 }
 
@@ -154,10 +157,10 @@ func (h *Handler) measureOverload(reg *prometheus.Registry) {
 	}
 	const now, limit = "pando_http_working_requests", "pando_http_working_limit"
 	const nowHelp, limitHelp = "Requests that are worked on: what only waits for its client, or for events, is left out.", "Requests that are worked on at once at most, as found by latency."
-	gauge(now, nowHelp, "read", h.gate.reads.Waiting)
-	gauge(now, nowHelp, "write", h.gate.writes.Waiting)
-	gauge(limit, limitHelp, "read", h.gate.reads.Limit)
-	gauge(limit, limitHelp, "write", h.gate.writes.Limit)
+	gauge(now, nowHelp, "read", h.gate.limits[reads].Waiting)
+	gauge(now, nowHelp, "write", h.gate.limits[writes].Waiting)
+	gauge(limit, limitHelp, "read", h.gate.limits[reads].Limit)
+	gauge(limit, limitHelp, "write", h.gate.limits[writes].Limit)
 	gauge("pando_http_waiting_requests", "Requests that wait until they are worked on.", "", func() int64 { return h.Overload().Waiting })
 	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "pando_http_refused_total", Help: "Requests refused with 503, because there were more than can be answered.",
@@ -165,7 +168,8 @@ func (h *Handler) measureOverload(reg *prometheus.Registry) {
 }
 
 // wait waits for a place.
-func (g *gate) wait(r *http.Request, limit *overload.Limiter, line *overload.Queue) error {
+func (g *gate) wait(r *http.Request, in kind) error {
+	limit, line := &g.limits[in], &g.lines[in]
 	if g.off {
 		limit.Force()
 		return nil

@@ -241,8 +241,8 @@ func TestLoad(t *testing.T) {
 	if h.Load() != 0 {
 		t.Errorf("none is a load of %v", h.Load())
 	}
-	for range h.gate.writes.Limit() {
-		h.gate.writes.Force()
+	for range h.gate.limits[writes].Limit() {
+		h.gate.limits[writes].Force()
 	}
 	if w := request(h.Behind(), "GET", "/livez", ""); w.Header().Get("X-Pando-Load") != "1.00" {
 		t.Errorf("with as many writes as there may be it is %q", w.Header().Get("X-Pando-Load"))

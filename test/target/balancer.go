@@ -35,7 +35,7 @@ func (c *Cluster) StartBalancerOf(t testing.TB, bin string, env []string, flags 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.Stop()
+		s.Kill()
 		if t.Failed() {
 			text := s.Output()
 			t.Logf("the last words of the load balancer:\n%s", text[max(0, len(text)-4000):])

@@ -197,10 +197,22 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	list, err := freeAddrs(1)
 	if err != nil {
-		return "", fmt.Errorf("target: find a free port: %w", err)
+		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return list[0], nil
+}
+
+// freeAddrs are addresses that nobody has, each another one.
+func freeAddrs(n int) (list []string, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("target: find a free port: %w", err)
+		}
+		defer l.Close()
+		list = append(list, l.Addr().String())
+	}
+	return list, nil
 }
