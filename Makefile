@@ -2,7 +2,10 @@
 GO ?= go
 T  ?= 30s
 
-.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-large
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
+.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-balancers bench-cluster bench-large
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +43,12 @@ fuzz: ## every fuzz target in turn, T=30s each
 
 bench: build ## Pando, PocketBase and a bare handler side by side; see bench/README.md
 	$(GO) run ./bench/cmd/pandobench
+
+bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the figures of docs/guarantees.md
+	$(GO) test -run '^$$' -bench . -benchtime 1x -count 3 -timeout 60m ./bench/cluster | grep -E '^(goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | tee bench/results/cluster.txt
+
+bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 4 minutes
+	$(GO) run ./bench/cmd/balancers
 
 bench-large: build ## the same work on 10,000,000 records
 	$(GO) run ./bench/cmd/pandobench -large

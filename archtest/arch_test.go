@@ -26,6 +26,8 @@ var layers = map[string]int{
 	"internal/demo":         2,
 	"internal/topology":     1,
 	"internal/mutant":       1,
+	"internal/neighbour":    1,
+	"internal/overload":     1,
 	"internal/rule":         1,
 	"internal/indexdef":     1,
 	"internal/hook":         1,

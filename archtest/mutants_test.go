@@ -11,12 +11,15 @@ import (
 
 // TestMutantsAreOff: what is broken on purpose (internal/mutant) is not in the
 // default build: there the package is constants that are false, and a Gap that does nothing.
+// Nor is a neighbouring version (internal/neighbour).
 func TestMutantsAreOff(t *testing.T) {
-	cmd := exec.Command("go", "list", "-f", "{{join .GoFiles \" \"}}", "./internal/mutant")
-	cmd.Dir = ".."
-	out, err := cmd.Output()
-	if err != nil || strings.TrimSpace(string(out)) != "doc.go off.go" {
-		t.Fatalf("internal/mutant is built of %q, %v; want doc.go and off.go", out, err)
+	for _, name := range []string{"mutant", "neighbour"} {
+		cmd := exec.Command("go", "list", "-f", "{{join .GoFiles \" \"}}", "./internal/"+name)
+		cmd.Dir = ".."
+		out, err := cmd.Output()
+		if err != nil || strings.TrimSpace(string(out)) != "doc.go off.go" {
+			t.Fatalf("internal/%s is built of %q, %v; want doc.go and off.go", name, out, err)
+		}
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "../internal/mutant/off.go", nil, 0)
 	if err != nil {

@@ -160,6 +160,7 @@ var sleeps = map[string]string{
 	"internal/topology/world_test.go":   "a bubble's time: all of its tests run inside synctest.Test",
 	"internal/cluster/chaos_test.go":    "a bubble's time: what befalls members, called inside synctest.Test",
 	"internal/cluster/check_test.go":    "a bubble's time: the checker's millisecond",
+	"internal/web/gate_test.go":         "a bubble's time: a slow store, and the pace of arrivals",
 	"internal/cluster/loopback_test.go": "a benchmark's pace",
 	"internal/cluster/database_test.go": "a bubble's time: a database that exists in it",
 }

@@ -153,6 +153,11 @@ func (m *memberConfig) close() error {
 
 // join takes part, and waits until this server may answer.
 func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, error) {
+	if m.secret != nil {
+		if err := cluster.Neighbours(ctx, db.Registry(), m.self); err != nil {
+			return nil, err
+		}
+	}
 	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
 	j.feed = newFeed(func(e changes.Entry) { m.stream.Publish(db.Batch(context.Background(), e, m.live)) })
 	cfg := cluster.Config{

@@ -75,6 +75,11 @@ type Config struct {
 	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
 	WriteWait time.Duration
 
+	// OverloadLatency is how long requests may come to take before some are refused with
+	// 503, because there are more than can be answered; 0 means 250 milliseconds, below 0
+	// none is refused.
+	OverloadLatency time.Duration
+
 	// ClusterSecret is shared by the servers of a cluster, which use one PostgreSQL
 	// database: at least 16 characters, or two such secrets with a line break between,
 	// of which the first is presented and both are accepted; "" means one server.

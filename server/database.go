@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/collections"
@@ -29,6 +31,8 @@ type database struct {
 	hosts func() topology.Status
 	// member is this server's part in the stream of all commits; nil: there is none.
 	member *member
+	// held counts how long answers to commits waited for that stream.
+	held prometheus.Histogram
 	// await and inForce are around whatever goes by the collections and the settings:
 	// see [postgres.Store]. nil: only this server changes them.
 	await, inForce func(ctx context.Context) error

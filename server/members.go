@@ -78,6 +78,14 @@ var (
 	clusterDropped   = prometheus.NewDesc("pando_cluster_dropped_total", "Servers that were not waited for any longer.", nil, nil)
 )
 
+// newCommitHeld counts how long answers to commits waited until every server knew of them.
+func newCommitHeld() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "pando_cluster_commit_held_seconds", Help: "From the return of COMMIT until every server knew of it and it was answered.",
+		Buckets: prometheus.ExponentialBucketsRange(0.0001, 1, 29),
+	})
+}
+
 // Describe implements prometheus.Collector.
 func (m clusterMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{

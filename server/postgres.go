@@ -29,6 +29,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // openPostgres opens a PostgreSQL database: as the one server of it, if sinks
 // are to be told of its commits, else for one task beside a server.
 func openPostgres(cfg Config, place Place, index *position.Index, sinks []changes.Sink, m *memberConfig) (*database, error) {
+	held := newCommitHeld()
 	o := postgres.Options{
 		URL: place.Database, Index: index, Sinks: sinks, OneShot: sinks == nil,
 		QueryTimeout: cfg.QueryTimeout, WriteWait: cfg.WriteWait, Logger: cfg.Log,
@@ -38,6 +39,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 	} else {
 		o.Identity, o.Clock = m.self.ID, m.clock
 		o.Shared, o.RefuseDegraded = m.shared(), cfg.RefuseDegraded
+		o.Held = func(d time.Duration) { held.Observe(d.Seconds()) }
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openingBound)
 	defer cancel()
@@ -70,6 +72,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Writes, retries: s.Retries}
 		},
 		certificates: func() certs.Rows { return db.Certificates() },
+		held:         held,
 		judge:        db.Judge, hosts: db.Topology, served: db.Served, await: db.Await, inForce: db.InForce,
 		reload: func(address string) error {
 			ctx, cancel := context.WithTimeout(context.Background(), openingBound)

@@ -45,6 +45,9 @@ func (s *Server) status() map[string]any {
 	if c := s.certs.Load(); c != nil {
 		facts["certificates"] = c.Status()
 	}
+	if h := s.parts.handler.Load(); h != nil {
+		facts["requests"] = h.Overload()
+	}
 	facts["passwordsWaiting"] = s.parts.passwords.Stats().Queued
 	facts["realtimeClients"] = s.parts.realtime.Stats().Clients
 	facts["changesWaiting"] = s.parts.stream.Stats().Batches
@@ -69,7 +72,7 @@ func (p *parts) measure() {
 		p.registry.MustRegister(hostMetrics{p.store.hosts, p.store.served})
 	}
 	if m := p.store.member; m != nil {
-		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock})
+		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock}, p.store.held)
 	}
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."

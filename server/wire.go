@@ -224,8 +224,8 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		Collection: func(ref string) *pando.Collection { return p.store.Catalog().Collection(ref) },
 		PickFields: wirejson.Pick,
 		Installer:  p.superusers,
-		BodyMemory: s.limits.bodies,
-		PublicDir:  s.cfg.PublicDir, Origins: s.cfg.Origins, Indirect: s.cfg.indirect(), Version: s.cfg.Version,
+		BodyMemory: s.limits.bodies, OverloadLatency: s.cfg.OverloadLatency,
+		PublicDir: s.cfg.PublicDir, Origins: s.cfg.Origins, Indirect: s.cfg.indirect(), Version: s.cfg.Version,
 		Status: s.status, Ready: p.ready, Age: p.clock.Age, Turns: p.clock.Turns, Await: p.store.await, InForce: p.store.inForce, System: s.system,
 		Registry: p.registry, Log: s.log, Extra: s.routes,
 	}

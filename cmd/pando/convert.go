@@ -52,6 +52,9 @@ func (s *settings) config() (server.Config, error) {
 	if cfg.ReadWait, err = seconds(s.String("read-wait")); err != nil || cfg.ReadWait <= 0 {
 		return cfg, s.wrong("read-wait", fmt.Errorf("%q is no time above 0: write for example 2s", s.String("read-wait")))
 	}
+	if cfg.OverloadLatency, err = overloadLatency(s.String("overload-latency")); err != nil {
+		return cfg, s.wrong("overload-latency", err)
+	}
 	if cfg.CacheTTL, err = seconds(s.String("cache-ttl")); err != nil || cfg.CacheTTL <= 0 {
 		return cfg, s.wrong("cache-ttl", fmt.Errorf("%q is no time above 0: write for example 24h", s.String("cache-ttl")))
 	}
@@ -97,6 +100,18 @@ func seconds(text string) (time.Duration, error) {
 		return time.Duration(n) * time.Second, nil
 	}
 	return time.ParseDuration(text)
+}
+
+// overloadLatency reads a time as Config.OverloadLatency has it.
+func overloadLatency(text string) (time.Duration, error) {
+	if text == server.Off {
+		return -1, nil
+	}
+	d, err := seconds(text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time above 0: write for example 250ms, or off", text)
+	}
+	return d, nil
 }
 
 func (s *settings) wrong(name string, err error) error {

@@ -49,6 +49,7 @@ var options = []option{
 	{"shadow-reads", "1000", "read one in so many answers from the cache again and compare, or off"},
 	{"readers", "auto", "reads of the database at once; auto follows the cores and the memory"},
 	{"query-timeout", "30s", "time that one query of the database may take"},
+	{"overload-latency", "250ms", "time that requests may come to take before some are refused, because there are more than can be answered; or off: none is refused"},
 	{"write-wait", "5s", "with PostgreSQL, time that a write waits for a primary when there is none"},
 	{"read-wait", "2s", "in a cluster, time that a read waits while this server does not hear of the others' changes"},
 	{"degraded", "stale", "while PostgreSQL has no primary: stale answers reads with what was known last, marked with Age; fail refuses them"},

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pandobase/pando/internal/neighbour"
 )
 
 // release is set by the linker for releases: -X main.release=v0.1.0.
@@ -14,6 +16,9 @@ var release string
 
 // version is the release, or the commit of a build in between.
 func version() string {
+	if neighbour.Version != "" {
+		return neighbour.Version
+	}
 	if release != "" {
 		return release
 	}

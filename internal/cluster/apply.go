@@ -14,7 +14,7 @@ import (
 func (s *session) batch(ctx context.Context, m batch) error {
 	n, x := s.n, s.n.f.index
 	if m.Number == 0 { // a sign of life, while there is no stream: so is this
-		s.out.send(s.format, ack{})
+		s.say(ack{})
 		return nil
 	}
 	if m.Number != s.number {
@@ -33,7 +33,7 @@ func (s *session) batch(ctx context.Context, m batch) error {
 	}
 	if m.To > frontier {
 		if mutant.AckBeforeApply && len(m.Entries) > 0 {
-			s.out.send(s.format, ack{Term: s.term, Number: s.number, Frontier: m.To, T: n.now()})
+			s.say(ack{Term: s.term, Number: s.number, Frontier: m.To, T: n.now()})
 			mutant.Gap(true)
 		}
 		if err := s.apply(ctx, x, m, frontier); err != nil {
@@ -88,7 +88,10 @@ func (s *session) settle(x *position.Index, safe position.N) {
 	}
 	reached := 0
 	for reached < len(f.pending) && f.pending[reached].N <= x.Safe() {
-		s.n.cfg.Deliver(f.pending[reached])
+		if e := f.pending[reached]; e.N > f.told {
+			f.told = e.N
+			s.n.cfg.Deliver(e)
+		}
 		reached++
 	}
 	f.pending = append(f.pending[:0:0], f.pending[reached:]...)
@@ -129,7 +132,7 @@ func (s *session) believe(x *position.Index, h batchHead) {
 // ack says how far this server is.
 func (s *session) ack(want position.N) {
 	s.sent = s.n.now()
-	s.out.send(s.format, ack{Term: s.term, Number: s.number, Frontier: s.n.f.index.Frontier(), T: s.sent, Want: want})
+	s.say(ack{Term: s.term, Number: s.number, Frontier: s.n.f.index.Frontier(), T: s.sent, Want: want})
 }
 
 // wantMore asks for what somebody waits for: the log says where it is every 20 ms

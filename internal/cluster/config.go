@@ -77,7 +77,7 @@ func (c *Config) complete() {
 	if c.Slots == 0 {
 		c.Slots = 1 << 21
 	}
-	c.Self.Format = formatNewest
+	c.Self.Format = int(formatNewest)
 	for d, value := range map[*time.Duration]time.Duration{
 		&c.Lease:    500 * time.Millisecond,
 		&c.Margin:   50 * time.Millisecond,

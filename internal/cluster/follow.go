@@ -19,7 +19,11 @@ type follower struct {
 	safe  position.N // the highest S heard of; the index is told of no more than its F
 	// What is applied and not safe yet is delivered later.
 	pending []changes.Entry
-	since   int64 // since when index is ours: what the clock was before is echoed in vain
+	// told is the last commit that was delivered, of epoch. A tailer whose own index is
+	// behind gives one that begins before it: what comes again is not delivered again.
+	told  position.N
+	epoch position.Epoch
+	since int64 // since when index is ours: what the clock was before is echoed in vain
 	// The index begins at a snapshot, up to which the primary may not show all yet: what
 	// the store has to do for it is done again when S has come here, and no lease is
 	// taken before. 0: that is done.

@@ -5,22 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/pandobase/pando/internal/neighbour"
 )
 
 // A frame is the length of what follows (four bytes), the format that it is written
 // in, its kind, and its message. The first frame of a connection is the HELLO, which
 // is the same in every format; the answer to it is in the newest one that both sides
-// know, and so is all that follows.
+// know, and so is all that follows. A refusal, too, is the same in every format: it is
+// for those who know no other.
 const (
-	formatOldest = 1
-	formatNewest = 1
-
 	frameHead = 6
 	maxFrame  = 16 << 20
 )
 
-// FormatNewest is the newest format that this version of Pando speaks.
-const FormatNewest = formatNewest
+// format is that of this version of Pando. It also speaks the one before, so that
+// servers of two neighbouring versions are one cluster, and nothing older: a version
+// that changes what is said raises format by one, and writes for each member in that
+// member's format. See neighbours.go.
+const format = 1
+
+var (
+	formatNewest = uint8(newest(neighbour.Format))
+	formatOldest = max(1, formatNewest-1)
+)
+
+func newest(other int) int {
+	if other != 0 {
+		return other
+	}
+	return format
+}
 
 type kind uint8
 
@@ -43,11 +58,25 @@ type message interface {
 // appendFrame writes m in a format.
 func appendFrame(b []byte, format uint8, m message) []byte {
 	at := len(b)
-	b = append(b, 0, 0, 0, 0, format, byte(m.kind()))
-	b = m.append(b)
+	b = m.append(appendHead(b, format, m.kind()))
+	if m.kind() == kindHello {
+		b = neighbour.Hello(b)
+	}
 	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
 	return b
 }
+
+// appendHead writes what a frame begins with; its length is put in later.
+func appendHead(b []byte, format uint8, k kind) []byte {
+	b = append(b, 0, 0, 0, 0, format, byte(k))
+	if k.timeless() {
+		return b
+	}
+	return neighbour.Begin(b, format)
+}
+
+// timeless tells whether it is the same in every format, and may say more in a newer one.
+func (k kind) timeless() bool { return k == kindHello || k == kindRefusal }
 
 // readFrame reads the next message. What it returns does not share memory with a
 // later one.
@@ -69,10 +98,16 @@ func readFrame(r io.Reader) (format uint8, m message, err error) {
 }
 
 func decode(format uint8, k kind, body []byte) (message, error) {
-	if k != kindHello && (format < formatOldest || format > formatNewest) {
-		return nil, fmt.Errorf("cluster: a frame of format %d; %d to %d are known", format, formatOldest, formatNewest)
-	}
 	d := &decoder{b: body}
+	if !k.timeless() {
+		if format < formatOldest || format > formatNewest {
+			return nil, fmt.Errorf("cluster: a frame of format %d; %d to %d are known", format, formatOldest, formatNewest)
+		}
+		var ok bool
+		if d.b, ok = neighbour.Cut(body, format); !ok {
+			d.fail()
+		}
+	}
 	var m message
 	switch k {
 	case kindHello:
@@ -92,8 +127,7 @@ func decode(format uint8, k kind, body []byte) (message, error) {
 	default:
 		return nil, fmt.Errorf("cluster: a frame of unknown kind %d", k)
 	}
-	// A newer HELLO may say more than we know.
-	if k != kindHello && len(d.b) > 0 {
+	if !k.timeless() && len(d.b) > 0 {
 		d.fail()
 	}
 	if d.err != nil {
@@ -106,8 +140,8 @@ func decode(format uint8, k kind, body []byte) (message, error) {
 func negotiate(h hello) (uint8, error) {
 	format := min(h.Newest, formatNewest)
 	if format < formatOldest || format < h.Oldest {
-		return 0, fmt.Errorf("cluster: the versions of Pando are too far apart: that server speaks formats %d to %d, this one %d to %d; update one version at a time",
-			h.Oldest, h.Newest, formatOldest, formatNewest)
+		return 0, fmt.Errorf("the versions of Pando are too far apart: server %s speaks formats %d to %d of the cluster's language, the one that reads the log %d to %d; update one version at a time",
+			h.ID, h.Oldest, h.Newest, formatOldest, formatNewest)
 	}
 	return format, nil
 }

@@ -137,6 +137,23 @@ func TestALateMemberIsGivenNoLease(t *testing.T) {
 	})
 }
 
+// One that takes longer to join than a connection may be silent is not cut off: it would
+// begin anew for ever.
+func TestASlowJoinerComesIn(t *testing.T) {
+	scene(t, 2, func(t *testing.T, w *world) {
+		c := &machine{w: w, id: "c", rate: 1, applyErr: func() error { time.Sleep(5 * time.Second); return nil }}
+		w.machines = append(w.machines, c)
+		c.boot()
+		w.until("it has come to its store", time.Second, func() bool { return c.node.Status().Problem == "" && c.node.f.known.Load() > 0 })
+		time.Sleep(time.Second)
+		c.applyErr = nil
+		w.until("it has a lease", 5*time.Second, leased(c))
+		if got := c.node.Status().Counts; got.Joins != 1 || got.Resumed != 0 {
+			t.Errorf("it has begun %d times, and come back %d times", got.Joins, got.Resumed)
+		}
+	})
+}
+
 func TestAMemberWhoseStoreFailsComesAgain(t *testing.T) {
 	scene(t, 3, func(t *testing.T, w *world) {
 		c := w.follower()

@@ -15,6 +15,7 @@ import (
 const (
 	outboxBytes = 8 << 20
 	outboxTime  = time.Second
+	indexTime   = 5 * time.Second // for a piece of an index: nobody waits for one that joins
 )
 
 // outbox is what is to be sent on a connection. Nobody waits for it.
@@ -146,7 +147,7 @@ func (o *outbox) write(w *bufio.Writer, l letter) error {
 	const piece = 8 << 10
 	all := l.index.Positions()
 	for from := 0; from < len(all); from += piece {
-		_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTime))
+		_ = o.conn.SetWriteDeadline(time.Now().Add(indexTime))
 		part := positions{From: uint32(from), List: all[from:min(from+piece, len(all))]}
 		if _, err := w.Write(appendFrame(nil, l.format, part)); err != nil {
 			return err

@@ -274,8 +274,7 @@ func (r *reign) appoint() {
 
 // appendBatchHead is the frame of a batch whose body of size bytes is sent behind it.
 func appendBatchHead(format uint8, h batchHead, size int) []byte {
-	b := append(make([]byte, 0, 48), 0, 0, 0, 0, format, byte(kindBatch))
-	b = h.append(b)
+	b := h.append(appendHead(make([]byte, 0, 48), format, kindBatch))
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4+size))
 	return b
 }

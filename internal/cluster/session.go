@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
@@ -19,7 +20,7 @@ type session struct {
 	out *outbox
 
 	term    uint64
-	format  uint8
+	format  atomic.Uint32   // that the tailer talks; 0: it has not answered yet
 	number  uint64          // of the snapshot that the stream now is of; 0: none yet
 	loading *position.Index // filled by positions that follow a snapshot
 	loaded  int
@@ -43,7 +44,7 @@ var (
 
 // session follows the tailer on c until that, the tailer's time or ctx ends.
 func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
-	s := &session{n: n, row: row, out: newOutbox(c), format: formatOldest}
+	s := &session{n: n, row: row, out: newOutbox(c)}
 	ctx, cancel := context.WithCancel(ctx)
 	type frame struct {
 		format uint8
@@ -51,7 +52,7 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 		err error
 	}
 	frames := make(chan frame, 16)
-	ended := make(chan struct{}, 2)
+	ended := make(chan struct{}, 3)
 	go func() {
 		defer func() { ended <- struct{}{} }()
 		for {
@@ -71,9 +72,14 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 		defer func() { ended <- struct{}{} }()
 		_ = s.out.run()
 	}()
+	go func() {
+		defer func() { ended <- struct{}{} }()
+		s.breathe(ctx)
+	}()
 	defer func() {
 		cancel()
 		s.out.stop()
+		<-ended
 		<-ended
 		<-ended
 	}()
@@ -98,7 +104,7 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 			if f.err != nil {
 				return f.err
 			}
-			s.format = f.format
+			s.format.Store(uint32(f.format))
 			if err := s.take(ctx, f.message); err != nil {
 				return err
 			}
@@ -129,9 +135,26 @@ func (n *Node) session(ctx context.Context, c net.Conn, row Tailer) error {
 	}
 }
 
+// say sends a message in the tailer's format, once that is known.
+func (s *session) say(m message) {
+	if f := s.format.Load(); f != 0 {
+		s.out.send(uint8(f), m)
+	}
+}
+
+// breathe says now and then that this server is there, as long as the connection lasts:
+// it may be busy with something for longer than a connection may be silent, above all
+// when it joins, which would be in vain then, again and again. Nothing hangs on it: an
+// ack of no stream counts for nothing.
+func (s *session) breathe(ctx context.Context) {
+	for s.n.pause(ctx, s.n.cfg.silence()/4) {
+		s.say(ack{})
+	}
+}
+
 // leave says LEAVE and waits, for a moment, until it was sent.
 func (s *session) leave(c net.Conn) {
-	s.out.send(s.format, leave{})
+	s.say(leave{})
 	s.out.finish()
 	_ = c.SetReadDeadline(time.Now().Add(s.n.cfg.Renew))
 	var b [1 << 10]byte
@@ -187,7 +210,7 @@ func (s *session) begin(ctx context.Context, m snapshot) error {
 		if f.index == nil || f.index.Epoch() != m.Epoch {
 			return errGap
 		}
-		s.n.log.Info("a tailer is followed from where this server was", "tailer", s.row.Holder, "term", m.Term, "at", f.index.Frontier().LSN())
+		s.n.log.Info("a tailer is followed from where this server was", "tailer", s.row.Holder, "term", m.Term, "format", s.format.Load(), "at", f.index.Frontier().LSN())
 		s.n.count(func(c *Counts) { c.Resumed++ })
 		s.ack(0)
 		return nil
@@ -228,9 +251,13 @@ func (s *session) start(ctx context.Context) error {
 	if err := n.cfg.Apply(ctx, []changes.Entry{missed}); err != nil {
 		return fmt.Errorf("the stream cannot be followed from %s: %w", x.Frontier().LSN(), err)
 	}
-	n.log.Info("a tailer is followed from a snapshot", "tailer", s.row.Holder, "term", s.term, "at", x.Frontier().LSN(), "base", x.Base().LSN())
+	n.log.Info("a tailer is followed from a snapshot", "tailer", s.row.Holder, "term", s.term, "format", s.format.Load(), "at", x.Frontier().LSN(), "base", x.Base().LSN())
 	n.count(func(c *Counts) { c.Joins++ })
 	n.f.index, n.f.safe, n.f.pending, n.f.since, n.f.unseen = x, 0, nil, n.now(), x.Frontier()
+	if n.f.epoch != x.Epoch() {
+		n.f.epoch, n.f.told = x.Epoch(), 0
+	}
+	n.f.told = max(n.f.told, x.Frontier())
 	n.cfg.Clock.Replace(x)
 	n.cfg.Deliver(missed)
 	s.ack(0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,6 +183,28 @@ func TestAGapEndsTheSession(t *testing.T) {
 		}
 		stop()
 		f.ended <- nil
+	})
+}
+
+// TestWhatComesAgainIsDeliveredOnce: a tailer that is itself behind gives an index that
+// begins before what this server has delivered.
+func TestWhatComesAgainIsDeliveredOnce(t *testing.T) {
+	feed(t, func(t *testing.T, f *fed) {
+		f.begin()
+		f.batch(100, 130, 120, 110, 120, 130) // 130 is not safe yet
+		f.send(snapshot{Term: 5, Number: 1, Epoch: someEpoch, Base: 105, At: 105, Slots: 64})
+		f.batch(105, 140, 140, 110, 120, 130, 140)
+		if got := positionsOf(f.delivered); !slices.Equal(got, []position.N{100, 110, 120, 105, 130, 140}) { // 100 and 105: where it begins
+			t.Errorf("delivered: %v", got)
+		}
+		// Those of another epoch are others.
+		another := someEpoch
+		another.Timeline++
+		f.send(snapshot{Term: 5, Number: 1, Epoch: another, Base: 115, At: 115, Slots: 64})
+		f.batch(115, 130, 130, 125)
+		if got := positionsOf(f.delivered); got[len(got)-1] != 125 {
+			t.Errorf("delivered: %v", got)
+		}
 	})
 }
 

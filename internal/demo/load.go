@@ -70,7 +70,7 @@ func (d *demo) use(ctx context.Context, t *tally, c *client, at int) {
 			at++
 			c.base = d.url(at) // whether it was done nobody knows: it is not sent again
 		}
-		t.note(time.Since(began), status, err)
+		t.note(method, time.Since(began), status, err)
 		rest(ctx, rand.N(loadPause))
 	}
 }
@@ -81,15 +81,17 @@ func (t *tally) moved() {
 	t.over++
 }
 
-func (t *tally) note(took time.Duration, status int, err error) {
+// note notes an answer. What was wrong is told with the method: a write that was under
+// way at a server that dies is not sent again, since nobody knows whether it was done.
+func (t *tally) note(method string, took time.Duration, status int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.took = append(t.took, took)
 	switch {
 	case err != nil:
-		t.failed["without an answer"]++
+		t.failed[method+" without an answer"]++
 	case status >= 300:
-		t.failed[fmt.Sprint(status)]++
+		t.failed[fmt.Sprint(method, " ", status)]++
 	}
 }
 

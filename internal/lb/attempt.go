@@ -23,8 +23,8 @@ func (m *member) enter() {
 
 // leave gives the place back, for the next one that waits.
 func (bg *begun) leave() {
-	bg.m.limit.release()
-	bg.m.b.queue.wake()
+	bg.m.limit.Release()
+	bg.m.b.queue.Wake()
 }
 
 // abandon ends an attempt of which nobody will hear.
@@ -71,6 +71,6 @@ func (m *member) answered(status int, took time.Duration, now time.Time) {
 		m.health.succeeded()
 		m.latency.add(took, now, m.b.roster.Load().typical)
 		m.times.add(took)
-		m.limit.took(took)
+		m.limit.Took(took)
 	}
 }

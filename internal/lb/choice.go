@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // roster is the upstreams at one moment, by whether they get requests. It is made anew
@@ -26,9 +28,9 @@ type candidate struct {
 // places is how many requests more the upstreams would take.
 func (r *roster) places() (n int64) {
 	for _, c := range r.usable {
-		n += max(c.m.limit.limit.Load()-c.m.limit.waiting.Load(), 0)
+		n += max(c.m.limit.Limit()-c.m.limit.Waiting(), 0)
 	}
-	return min(n, maxQueued)
+	return min(n, overload.MaxQueued)
 }
 
 // rebuild publishes the roster. Ejections, and suspicions, are heeded for half of the
@@ -105,8 +107,8 @@ func (b *Balancer) pick(tried []*member, c class, now time.Time) (m *member, ful
 				continue
 			}
 			if c == always {
-				m.limit.force()
-			} else if !m.limit.acquire() {
+				m.limit.Force()
+			} else if !m.limit.Acquire() {
 				full = true
 				continue
 			}
@@ -132,16 +134,16 @@ func (b *Balancer) among(r *roster, tried []*member, c class, now time.Time) (m 
 		}
 	}
 	if c == always {
-		first.limit.force()
+		first.limit.Force()
 		return first, false
 	}
-	if first.limit.acquire() {
+	if first.limit.Acquire() {
 		return first, false
 	}
 	// It is full: any that is not.
 	at := rand.IntN(n)
 	for i := range n {
-		if m := r.usable[(at+i)%n].m; m != first && m.limit.free() && !slices.Contains(tried, m) && m.limit.acquire() {
+		if m := r.usable[(at+i)%n].m; m != first && m.limit.Free() && !slices.Contains(tried, m) && m.limit.Acquire() {
 			return m, false
 		}
 	}

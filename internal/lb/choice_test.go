@@ -40,7 +40,7 @@ func share(t *testing.T, b *Balancer, n int, each func(m *member)) map[*member]f
 			t.Fatalf("no choice, full %v", full)
 		}
 		out[m] += 1 / float64(n)
-		m.limit.release()
+		m.limit.Release()
 		if each != nil {
 			each(m)
 		}
@@ -134,7 +134,7 @@ func simulate(t *testing.T, n, clients int, length time.Duration, took func(i in
 			e.m.latency.add(e.at-e.begun, now, b.roster.Load().typical)
 		}
 		m, _ := b.pick(nil, normal, now)
-		m.limit.release()
+		m.limit.Release()
 		m.inflight.Add(1)
 		second := int(e.at / time.Second)
 		i := index[m]
@@ -292,17 +292,23 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+func fill(m *member) {
+	for m.limit.Free() {
+		m.limit.Force()
+	}
+}
+
 // TestFull: a full upstream is passed over, and what must be answered is answered.
 func TestFull(t *testing.T) {
 	b, members := fleet(t, LeastLoaded, 2)
 	now := time.Now()
-	members[0].limit.waiting.Store(members[0].limit.limit.Load())
+	fill(members[0])
 	for range 50 {
 		if m, full := b.pick(nil, normal, now); m != members[1] || full {
 			t.Fatal("the full one was chosen")
 		}
 	}
-	members[1].limit.waiting.Store(members[1].limit.limit.Load())
+	fill(members[1])
 	if m, full := b.pick(nil, normal, now); m != nil || !full {
 		t.Error("one was chosen although all are full")
 	}

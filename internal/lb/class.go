@@ -2,7 +2,8 @@ package lb
 
 import (
 	"net/http"
-	"strings"
+
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // alwaysPaths are answered whatever else waits: by them operators see what is wrong and
@@ -16,7 +17,7 @@ func classOf(r *http.Request) class {
 	switch {
 	case mustAnswer(r.URL.Path):
 		return always
-	case isPrefetch(r.Header.Get("Sec-Purpose")) || r.Header.Get("Purpose") == "prefetch" || isLow(r.Header.Get("Priority")):
+	case overload.IsPrefetch(r.Header.Get("Sec-Purpose")) || r.Header.Get("Purpose") == "prefetch" || overload.IsLow(r.Header.Get("Priority")):
 		return low
 	}
 	return normal
@@ -25,18 +26,6 @@ func classOf(r *http.Request) class {
 func mustAnswer[T string | []byte](path T) bool {
 	for _, p := range alwaysPaths {
 		if len(path) >= len(p) && string(path[:len(p)]) == p && (len(path) == len(p) || p[len(p)-1] == '/') {
-			return true
-		}
-	}
-	return false
-}
-
-func isPrefetch(purpose string) bool { return strings.Contains(purpose, "prefetch") }
-
-func isLow(priority string) bool {
-	for item := range strings.SplitSeq(priority, ",") {
-		switch strings.TrimSpace(item) {
-		case "u=5", "u=6", "u=7":
 			return true
 		}
 	}

@@ -138,7 +138,7 @@ func TestAnswers(t *testing.T) {
 			}
 			eventually(t, "nothing is in flight", func() bool {
 				m := g.b.roster.Load().all[0]
-				return m.inflight.Load() == 0 && m.limit.waiting.Load() == 0 && g.b.inflight.Load() == 0
+				return m.inflight.Load() == 0 && m.limit.Waiting() == 0 && g.b.inflight.Load() == 0
 			})
 			g.stop()
 		}

@@ -17,7 +17,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 		return f.lend(nil)
 	}
 	f.c.counted.Store(b.clients.rate > 0)
-	if r.class != always && b.queue.length.Load() > 0 {
+	if r.class != always && b.queue.Length() > 0 {
 		return f.lend(nil) // to wait behind the others
 	}
 	m, _ := b.pick(nil, r.class, now)

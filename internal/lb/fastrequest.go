@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/url"
 	"strconv"
+
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // verdict of the fast path on what it has read so far. Whatever is not known to be plain
@@ -235,9 +237,9 @@ func appendNodeHost(out, host []byte) []byte {
 func lowClass(name, value string) bool {
 	switch name {
 	case "sec-purpose":
-		return isPrefetch(value)
+		return overload.IsPrefetch(value)
 	case "purpose":
 		return value == "prefetch"
 	}
-	return isLow(value)
+	return overload.IsLow(value)
 }

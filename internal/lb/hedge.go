@@ -81,7 +81,7 @@ func (r *race) first(c *upconn) bool {
 func (r *race) second() {
 	b := r.cl.b
 	r.mu.Lock()
-	if r.over || r.own == nil || b.queue.length.Load() > 0 {
+	if r.over || r.own == nil || b.queue.Length() > 0 {
 		r.mu.Unlock()
 		return
 	}
@@ -94,8 +94,8 @@ func (r *race) second() {
 	if m == nil {
 		return
 	}
-	if m.limit.waiting.Load()*2 > m.limit.limit.Load() || !b.budget.spare() {
-		m.limit.release()
+	if m.limit.Waiting()*2 > m.limit.Limit() || !b.budget.spare() {
+		m.limit.Release()
 		return
 	}
 	b.hedges.Add(1)

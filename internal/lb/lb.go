@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // Balancer is one load balancer.
@@ -19,7 +21,7 @@ type Balancer struct {
 
 	roster     atomic.Pointer[roster]
 	turn       atomic.Uint64 // of round robin
-	queue      queue
+	queue      overload.Queue
 	budget     budget
 	hedgeAfter atomic.Int64 // ns; 0: not
 

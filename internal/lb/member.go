@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // member is an upstream as the balancer knows it: its connections, what was measured,
@@ -21,7 +23,7 @@ type member struct {
 	load     reported
 	latency  ewma
 	times    histogram
-	limit    limiter
+	limit    overload.Limiter
 	// patienceNow is how long a request may wait for a place, in ns.
 	patienceNow atomic.Int64
 
@@ -43,7 +45,7 @@ func newMember(b *Balancer, u Upstream, now time.Time) *member {
 	m.pool.active = map[*upconn]struct{}{}
 	m.told.Store(&u)
 	m.health.state, m.health.since = stateNew, now
-	m.limit.init()
+	m.limit.Init(forUpstream)
 	if u.Load > 0 {
 		m.load.set(u.Load, now)
 	}

@@ -69,7 +69,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	count(descRetries, float64(b.retries.Load()))
 	count(descHedges, float64(b.hedges.Load()))
 	count(descShed, float64(b.shed.Load()))
-	gauge(descQueued, float64(b.queue.length.Load()))
+	gauge(descQueued, float64(b.queue.Length()))
 	gauge(descConns, float64(b.clients.count()))
 	count(descRefused, float64(b.refusedConns.Load()))
 	count(descFast, float64(b.passed.Load()), "passed")

@@ -33,8 +33,8 @@ func (b *Balancer) monitor(ctx context.Context) {
 			b.listen(m, list, now)
 		}
 		for _, m := range list {
-			m.limit.tick(now)
-			m.patienceNow.Store(int64(m.limit.patience()))
+			m.limit.Tick(now)
+			m.patienceNow.Store(int64(m.limit.Patience(patienceQuick)))
 			b.listen(m, list, now)
 			b.outlier(m, list, now)
 		}
@@ -53,7 +53,7 @@ func (b *Balancer) monitor(ctx context.Context) {
 		}
 		b.rebuild(now)
 		for range b.roster.Load().places() {
-			b.queue.wake() // a limit may have grown
+			b.queue.Wake() // a limit may have grown
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (b *Balancer) probeNow(ctx context.Context, m *member, timeout time.Duratio
 		}
 		b.tell(m)
 		b.rebuild(now)
-		b.queue.wake()
+		b.queue.Wake()
 	}
 	return v
 }

@@ -151,7 +151,7 @@ func (cl *call) place() (*member, *failure) {
 	for {
 		now := time.Now()
 		// Whoever comes while others wait, waits behind them.
-		if until.IsZero() && cl.class != always && b.queue.length.Load() > 0 && len(cl.tried) == 0 {
+		if until.IsZero() && cl.class != always && b.queue.Length() > 0 && len(cl.tried) == 0 {
 			until = now.Add(b.patience())
 		} else {
 			m, full := b.pick(cl.tried, cl.class, now)
@@ -165,7 +165,7 @@ func (cl *call) place() (*member, *failure) {
 				until = now.Add(b.patience())
 			}
 		}
-		if !b.queue.wait(ctx, cl.class, until.Sub(now)) {
+		if !b.queue.Wait(ctx, cl.class, until.Sub(now)) {
 			if ctx.Err() != nil {
 				return nil, &failure{err: context.Cause(ctx)}
 			}

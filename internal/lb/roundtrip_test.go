@@ -256,7 +256,7 @@ func TestHedge(t *testing.T) {
 	eventually(t, "the slower attempts are given up", func() bool { return given.Load() == 3 })
 	eventually(t, "nothing is in flight", func() bool {
 		for _, m := range g.b.roster.Load().all {
-			if m.inflight.Load() != 0 || m.limit.waiting.Load() != 0 {
+			if m.inflight.Load() != 0 || m.limit.Waiting() != 0 {
 				return false
 			}
 		}

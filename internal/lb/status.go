@@ -50,7 +50,7 @@ func (b *Balancer) Status() Status {
 	now := time.Now()
 	s := Status{
 		Version: b.cfg.Version, Policy: b.cfg.Policy, Reason: b.ready(),
-		Connections: b.clients.count(), InFlight: int(b.inflight.Load()), Queued: int(b.queue.length.Load()),
+		Connections: b.clients.count(), InFlight: int(b.inflight.Load()), Queued: int(b.queue.Length()),
 		Retries: uint64(b.retries.Load()), Hedges: uint64(b.hedges.Load()), Shed: uint64(b.shed.Load()),
 		Upstreams: []UpstreamStatus{},
 	}
@@ -69,7 +69,7 @@ func (m *member) status(now time.Time) UpstreamStatus {
 	u := UpstreamStatus{
 		ID: told.id(), Name: told.name(), Address: told.Address,
 		State: state.String(), Reason: reason, Since: since,
-		InFlight: int(m.inflight.Load()), Limit: int(m.limit.limit.Load()), Rate: float64(m.rate.Load()),
+		InFlight: int(m.inflight.Load()), Limit: int(m.limit.Limit()), Rate: float64(m.rate.Load()),
 		P50: quantile(&by, n, 0.5).Seconds(), P99: quantile(&by, n, 0.99).Seconds(), Errors: errors,
 		Requests: m.requests.Load(), Failed: m.failed.Load(), Dials: m.dials.Load(),
 		Ramp: m.ramp(now), Load: m.load.value(now),

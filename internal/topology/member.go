@@ -17,6 +17,8 @@ type Member struct {
 	limit    atomic.Uint64
 	report   atomic.Pointer[Report] // nil: nothing heard in this life
 
+	guess guess
+
 	silent atomic.Bool
 	alarm  atomic.Pointer[chan struct{}]
 	gone   chan struct{}

@@ -126,6 +126,39 @@ func TestLag(t *testing.T) {
 	})
 }
 
+// TestGuess: a replica is asked for more than it was heard to have, unless it was asked
+// in vain lately.
+func TestGuess(t *testing.T) {
+	in(t, "h1 h2", map[string]*node{"h1": primary(1, 500), "h2": replica(1, 500)}, func(t *testing.T, w *world) {
+		s := w.State()
+		m := s.Guess()
+		if m == nil || m.Host() != "h2" {
+			t.Fatalf("guessed %v", m)
+		}
+		for i, pause := range []time.Duration{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000} {
+			m.Guessed(false)
+			w.pass(pause*time.Millisecond - 1)
+			if s.Guess() != nil {
+				t.Errorf("asked again %v after it was asked in vain %d times", pause*time.Millisecond-1, i+1)
+			}
+			w.pass(1)
+			if s.Guess() == nil {
+				t.Errorf("not asked %v ms after it was asked in vain %d times", pause, i+1)
+			}
+		}
+		m.Guessed(true)
+		m.Guessed(false)
+		w.pass(5 * time.Millisecond)
+		if s.Guess() == nil {
+			t.Error("not asked, after it was right once")
+		}
+		m.Suspect()
+		if s.Guess() != nil {
+			t.Error("one that is silent is asked")
+		}
+	})
+}
+
 func TestReplicaByPositionAndLoad(t *testing.T) {
 	in(t, "h1 h2 h3", three(), func(t *testing.T, w *world) {
 		s := w.State()

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando/internal/position"
 )
@@ -34,6 +35,19 @@ func (s *State) LastPrimary() *Member { return s.primary }
 // Replica is the least loaded replica that shows everything up to need; nil if
 // no one does. Of equally loaded ones each has its turn.
 func (s *State) Replica(need position.N) *Member {
+	return s.least(func(m *Member) bool { return m.Reached() >= need })
+}
+
+// Guess is the least loaded replica that may have replayed by now what it had not when
+// it was last heard, for who finds out by asking it and then says so ([Member.Guessed]);
+// nil if there is none of which that is to be expected.
+func (s *State) Guess() *Member {
+	now := time.Now()
+	return s.least(func(m *Member) bool { return m.prompt(now) })
+}
+
+// least is the least loaded replica of those that will do.
+func (s *State) least(will func(*Member) bool) *Member {
 	n := len(s.replicas)
 	if n == 0 {
 		return nil
@@ -43,7 +57,7 @@ func (s *State) Replica(need position.N) *Member {
 	begin := int(s.turn.Add(1) % uint32(n))
 	for i := range n {
 		m := s.replicas[(begin+i)%n]
-		if m.Silent() || m.Reached() < need {
+		if m.Silent() || !will(m) {
 			continue
 		}
 		if l := m.InFlight(); best == nil || l < load {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,7 @@ import (
 func (h *Handler) Behind() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		header["X-Pando-Load"] = h.load.header()
+		header["X-Pando-Load"] = h.gate.header()
 		if h.draining.Load() {
 			header["Connection"] = headerClose // so nothing is sent when the connection ends
 		}
@@ -80,21 +79,6 @@ var misdirected = func() []byte {
 	return append(b, '\n')
 }()
 
-// load is how much a server has to do, for load balancers to choose by.
-type load struct {
-	now atomic.Int64 // requests under way, event streams left out: they cost nothing while they wait
-}
-
-// eachProcessor is how many requests at once are all that a processor has use for:
-// beyond that they wait for each other, whatever they wait for besides.
-const eachProcessor = 32
-
-// value is between 0 and 1.
-func (l *load) value() float64 {
-	most := float64(eachProcessor * runtime.GOMAXPROCS(0))
-	return min(1, max(0, float64(l.now.Load()))/most)
-}
-
 // loadHeaders are the values of X-Pando-Load in hundredths.
 var loadHeaders = func() (list [101][]string) {
 	for i := range list {
@@ -103,7 +87,8 @@ var loadHeaders = func() (list [101][]string) {
 	return list
 }()
 
-func (l *load) header() []string { return loadHeaders[int(l.value()*100+0.5)] }
+func (g *gate) header() []string { return loadHeaders[int(g.value()*100+0.5)] }
 
-// Load is how much this server has to do, from 0 to 1.
-func (h *Handler) Load() float64 { return h.load.value() }
+// Load is how much this server has to do, from 0 to 1: of what it can work on at once,
+// as it has measured, what it works on.
+func (h *Handler) Load() float64 { return h.gate.value() }

@@ -85,23 +85,3 @@ func TestSecureIsTheClients(t *testing.T) {
 		}
 	}
 }
-
-// TestLoad: requests under way are the load.
-func TestLoad(t *testing.T) {
-	var h *Handler
-	var seen float64
-	h = newFake().handler(t, func(c *Config) {
-		c.Extra = []Route{{Pattern: "GET /load", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen = h.Load() })}}
-	})
-	request(h, "GET", "/load", "")
-	if seen <= 0 || seen > 0.04 {
-		t.Errorf("one request is a load of %v", seen)
-	}
-	if h.Load() != 0 {
-		t.Errorf("none is a load of %v", h.Load())
-	}
-	h.load.now.Store(1 << 20)
-	if w := request(h.Behind(), "GET", "/livez", ""); w.Header().Get("X-Pando-Load") != "1.00" {
-		t.Errorf("with too many it is %q", w.Header().Get("X-Pando-Load"))
-	}
-}

@@ -51,6 +51,14 @@ func (c *call) limited() (io.ReadCloser, error) {
 }
 
 func (c *call) readAll() ([]byte, error) {
+	raw, err := c.receive()
+	if err == nil {
+		err = c.enter()
+	}
+	return raw, err
+}
+
+func (c *call) receive() ([]byte, error) {
 	body, err := c.limited()
 	if err != nil {
 		return nil, err

@@ -59,6 +59,9 @@ func (c *call) form() (*form, error) {
 	} else {
 		err = f.readURLEncoded(c)
 	}
+	if err == nil {
+		err = c.enter()
+	}
 	if err != nil {
 		return nil, bodyError("", err)
 	}

@@ -25,6 +25,8 @@ type call struct {
 	wrote  bool
 	parsed *form // of a submitted form, to be cleaned up
 
+	place place // among what is worked on
+
 	cost, charged int64 // bytes that the body takes; of them, from the budget
 }
 
@@ -43,9 +45,8 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 		defer p.stamp() // if nothing was written
 		w, r = p, r.WithContext(position.WithSession(r.Context(), p.session))
 	}
-	c := &call{h: h, w: w, r: r, route: rt, turns: turns}
+	c := &call{h: h, w: w, r: r, route: rt, turns: turns, place: place{since: start}}
 	h.metrics.inflight.Inc()
-	h.load.now.Add(1)
 	defer func() {
 		if c.parsed != nil {
 			c.parsed.close()
@@ -56,9 +57,12 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			h.log.Error("panic in a handler", "method", r.Method, "route", rt.Pattern, "panic", p, "stack", string(debug.Stack()))
 			c.fail(&pando.Error{Kind: pando.KindInternal, Message: "panic"})
 		}
+		took := time.Since(start)
+		if c.place.in != nowhere {
+			c.left(took - c.place.since.Sub(start))
+		}
 		h.metrics.inflight.Dec()
-		h.load.now.Add(-1)
-		rt.metrics.done(c.status, time.Since(start))
+		rt.metrics.done(c.status, took)
 		if p == http.ErrAbortHandler {
 			panic(p)
 		}
@@ -133,6 +137,11 @@ func (c *call) run() error {
 				Kind:    pando.KindForbidden,
 				Message: "The authorized record is not allowed to perform this action.",
 			}
+		}
+	}
+	if !c.hasBody() || c.r.Method == http.MethodGet || c.r.Method == http.MethodHead { // else when it has been read
+		if err := c.enter(); err != nil {
+			return err
 		}
 	}
 	return c.route.handle(c)
@@ -245,6 +254,9 @@ func (c *call) json(status int, body []byte) {
 	}
 	if status != http.StatusOK {
 		c.w.WriteHeader(status)
+	}
+	if len(body) >= countedByServer {
+		c.leave() // how long that takes is up to the client
 	}
 	c.w.Write(body)
 }

@@ -116,7 +116,7 @@ func (c *call) fail(err error) {
 		return
 	}
 	body := describe(err)
-	if body.Status >= 500 {
+	if body.Status >= 500 && !errors.Is(err, errOverload) { // of which there are many, and a number
 		c.h.log.Error("request failed", "method", c.r.Method, "route", c.route.Pattern, "status", body.Status, "error", err)
 	}
 	if c.wrote {

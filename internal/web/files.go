@@ -41,6 +41,7 @@ func downloadFile(c *call) error {
 	header["Content-Security-Policy"] = headerFileCSP
 	header["Cache-Control"] = headerFileCache
 
+	c.leave() // how long the rest takes is up to the client
 	c.allowTimeFor(file.Size)
 	rec := &statusRecorder{ResponseWriter: c.w}
 	c.wrote = true

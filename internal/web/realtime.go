@@ -44,8 +44,6 @@ func connectRealtime(c *call) error {
 	c.status, c.wrote = http.StatusOK, true
 	c.h.metrics.streams.Inc()
 	defer c.h.metrics.streams.Dec()
-	c.h.load.now.Add(-1)
-	defer c.h.load.now.Add(1)
 	c.stream(client)
 	return nil
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,8 @@ type route struct {
 	handle  func(*call) error
 	metrics *routeMetrics
 	waits   bool // it is answered by what this server knows of the others
+	placed  bool // it counts against what can be worked on at once: see gate
+	foreign bool // it is a library user's
 }
 
 // Logins by form count as logins by the API do: see [Handler.LimitLogin].
@@ -102,7 +105,7 @@ func (h *Handler) register() (err error) {
 		h.handle(h.mux, rt)
 	}
 	for _, extra := range h.cfg.Extra {
-		h.handle(h.mux, &route{Pattern: extra.Pattern, waits: true, handle: func(c *call) error {
+		h.handle(h.mux, &route{Pattern: extra.Pattern, waits: true, foreign: true, handle: func(c *call) error {
 			if extra.Func == nil {
 				c.foreign(extra.Handler)
 				return nil
@@ -122,8 +125,15 @@ func (h *Handler) handle(mux *http.ServeMux, rt *route) {
 	}
 	rt.metrics = h.metrics.route(rt.Pattern)
 	rt.waits = rt.waits || strings.Contains(rt.Pattern, " /api/") && !strings.HasSuffix(rt.Pattern, " /api/health")
+	rt.placed = !rt.foreign && (rt.Pattern == "/" ||
+		strings.Contains(rt.Pattern, " /api/") && rt.access != superuser && !slices.Contains(unplaced, rt.Pattern))
 	mux.HandleFunc(rt.Pattern, func(w http.ResponseWriter, r *http.Request) { h.serve(rt, w, r) })
 }
+
+// unplaced are routes that are always answered, that only wait, or that have a queue of
+// their own. So are those of superusers; those outside of /api, but for pages; and those
+// of library users, of which nobody knows what they wait for.
+var unplaced = []string{"GET /api/health", "GET /api/realtime", loginPattern}
 
 // statusRecorder remembers the status that foreign handlers answer with.
 type statusRecorder struct {

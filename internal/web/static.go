@@ -59,7 +59,10 @@ func fallback(c *call) error {
 // foreign lets a handler answer that knows nothing of calls.
 func (c *call) foreign(h http.Handler) {
 	c.wrote = true
-	rec := &statusRecorder{ResponseWriter: c.w, before: func() error { return c.h.inForce(c.r.Context()) }}
+	rec := &statusRecorder{ResponseWriter: c.w, before: func() error {
+		c.leave()
+		return c.h.inForce(c.r.Context())
+	}}
 	h.ServeHTTP(rec, c.r)
 	c.status = rec.status
 }
@@ -106,6 +109,7 @@ func (s *static) serve(c *call) error {
 		return notFound(c)
 	}
 	defer file.Close()
+	c.leave()
 	c.allowTimeFor(file.info.Size())
 	rec := &statusRecorder{ResponseWriter: c.w}
 	c.wrote = true

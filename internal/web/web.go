@@ -50,6 +50,11 @@ type Config struct {
 	// means 256 MB.
 	BodyMemory int64
 
+	// OverloadLatency is how long requests may come to take before some are refused,
+	// because there are more than can be answered; 0: [DefaultOverloadLatency]; below 0:
+	// none is refused.
+	OverloadLatency time.Duration
+
 	Installer Installer // makes the first superuser; nil: no install page
 	PublicDir string    // static files; "" or a directory that is not there: none
 	Pages     Pages     // server-rendered pages; nil: none
@@ -115,7 +120,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	admin   *http.ServeMux
 	metrics *metrics
-	load    load
+	gate    gate
 	limits  limiter
 	bodies  budget
 	static  *static
@@ -142,7 +147,9 @@ func New(cfg Config) (*Handler, error) {
 		h.cfg.PickFields = func(b []byte, _ string) ([]byte, error) { return b, nil }
 	}
 	h.metrics = newMetrics(h.cfg.Registry, cfg.Version)
+	h.measureOverload(h.cfg.Registry)
 	h.bodies = newBudget(cfg.BodyMemory)
+	h.gate.init(cfg.OverloadLatency)
 	h.static = newStatic(cfg.PublicDir)
 	h.mux = http.NewServeMux()
 	if err := h.register(); err != nil {

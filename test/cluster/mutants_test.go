@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/pandobase/pando/test/target"
@@ -20,12 +19,8 @@ const brokenBin = "PANDO_SCHEDULE_BIN"
 func TestMutantsAreCaughtBySchedules(t *testing.T) {
 	root, err := target.Root()
 	must(t, err)
-	bin := filepath.Join(t.TempDir(), "pando-mutants")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "mutants", "-o", bin, "./cmd/pando")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin, err := target.BuildMutants(t.Context())
+	must(t, err)
 	list := []struct{ mutant, schedule string }{
 		{"catalog-unheld", "TestRulesAreChangedAtOnce"},
 		{"prefix-unchecked", "TestListsAreOfOneHistory"},

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"testing"
+	"time"
 
 	"github.com/pandobase/pando/test/target"
 )
@@ -63,5 +64,45 @@ func TestSchedule7(t *testing.T) {
 		s.warm(t, 30, n)
 		must(t, web1.Heal())
 		s.warm(t, 30, n)
+	}
+}
+
+// TestAJoinerEmptiesNoCache: a server that comes to a cluster, and one that comes again,
+// use what the others have put into the cache servers, and take nothing from anybody.
+func TestAJoinerEmptiesNoCache(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Members: 2, Replicas: 1, Caches: 1, Flags: []string{"--shadow-reads", "off"}})
+	queries := func() (sum float64) {
+		for _, m := range s.Members {
+			all, err := m.Metrics(t.Context(), "pando_db_reads_total")
+			must(t, err)
+			for _, n := range all {
+				sum += n
+			}
+		}
+		return sum
+	}
+	// Within a second of a change of the schema everything counts as changed once more.
+	before := queries()
+	soon(t, "the caches are warm", func() bool {
+		s.warm(t, keys, 0)
+		before = queries()
+		still(t, 1200*time.Millisecond)
+		s.warm(t, keys, 0)
+		return queries() == before
+	})
+	s.Add(t.Context(), t)
+	s.ready(t)
+	s.warm(t, keys, 0)
+	if n := queries() - before; n > keys/10 {
+		t.Errorf("%.0f queries for %d records that all lie in the cache, after a server has joined", n, keys)
+	}
+	last := s.Members[2]
+	last.Kill()
+	must(t, last.Restart(t.Context()))
+	s.ready(t)
+	before = queries()
+	s.warm(t, keys, 0)
+	if n := queries() - before; n > keys/10 {
+		t.Errorf("%.0f queries for %d records that all lie in the cache, after a server was killed and came again", n, keys)
 	}
 }

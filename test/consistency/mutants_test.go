@@ -2,8 +2,6 @@ package consistency
 
 import (
 	"context"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -69,15 +67,9 @@ func catch(t *testing.T, g ground, within time.Duration) {
 
 func buildMutants(t *testing.T) (bin string) {
 	t.Helper()
-	root, err := target.Root()
+	bin, err := target.BuildMutants(t.Context())
 	if err != nil {
 		t.Fatal(err)
-	}
-	bin = filepath.Join(t.TempDir(), "pando-mutants")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "mutants", "-o", bin, "./cmd/pando")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return bin
 }

@@ -90,6 +90,9 @@ func TestDemo(t *testing.T) {
 	says(t, out, "web2 has ended (signal: killed)")
 	says(t, out, "web2 is back")
 	says(t, out, "requests/s")
+	if strings.Contains(out.String(), "× GET") {
+		t.Error("a read of the load failed")
+	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

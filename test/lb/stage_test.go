@@ -3,11 +3,11 @@ package lb
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -25,26 +25,11 @@ func TestMain(m *testing.M) {
 		serveUpstream()
 		return
 	}
-	os.Exit(build(m))
-}
-
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "pando-lb-")
-	if err != nil {
+	var err error
+	if binary, err = target.BuildPando(context.Background()); err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
-	root, err := target.Root()
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "pando")
-	cmd := exec.Command("go", "build", "-o", binary, "./cmd/pando")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		panic(string(out))
-	}
-	return m.Run()
+	os.Exit(m.Run())
 }
 
 // process is a child, which ends with the test.

@@ -2,8 +2,6 @@ package members
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -136,54 +134,6 @@ func (s *stage) nodes(t, whole *testing.T, lbs []*target.Server) {
 	_, err := m.Again(t.Context(), whole)
 	must(t, err)
 	s.all(t, lbs...)
-}
-
-// databaseGone: neither members nor load balancers reach the database's primary for
-// longer than anybody believes who cannot reach it. Reads go on, by the replica.
-func (s *stage) databaseGone(t *testing.T, lbs []*target.Server, link *localcluster.Relay) {
-	var made struct{ ID string }
-	s.must(t, "POST", notes, object{"n": 1}, &made)
-	s.must(t, "GET", path(made.ID), nil, nil)
-	link.Down()
-	for _, m := range s.Members {
-		m.CutFrom(m.ToNode[:1])
-	}
-	const gone = 6 * time.Second // load balancers stop believing members after 3
-	old, refused := 0, 0
-	var last time.Duration // when an answer was refused last
-	for began := time.Now(); time.Since(began) < gone; {
-		for _, lb := range lbs {
-			if now := s.upstreams(t, lb); len(now) != 3 {
-				t.Fatalf("after %s without the database the members are %v", time.Since(began), now)
-			}
-		}
-		asked := time.Now()
-		res, err := s.http.Get(s.lb.URL + path(made.ID))
-		must(t, err)
-		body, err := io.ReadAll(res.Body)
-		must(t, errors.Join(err, res.Body.Close()))
-		switch {
-		case res.StatusCode != http.StatusOK:
-			refused++
-			t.Logf("refused after %s: %d %s", time.Since(asked).Round(time.Millisecond), res.StatusCode, body)
-			last = time.Since(began)
-		case res.Header.Get("Age") != "":
-			old++
-		}
-	}
-	t.Logf("%d answers that were marked with their age; %d were refused, the last one after %s", old, refused, last.Round(time.Millisecond))
-	if old == 0 {
-		t.Error("no read is answered without the database")
-	}
-	for _, m := range s.Members {
-		must(t, m.Heal())
-	}
-	must(t, link.Heal())
-	s.all(t, lbs...)
-	within(t, 10*time.Second, "writes are taken again", func() bool {
-		status, _, err := s.ask(t.Context(), s.lb, "POST", notes, object{"n": 2})
-		return err == nil && status == http.StatusOK
-	})
 }
 
 // guidesGone: of the addresses that a load balancer was started with none is left, and

@@ -24,11 +24,9 @@ const least = 28
 
 func TestSDKNode(t *testing.T) { run(t, "node.mjs", target.Kinds()) }
 
-// TestSDKBrowser: in a browser the last topology would tell nothing more than in Node.
 func TestSDKBrowser(t *testing.T) {
 	node.NeedBrowser(t)
-	kinds := target.Kinds()
-	run(t, "browser.mjs", kinds[:len(kinds)-1])
+	run(t, "browser.mjs", target.Kinds())
 }
 
 func run(t *testing.T, script string, kinds []target.Kind) {

@@ -22,14 +22,20 @@ func (c *Cluster) Join() []string {
 // ends.
 func (c *Cluster) StartBalancer(t testing.TB, flags ...string) *Server {
 	t.Helper()
+	return c.StartBalancerOf(t, c.bin, nil, flags...)
+}
+
+// StartBalancerOf starts one of another build, in an environment of its own.
+func (c *Cluster) StartBalancerOf(t testing.TB, bin string, env []string, flags ...string) *Server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := startBalancer(ctx, c.bin, flags)
+	s, err := startBalancer(ctx, bin, env, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.Stop()
+		s.Kill()
 		if t.Failed() {
 			text := s.Output()
 			t.Logf("the last words of the load balancer:\n%s", text[max(0, len(text)-4000):])
@@ -38,14 +44,14 @@ func (c *Cluster) StartBalancer(t testing.TB, flags ...string) *Server {
 	return s
 }
 
-func startBalancer(ctx context.Context, bin string, flags []string) (*Server, error) {
+func startBalancer(ctx context.Context, bin string, env, flags []string) (*Server, error) {
 	admin, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
 	return launch(ctx, program{
 		name: "pando lb", bin: bin, admin: "http://" + admin,
-		in: Surroundings{Env: []string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}},
+		in: Surroundings{Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, env...)},
 		serve: func(_, addr string) []string {
 			return append([]string{"lb", "--listen", addr, "--admin", admin}, flags...)
 		},

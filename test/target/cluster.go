@@ -2,10 +2,12 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ type Cluster struct {
 	bin   string
 	files string
 	o     ClusterOptions
+	added int
 }
 
 // Member is one server of a cluster.
@@ -49,6 +52,9 @@ type ClusterOptions struct {
 	Indirect bool
 	// Synchronous has commits wait for the last replica, as long as that is there.
 	Synchronous bool
+	// Straight has no relays: members reach everything by its own address, and nothing
+	// of that can be cut.
+	Straight bool
 }
 
 // ClusterSecret is that of every cluster.
@@ -110,10 +116,12 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 		o.Members = 3
 	}
 	c.bin, c.files, c.o = o.Bin, t.TempDir(), o
-	for range o.Members {
-		if err := c.add(ctx, t); err != nil {
-			t.Fatal(err)
-		}
+	// The first one lays the database out; the others need not wait for each other.
+	if _, err := c.add(ctx, t, o); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.addAll(ctx, t, o.Members-1, o); err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -128,25 +136,49 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 // Add starts one more member.
 func (c *Cluster) Add(ctx context.Context, t testing.TB) *Member {
 	t.Helper()
-	if err := c.add(ctx, t); err != nil {
+	m, err := c.add(ctx, t, c.o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Members[len(c.Members)-1]
+	return m
 }
 
-func (c *Cluster) add(ctx context.Context, t testing.TB) error {
-	m, err := c.member(ctx, t, fmt.Sprint("web", len(c.Members)+1), c.files, c.o)
-	if err == nil {
-		c.Members = append(c.Members, m)
-	}
-	return err
+// AddOf starts one more member of another build, in an environment of its own.
+func (c *Cluster) AddOf(ctx context.Context, t testing.TB, bin string, env ...string) (*Member, error) {
+	o := c.o
+	o.Bin, o.Env = bin, append(env, o.Env...)
+	return c.add(ctx, t, o)
 }
 
-func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, o ClusterOptions) (*Member, error) {
-	private, err := freeAddr()
-	if err != nil {
+func (c *Cluster) add(ctx context.Context, t testing.TB, o ClusterOptions) (*Member, error) {
+	if err := c.addAll(ctx, t, 1, o); err != nil {
 		return nil, err
 	}
+	return c.Members[len(c.Members)-1], nil
+}
+
+// addAll starts members at once.
+func (c *Cluster) addAll(ctx context.Context, t testing.TB, n int, o ClusterOptions) error {
+	private, err := freeAddrs(n)
+	if err != nil {
+		return err
+	}
+	members, errs := make([]*Member, n), make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		c.added++
+		name := fmt.Sprint("web", c.added)
+		all.Go(func() { members[i], errs[i] = c.member(ctx, t, name, private[i], c.files, o) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	c.Members = append(c.Members, members...)
+	return nil
+}
+
+func (c *Cluster) member(ctx context.Context, t testing.TB, name, private, files string, o ClusterOptions) (*Member, error) {
 	m := &Member{Private: private}
 	relay := func(to string) (*localcluster.Relay, error) {
 		r, err := localcluster.NewRelay(to)
@@ -157,6 +189,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	var hosts, caches []string
 	for _, n := range c.Nodes() {
+		if o.Straight {
+			hosts = append(hosts, n.Addr())
+			continue
+		}
 		r, err := relay(n.Addr())
 		if err != nil {
 			return nil, err
@@ -164,6 +200,10 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 		m.ToNode, hosts = append(m.ToNode, r), append(hosts, r.Addr())
 	}
 	for _, n := range c.Caches {
+		if o.Straight {
+			caches = append(caches, n.Addr())
+			continue
+		}
 		r, err := relay(n.Addr())
 		if err != nil {
 			return nil, err
@@ -184,7 +224,9 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 	}
 	in := Surroundings{Database: database.String(), Indirect: o.Indirect, Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
 	dir := filepath.Join(t.TempDir(), "data")
+	in.Known = len(c.Members) > 0
 	m.again = func(ctx context.Context) (*Server, error) {
+		in := in
 		in.Known = in.Known || len(c.Members) > 0
 		return StartPandoBin(ctx, o.Bin, dir, in, flags...)
 	}
@@ -192,10 +234,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, files string, 
 		return nil, err
 	}
 	m.Name = name
-	t.Cleanup(func() {
-		_ = m.Signal(syscall.SIGCONT) // a frozen one does not stop
-		m.Stop()
-	})
+	t.Cleanup(func() { m.Kill() }) // that servers leave in order is tested where it matters: it takes seconds
 	return m, nil
 }
 
@@ -206,7 +245,7 @@ func (m *Member) Again(ctx context.Context, t testing.TB) (*Server, error) {
 		return nil, err
 	}
 	s.Name, m.Server = m.Name, s
-	t.Cleanup(s.Stop)
+	t.Cleanup(s.Kill)
 	return s, nil
 }
 

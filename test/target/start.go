@@ -115,24 +115,34 @@ func (s Surroundings) health() string {
 	return "/api/health"
 }
 
-var pandoBuild struct {
+// build is one of our own program.
+type build struct {
 	sync.Once
 	bin string
 	err error
 }
 
+var ordinary, mutants build
+
 // BuildPando builds bin/pando, once for each process that asks, and returns its
-// path.
-func BuildPando(ctx context.Context) (string, error) {
-	b := &pandoBuild
+// path. If nothing has changed since it was built last, that takes a moment.
+func BuildPando(ctx context.Context) (string, error) { return ordinary.make(ctx, "pando") }
+
+// BuildMutants is the build that can be broken on purpose (internal/mutant), or taken
+// for a neighbouring version (internal/neighbour), by what its environment says.
+func BuildMutants(ctx context.Context) (string, error) {
+	return mutants.make(ctx, "pando-mutants", "-tags", "mutants")
+}
+
+func (b *build) make(ctx context.Context, name string, flags ...string) (string, error) {
 	b.Do(func() {
 		root, err := Root()
 		if err != nil {
 			b.err = err
 			return
 		}
-		b.bin = filepath.Join(root, "bin", "pando")
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", b.bin, "./cmd/pando")
+		b.bin = filepath.Join(root, "bin", name)
+		cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-o", b.bin}, flags, []string{"./cmd/pando"})...)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			b.err = fmt.Errorf("target: go build ./cmd/pando: %w\n%s", err, out)
@@ -187,10 +197,22 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	list, err := freeAddrs(1)
 	if err != nil {
-		return "", fmt.Errorf("target: find a free port: %w", err)
+		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return list[0], nil
+}
+
+// freeAddrs are addresses that nobody has, each another one.
+func freeAddrs(n int) (list []string, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("target: find a free port: %w", err)
+		}
+		defer l.Close()
+		list = append(list, l.Addr().String())
+	}
+	return list, nil
 }

@@ -1,60 +1,61 @@
 package main
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
-	"net"
 	"os"
 	"strings"
-	"sync"
 	"time"
 )
 
-// idleConns is how many clients ask once and then say nothing.
-const idleConns = 10_000
+// idleConns are as many as HAProxy is configured for, less some.
+const idleConns = 2000
 
-const idleWork = "10,000 idle connections"
+// idle is the memory of a connection that has asked once and says nothing, in KB.
+type idle struct {
+	Contender string  `json:"contender"`
+	TLS       bool    `json:"tls"`
+	KB        float64 `json:"kilobytes"`
+}
 
-// idle measures what each idle connection takes of a balancer's memory.
-func (m *measurement) idle(c contender) (result, error) {
+// measureIdle opens connections and looks how much larger the process is.
+func measureIdle(c contender, config *tls.Config, request []byte) (idle, error) {
+	got := idle{Contender: c.name, TLS: config != nil}
+	one := func(n int) (func(), error) {
+		list, err := dialAll(c.addr, n, config)
+		if err != nil {
+			return nil, err
+		}
+		for _, conn := range list {
+			if _, err := conn.Write(request); err == nil {
+				err = answer(bufio.NewReader(conn))
+			}
+			if err != nil {
+				closeAll(list)
+				return nil, err
+			}
+		}
+		return func() { closeAll(list) }, nil
+	}
+	end, err := one(100) // what it keeps for all of them is there already
+	if err != nil {
+		return got, err
+	}
+	defer end()
 	before, err := resident(c.pid)
 	if err != nil {
-		return result{}, err
+		return got, err
 	}
-	conns := make([]net.Conn, idleConns)
-	defer func() {
-		for _, nc := range conns {
-			if nc != nil {
-				nc.Close()
-			}
-		}
-	}()
-	var wg sync.WaitGroup
-	errs := make([]error, 8)
-	for part := range errs {
-		wg.Go(func() {
-			buf := make([]byte, 4096)
-			for i := part; i < idleConns && errs[part] == nil; i += len(errs) {
-				nc, err := net.Dial("tcp", c.addr)
-				if err == nil {
-					conns[i] = nc
-					_, err = nc.Write([]byte("GET /items HTTP/1.1\r\nHost: app.example\r\n\r\n"))
-				}
-				if err == nil {
-					_, err = nc.Read(buf)
-				}
-				errs[part] = err
-			}
-		})
+	end, err = one(idleConns)
+	if err != nil {
+		return got, err
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return result{}, err
-		}
-	}
-	<-time.After(time.Second)
+	defer end()
+	<-time.After(3 * time.Second) // buffers that are lent are given back
 	after, err := resident(c.pid)
-	return result{Work: idleWork, Contender: c.name, Round: 1, Idle: float64(after-before) / idleConns / 1024}, err
+	got.KB = float64(after-before) / 1024 / idleConns
+	return got, err
 }
 
 // resident is the memory of a process, in bytes.
@@ -65,8 +66,10 @@ func resident(pid int) (n int64, err error) {
 	}
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			_, err = fmt.Sscanf(rest, "%d", &n)
+			if _, err := fmt.Sscanf(rest, "%d", &n); err != nil {
+				return 0, err
+			}
 		}
 	}
-	return n << 10, err
+	return n << 10, nil
 }

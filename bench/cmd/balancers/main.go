@@ -28,7 +28,7 @@ func main() {
 	flag.DurationVar(&m.length, "duration", 2*time.Second, "of a round of one contender")
 	flag.StringVar(&m.pando, "pando", "bin/pando", "Pando's program")
 	flag.StringVar(&m.haproxy, "haproxy", "/usr/sbin/haproxy", "HAProxy's program")
-	flag.StringVar(&m.only, "only", "", "only works whose name begins so")
+	flag.StringVar(&m.only, "only", "", "works whose name has this in it, as in TLS")
 	out := flag.String("out", "bench/results/balancers", "files of the results, without extension")
 	flag.Parse()
 	if *serve != "" {
@@ -37,12 +37,15 @@ func main() {
 	if *quick {
 		m.rounds, m.length = 1, 300*time.Millisecond
 	}
+	if _, err := os.Stat(m.haproxy); err != nil {
+		log.Fatalf("HAProxy is measured beside: install it (apt-get install --no-install-recommends haproxy), or say where it is with -haproxy: %v", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := m.run(ctx); err != nil {
 		log.Fatal(err)
 	}
-	raw, err := json.MarshalIndent(m.results, "", "  ")
+	raw, err := json.MarshalIndent(map[string]any{"rounds": m.results, "idle": m.idles}, "", "  ")
 	if err != nil {
 		log.Fatal(err)
 	}

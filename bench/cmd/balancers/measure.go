@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,11 +28,13 @@ type measurement struct {
 	rounds         int
 	length         time.Duration
 	pando, haproxy string
-	only           string // works whose name begins so
+	only           string
 
 	dir       string
+	cert      certificate
 	processes []*exec.Cmd
 	results   []result
+	idles     []idle
 }
 
 // result is one round of one contender.
@@ -43,7 +48,6 @@ type result struct {
 	CPU       float64 `json:"cpuMicroseconds"` // per request; 0: there is no balancer
 	Dials     float64 `json:"dialsPer1000"`    // connections opened to the web servers
 	Errors    int     `json:"errors"`
-	Idle      float64 `json:"idleKB,omitempty"` // of memory, for each idle connection
 	First     string  `json:"firstError,omitempty"`
 }
 
@@ -53,21 +57,30 @@ type contender struct {
 	pid        int
 }
 
-var works = []struct {
+type work struct {
 	name        string
 	conns, size int
-}{
-	{"600 bytes, 32 connections", 32, 600},
-	{"600 bytes, 256 connections", 256, 600},
-	{"64 KB, 32 connections", 32, 64 << 10},
-	{"64 KB, 256 connections", 256, 64 << 10},
+	tls         bool
 }
+
+var works = []work{
+	{"600 bytes, 32 connections", 32, 600, false},
+	{"600 bytes, 256 connections", 256, 600, false},
+	{"600 bytes over TLS, 32 connections", 32, 600, true},
+	{"64 KB, 32 connections", 32, 64 << 10, false},
+	{"64 KB, 256 connections", 256, 64 << 10, false},
+}
+
+var request = []byte("GET /items HTTP/1.1\r\nHost: app.example\r\nUser-Agent: bench\r\nAccept: application/json\r\nAuthorization: Bearer 0123456789012345678901234567890123456789\r\n\r\n")
 
 func (m *measurement) run(ctx context.Context) (err error) {
 	if m.dir, err = os.MkdirTemp("", "balancers-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(m.dir)
+	if m.cert, err = newCertificate(m.dir); err != nil {
+		return err
+	}
 	defer m.end()
 	for _, size := range []int{600, 64 << 10} {
 		var upstreams []string
@@ -78,44 +91,9 @@ func (m *measurement) run(ctx context.Context) (err error) {
 			}
 			upstreams = append(upstreams, addr.addr)
 		}
-		pando, err := m.start("pando lb", m.pando, "lb", "--listen", "ADDR", "--admin", "off", "--upstream", strings.Join(upstreams, ","), "--log-level", "error",
-			"--max-conns", "15000", "--client-conns", "off")
-		if err != nil {
-			return err
-		}
-		config := filepath.Join(m.dir, strconv.Itoa(size)+".cfg")
-		haproxy, err := m.startHAProxy(config, upstreams)
-		if err != nil {
-			return err
-		}
-		if size == 600 && strings.HasPrefix(idleWork, m.only) {
-			r, err := m.idle(pando)
-			if err != nil {
-				return fmt.Errorf("%s: %w", idleWork, err)
-			}
-			m.results = append(m.results, r)
-			log.Printf("%-28s %-12s %.1f KB each", idleWork, pando.name, r.Idle)
-		}
-		direct := contender{name: "no balancer", addr: upstreams[0]}
-		for _, w := range works {
-			if w.size != size || !strings.HasPrefix(w.name, m.only) {
-				continue
-			}
-			for round := range m.rounds + 1 { // the first does not count
-				list := []contender{pando, haproxy, direct}
-				if round%2 == 1 {
-					list = []contender{haproxy, pando, direct}
-				}
-				for _, c := range list {
-					r, err := m.measure(ctx, w.name, w.conns, w.size, c, upstreams)
-					if err != nil {
-						return fmt.Errorf("%s, %s: %w", w.name, c.name, err)
-					}
-					if r.Round = round; round > 0 {
-						m.results = append(m.results, r)
-					}
-					log.Printf("%-28s %-12s %8.0f/s  p99 %6.2f ms  %6.1f µs  %d errors %s", w.name, c.name, r.PerSecond, r.P99, r.CPU, r.Errors, r.First)
-				}
+		for _, secure := range []bool{false, true} {
+			if err := m.compare(ctx, size, secure, upstreams); err != nil {
+				return err
 			}
 		}
 		m.end()
@@ -123,7 +101,74 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (m *measurement) measure(ctx context.Context, work string, conns, size int, c contender, upstreams []string) (result, error) {
+// compare starts both contenders in front of these web servers and measures all works of
+// that kind.
+func (m *measurement) compare(ctx context.Context, size int, secure bool, upstreams []string) error {
+	list := slices.DeleteFunc(slices.Clone(works), func(w work) bool {
+		return w.size != size || w.tls != secure || m.only != "" && !strings.Contains(w.name, m.only)
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	flags := []string{"lb", "--admin", "off", "--upstream", strings.Join(upstreams, ","), "--log-level", "error", "--client-conns", "off"}
+	if secure {
+		plain, err := freeAddr() // sends everybody to the other
+		if err != nil {
+			return err
+		}
+		flags = append(flags, tlsName, "--https", "ADDR", "--http", plain, "--tls-cert", m.cert.cert, "--tls-key", m.cert.key)
+	} else {
+		flags = append(flags, "--listen", "ADDR")
+	}
+	pando, err := m.start("pando lb", m.pando, flags...)
+	if err != nil {
+		return err
+	}
+	haproxy, err := m.startHAProxy(filepath.Join(m.dir, fmt.Sprint(size, secure, ".cfg")), upstreams, secure)
+	if err != nil {
+		return err
+	}
+	direct := contender{name: "no balancer", addr: upstreams[0]}
+	for _, w := range list {
+		for round := range m.rounds + 1 { // the first does not count
+			turn := []contender{pando, haproxy, direct}
+			if round%2 == 1 {
+				turn = []contender{haproxy, pando, direct}
+			}
+			if secure {
+				turn = turn[:2] // the web servers speak plainly
+			}
+			for _, c := range turn {
+				r, err := m.measure(ctx, w, c, upstreams)
+				if err != nil {
+					return fmt.Errorf("%s, %s: %w", w.name, c.name, err)
+				}
+				if r.Round = round; round > 0 {
+					m.results = append(m.results, r)
+				}
+				log.Printf("%-34s %-12s %8.0f/s  p99 %6.2f ms  %6.1f µs  %d errors %s", w.name, c.name, r.PerSecond, r.P99, r.CPU, r.Errors, r.First)
+			}
+		}
+	}
+	if size > 1000 {
+		return nil
+	}
+	var config *tls.Config
+	if secure {
+		config = m.cert.client()
+	}
+	for _, c := range []contender{pando, haproxy} {
+		got, err := measureIdle(c, config, request)
+		if err != nil {
+			return fmt.Errorf("idle connections of %s: %w", c.name, err)
+		}
+		m.idles = append(m.idles, got)
+		log.Printf("%d idle connections, TLS %v: %s, %.1f KB each", idleConns, secure, c.name, got.KB)
+	}
+	return nil
+}
+
+func (m *measurement) measure(ctx context.Context, w work, c contender, upstreams []string) (result, error) {
 	dials, err := counted(upstreams)
 	if err != nil {
 		return result{}, err
@@ -132,15 +177,19 @@ func (m *measurement) measure(ctx context.Context, work string, conns, size int,
 	if err != nil {
 		return result{}, err
 	}
-	request := []byte("GET /items HTTP/1.1\r\nHost: app.example\r\nUser-Agent: bench\r\nAccept: application/json\r\nAuthorization: Bearer 0123456789012345678901234567890123456789\r\n\r\n")
 	length := m.length
-	if m.rounds > 1 && size > 1000 {
+	if m.rounds > 1 && w.size > 1000 {
 		length += length / 2
 	}
-	got, err := load.Run(ctx, load.Options{
-		Addr: c.addr, Conns: conns, Duration: length, Kinds: []load.Kind{{Name: "get", Status: http.StatusOK}},
-		Script: load.ScriptFunc(func(_ int, dst []byte) ([]byte, load.Shot) { return append(dst, request...), load.Shot{} }),
-	})
+	var got load.Result
+	if w.tls {
+		got, err = overTLS(ctx, c.addr, m.cert.client(), w.conns, request, length)
+	} else {
+		got, err = load.Run(ctx, load.Options{
+			Addr: c.addr, Conns: w.conns, Duration: length, Kinds: []load.Kind{{Name: "get", Status: http.StatusOK}},
+			Script: load.ScriptFunc(func(_ int, dst []byte) ([]byte, load.Shot) { return append(dst, request...), load.Shot{} }),
+		})
+	}
 	if err != nil {
 		return result{}, err
 	}
@@ -155,7 +204,7 @@ func (m *measurement) measure(ctx context.Context, work string, conns, size int,
 	h := got.Latencies()
 	n := float64(max(got.Completed, 1))
 	return result{
-		Work: work, Contender: c.name, PerSecond: got.PerSecond(), Errors: got.Errors, First: got.FirstError,
+		Work: w.name, Contender: c.name, PerSecond: got.PerSecond(), Errors: got.Errors, First: got.FirstError,
 		P50: float64(h.ValueAtQuantile(50)) / 1000, P99: float64(h.ValueAtQuantile(99)) / 1000,
 		CPU: float64((after - before).Microseconds()) / n, Dials: 1000 * float64(opened-dials-len(upstreams)) / n,
 	}, nil
@@ -241,10 +290,14 @@ func counted(upstreams []string) (n int, err error) {
 	return n, nil
 }
 
-func (m *measurement) startHAProxy(config string, upstreams []string) (contender, error) {
+func (m *measurement) startHAProxy(config string, upstreams []string, secure bool) (contender, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return contender{}, err
+	}
+	bind := addr
+	if secure {
+		bind += " ssl crt " + m.cert.both + " alpn http/1.1"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `global
@@ -263,7 +316,7 @@ frontend in
 backend web
   balance random(2)
   option httpchk GET /
-`, addr)
+`, bind)
 	for i, u := range upstreams {
 		fmt.Fprintf(&b, "  server s%d %s check\n", i, u)
 	}
@@ -297,18 +350,34 @@ func (m *measurement) launch(name, addr string, cmd *exec.Cmd) (contender, error
 	m.processes = append(m.processes, cmd)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	var err error
 	for end := time.Now().Add(10 * time.Second); ; <-tick.C {
-		resp, err := http.Get("http://" + addr + "/")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return contender{name, addr, cmd.Process.Pid}, nil
-			}
+		if err = m.asked(addr); err == nil {
+			return contender{name, addr, cmd.Process.Pid}, nil
 		}
 		if time.Now().After(end) {
 			return contender{}, fmt.Errorf("%s does not answer on %s: %v", cmd.Path, addr, err)
 		}
 	}
+}
+
+// asked tells whether somebody answers there, plainly or over TLS.
+func (m *measurement) asked(addr string) (err error) {
+	for _, config := range []*tls.Config{nil, m.cert.client()} {
+		var list []net.Conn
+		if list, err = dialAll(addr, 1, config); err != nil {
+			continue
+		}
+		_ = list[0].SetDeadline(time.Now().Add(time.Second))
+		if _, err = list[0].Write(request); err == nil {
+			err = answer(bufio.NewReader(list[0]))
+		}
+		closeAll(list)
+		if err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (m *measurement) end() {

@@ -24,6 +24,13 @@ func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
 // one does, else the primary. While there is no primary, it waits for a replica
 // to come as far.
 func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*node, *conn, error) {
+	return k.readerUnless(ctx, need, primary, func() bool { return false })
+}
+
+// readerUnless is reader, but for who waits in vain once over says so: the error is
+// errDegraded then. Where a replica says with its answer how far it was (runStreamed),
+// one that had not come as far when last heard is asked before the primary is.
+func (k *nodes) readerUnless(ctx context.Context, need position.N, primary bool, over func() bool) (*node, *conn, error) {
 	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
 		for {
 			state := k.watcher.State()
@@ -33,10 +40,16 @@ func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*nod
 				}
 			}
 			if m := state.Primary(); m != nil {
+				if g := state.Guess(); g != nil && !primary && k.s.clock != nil {
+					return g, nil
+				}
 				return m, nil
 			}
 			if m := state.LastPrimary(); m != nil && k.sole() {
 				return m, nil
+			}
+			if over() {
+				return nil, errDegraded
 			}
 			timer := time.NewTimer(10 * time.Millisecond)
 			select {
@@ -51,7 +64,10 @@ func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*nod
 	}, func(n *node) *pool { return n.reads })
 }
 
-var errNoPrimary = errors.New("no node that can be read")
+var (
+	errNoPrimary = errors.New("no node that can be read")
+	errDegraded  = errors.New("there is no primary, and reads go on without one")
+)
 
 // until takes a connection to the node that find finds, again and again within
 // the time that a request may wait.
@@ -99,7 +115,7 @@ func (k *nodes) found(
 	if err == nil {
 		return m, nil
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errDegraded) {
 		return nil, err
 	}
 	return nil, &pando.Error{

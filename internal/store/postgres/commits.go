@@ -42,9 +42,10 @@ type commits struct {
 	sinks []changes.Sink
 
 	// Where a stream tells of commits none of this is done: see stream.go.
-	clock *position.Clock
-	wait  time.Duration
-	own   own
+	clock  *position.Clock
+	wait   time.Duration
+	onHeld func(time.Duration)
+	own    own
 
 	mu       sync.Mutex
 	timeline uint32

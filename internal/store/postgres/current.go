@@ -211,11 +211,14 @@ func (s *Store) inForce(ctx context.Context, now *current) error {
 			}
 			continue
 		}
-		_, err := x.AwaitRelease(wait, now.upper, []position.Tag{catalogTag})
+		look, stop := context.WithTimeout(wait, settleWait) // it may come to go on without a primary
+		_, err := x.AwaitRelease(look, now.upper, []position.Tag{catalogTag})
+		stop()
 		switch {
 		case err == nil:
 			now.settled.Store(x)
 			return nil
+		case errors.Is(err, context.DeadlineExceeded) && wait.Err() == nil:
 		case !errors.Is(err, position.ErrRetired):
 			return unsettledCatalog(ctx)
 		}

@@ -41,7 +41,9 @@ const (
 // records: see gate.go for how these are kept apart. catalog is the version of the collections and settings,
 // term counts the servers that have written, one after the other: see lease.go.
 // database and incarnation are the epoch, functions a hash of those in the schema
-// _pando.
+// _pando. Servers of two neighbouring versions may use one database: whoever starts
+// makes its own functions, and takes none away, so a function that is to do something
+// else than before gets another name; and what a version adds to a table has a default.
 var layout = []string{
 	`CREATE TABLE _pando_meta (
 		id integer PRIMARY KEY CHECK (id = 1),

@@ -28,6 +28,9 @@ type Options struct {
 	// CommitWait is how long the answer to a commit waits for the stream at most:
 	// after that every server knows of it, or has lost its lease. 0 means 600 ms.
 	CommitWait time.Duration
+	// Held, if there is one, is told how long the answer to each commit waited for the
+	// stream. It must be quick.
+	Held func(time.Duration)
 	// Sinks are given every batch, in commit order, before its answer.
 	Sinks []changes.Sink
 

@@ -106,13 +106,17 @@ func (t *tx) look(n *node, c *conn, timeline uint32, f *flight) (what fate, at w
 		return what, at, err
 	}
 	c.hold.Store(true)
-	err = c.run(context.Background(), &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}, at.query(n))
+	err = c.run(context.Background(), &query{sql: confirmSQL, once: true}, at.query(n))
 	c.hold.Store(false)
 	if c.waited {
 		return fateUnknown, at, err
 	}
 	return what, at, err
 }
+
+// confirmSQL has something to commit that says nothing to those who follow the log: its
+// prefix is not changes/wal.MessagePrefix.
+const confirmSQL = "SELECT pg_logical_emit_message(true, 'pando.confirm', '')"
 
 func statusOf(ctx context.Context, c *conn, xid string) (what fate, err error) {
 	err = c.each(ctx, "SELECT pg_xact_status($1::xid8)", func(v [][]byte) error {

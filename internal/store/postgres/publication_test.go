@@ -199,3 +199,16 @@ func TestDatabasesApart(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// What a server has the primary confirm, to see whether it can, is nobody's change.
+func TestConfirmingChangesNothing(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	f.entries()
+	if !s.confirms() {
+		t.Error("the primary does not confirm a commit")
+	}
+	if list := f.entries(); len(list) > 0 {
+		t.Errorf("the log tells of %+v", list)
+	}
+}

@@ -39,7 +39,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	var front position.N
 	exact := false
 	for try := 1; ; try++ {
-		r := &snapshot{one: one, primary: primary || deafened || try == readTries-1, floor: s.present().Safe()}
+		r := &snapshot{one: one, floor: s.present().Safe()}
 		if s.clock != nil {
 			x, err := s.clock.Ready(ctx)
 			if err != nil {
@@ -48,9 +48,14 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if front == 0 {
 				front = x.Frontier()
 			}
-			r.stream = streamRead{x: x, degraded: s.clock.Degraded(x), front: front, again: try > 1 && !exact, exact: exact}
-			r.primary, r.one = r.primary || exact || r.zombie(), r.one && !exact
+			degraded := s.clock.Degraded(x)
+			if degraded { // there is no primary that it could be sent to
+				primary, exact = false, false
+			}
+			r.stream = streamRead{x: x, degraded: degraded, front: front, again: try > 1 && !exact, exact: exact}
+			r.primary, r.one = exact || r.zombie(), r.one && !exact
 		}
+		r.primary = r.primary || primary || deafened || try == readTries-1 && !r.stream.degraded
 		now := s.now.Load()
 		r.reader = reader{asker: r, s: s, cat: now.cat}
 		if s.coming.Load() > 0 {
@@ -87,6 +92,9 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		}
 		if errors.Is(r.again, errSettles) {
 			exact = true
+			try--
+		}
+		if errors.Is(r.again, errDegraded) { // it was not so before: this happens once in a while at most
 			try--
 		}
 		if errors.Is(r.again, position.ErrRetired) {
@@ -245,10 +253,18 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 	return r.settled(ctx, need)
 }
 
+// nowDegraded tells whether reads go on without a primary since this one has begun.
+func (r *snapshot) nowDegraded() bool {
+	return r.stream.x != nil && !r.stream.degraded && r.s.clock.Degraded(r.stream.x)
+}
+
 // connect takes a connection to a node that has replayed need.
 func (r *snapshot) connect(ctx context.Context, need position.N, primary bool) error {
 	var err error
-	r.node, r.c, err = r.s.nodes.reader(ctx, need, primary)
+	r.node, r.c, err = r.s.nodes.readerUnless(ctx, need, primary, r.nowDegraded)
+	if errors.Is(err, errDegraded) {
+		r.again, err = err, errAgain
+	}
 	if err != nil {
 		r.node, r.c = nil, nil
 		return err

@@ -53,7 +53,7 @@ var _ store.Store = (*Store)(nil)
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
 	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, clock: opts.Clock, ended: make(chan struct{}), plans: store.Plans[*plan]{Make: newPlan}}
-	s.commits = commits{index: opts.Index, sinks: opts.Sinks, clock: opts.Clock, wait: s.opts.CommitWait}
+	s.commits = commits{index: opts.Index, sinks: opts.Sinks, clock: opts.Clock, wait: s.opts.CommitWait, onHeld: s.opts.Held}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ func (s *Store) present() *position.Index {
 func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, published func()) position.N {
 	ctx, cancel := context.WithTimeout(context.Background(), k.wait)
 	defer cancel()
+	if k.onHeld != nil {
+		defer func(since time.Time) { k.onHeld(time.Since(since)) }(time.Now())
+	}
 	k.own.put(f.xid, f.batch.Changes)
 	n := flushed
 	if mutant.WriteUnheld {
@@ -273,6 +276,9 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 	}
 	if r.replica {
 		r.node.member.Learn(before.n)
+		if !r.stamped && r.reached < need {
+			r.node.member.Guessed(before.n >= need)
+		}
 		if !r.stamped {
 			r.floor, r.reached, r.stamped = before.n, before.n, true
 		}
@@ -414,7 +420,7 @@ func (s *Store) watchDegraded() {
 func (s *Store) confirms() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), confirmWait)
 	defer cancel()
-	return s.Registry().commit(ctx, &query{sql: "SELECT pg_logical_emit_message(true, 'pando', 'confirm')", once: true}) == nil
+	return s.Registry().commit(ctx, &query{sql: confirmSQL, once: true}) == nil
 }
 
 const confirmWait = 400 * time.Millisecond

@@ -1,9 +1,11 @@
-package lb
+package overload
 
 import (
 	"testing"
 	"time"
 )
+
+var forUpstreams = Options{Start: 100, Least: 8, Care: 10 * time.Millisecond}
 
 // world is an upstream that works on slots requests at once, each for so long, and lets
 // the others wait; demand is how many requests would be in flight without a limit.
@@ -14,7 +16,7 @@ type world struct {
 
 // run drives l for so long, and tells the mean rate over the last half, as a share of
 // what the upstream could do.
-func (w world) run(l *limiter, from *time.Time, length time.Duration) (goodput float64) {
+func (w world) run(l *Limiter, from *time.Time, length time.Duration) (goodput float64) {
 	const step = 100 * time.Millisecond
 	capacity := float64(w.slots) / w.service.Seconds()
 	steps := int(length / step)
@@ -26,12 +28,11 @@ func (w world) run(l *limiter, from *time.Time, length time.Duration) (goodput f
 		rate := min(float64(in)/w.service.Seconds(), capacity)
 		latency := time.Duration(float64(in) / rate * float64(time.Second))
 		n := int64(rate * step.Seconds())
-		l.n.Add(n)
-		l.sum.Add(n * int64(latency))
+		l.count(n, time.Duration(n)*latency)
 		if in*5 >= limit*4 {
 			l.bound.Store(true)
 		}
-		l.tick(*from)
+		l.Tick(*from)
 		if i >= steps/2 {
 			done += rate
 			could += min(float64(w.demand)/w.service.Seconds(), capacity)
@@ -41,8 +42,8 @@ func (w world) run(l *limiter, from *time.Time, length time.Duration) (goodput f
 }
 
 func TestLimiter(t *testing.T) {
-	var l limiter
-	l.init()
+	var l Limiter
+	l.Init(forUpstreams)
 	now := time.Unix(1000, 0)
 	want := func(what string, goodput float64, from, to int64) {
 		t.Helper()
@@ -63,8 +64,8 @@ func TestLimiter(t *testing.T) {
 // TestLimiterFromTheStart: it finds the limit of an upstream that it has never seen
 // without load.
 func TestLimiterFromTheStart(t *testing.T) {
-	var l limiter
-	l.init()
+	var l Limiter
+	l.Init(forUpstreams)
 	now := time.Unix(1000, 0)
 	goodput := world{10, 500, 20 * time.Millisecond}.run(&l, &now, 60*time.Second)
 	if got := l.limit.Load(); goodput < 0.9 || got > 25 {
@@ -75,8 +76,8 @@ func TestLimiterFromTheStart(t *testing.T) {
 // TestLimiterLetsQuickOnesBe: many requests at once are no overload where answers take
 // no time.
 func TestLimiterLetsQuickOnesBe(t *testing.T) {
-	var l limiter
-	l.init()
+	var l Limiter
+	l.Init(forUpstreams)
 	now := time.Unix(1000, 0)
 	goodput := world{2, 256, 200 * time.Microsecond}.run(&l, &now, 20*time.Second)
 	if got := l.limit.Load(); goodput < 0.9 || got < 70 {

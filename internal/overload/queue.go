@@ -1,4 +1,4 @@
-package lb
+package overload
 
 import (
 	"context"
@@ -7,21 +7,12 @@ import (
 	"time"
 )
 
-// class is how much a request matters when not all can be answered.
-type class uint8
+// MaxQueued bounds the memory of what waits. Time bounds it sooner.
+const MaxQueued = 2048
 
-const (
-	low    class = iota // shed first
-	normal              // everything else
-	always              // health and administration: never queued, never shed
-)
-
-// maxQueued bounds the memory of what waits. Time bounds it sooner.
-const maxQueued = 2048
-
-// queue holds the requests that wait for a place at an upstream: first those that
-// matter, in the order of arrival, and each only for a moment.
-type queue struct {
+// Queue holds the requests that wait for a place: first those that matter, in the order
+// of arrival, and each only for a moment.
+type Queue struct {
 	length atomic.Int64 // of both, for a look without the lock
 
 	mu   sync.Mutex // guards what follows
@@ -30,11 +21,14 @@ type queue struct {
 
 type waiter struct {
 	turn chan bool // true: look for a place; false: shed
-	gone bool      // guarded by queue.mu
+	gone bool      // guarded by Queue.mu
 }
 
-// wait waits for a turn, for at most patience. It tells whether there is one.
-func (q *queue) wait(ctx context.Context, c class, patience time.Duration) bool {
+// Length is how many wait.
+func (q *Queue) Length() int64 { return q.length.Load() }
+
+// Wait waits for a turn, for at most patience. It tells whether there is one.
+func (q *Queue) Wait(ctx context.Context, c Class, patience time.Duration) bool {
 	w := &waiter{turn: make(chan bool, 1)}
 	if !q.join(w, c) {
 		return false
@@ -55,18 +49,18 @@ func (q *queue) wait(ctx context.Context, c class, patience time.Duration) bool 
 
 // join puts w into its row. When all is full, one that matters takes the place of one
 // that does not; low ones never take more than half.
-func (q *queue) join(w *waiter, c class) bool {
+func (q *Queue) join(w *waiter, c Class) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := len(q.rows[low]) + len(q.rows[normal])
+	n := len(q.rows[Low]) + len(q.rows[Normal])
 	switch {
-	case c == low && n >= maxQueued/2:
+	case c == Low && n >= MaxQueued/2:
 		return false
-	case n < maxQueued:
-	case c == normal && len(q.rows[low]) > 0:
-		last := len(q.rows[low]) - 1
-		q.out(q.rows[low][last], false)
-		q.rows[low] = q.rows[low][:last]
+	case n < MaxQueued:
+	case c == Normal && len(q.rows[Low]) > 0:
+		last := len(q.rows[Low]) - 1
+		q.out(q.rows[Low][last], false)
+		q.rows[Low] = q.rows[Low][:last]
 	default:
 		return false
 	}
@@ -75,7 +69,7 @@ func (q *queue) join(w *waiter, c class) bool {
 	return true
 }
 
-func (q *queue) leave(w *waiter, c class) bool {
+func (q *Queue) leave(w *waiter, c Class) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w.gone {
@@ -92,20 +86,20 @@ func (q *queue) leave(w *waiter, c class) bool {
 	return true
 }
 
-func (q *queue) out(w *waiter, turn bool) {
+func (q *Queue) out(w *waiter, turn bool) {
 	w.gone = true
 	w.turn <- turn
 	q.length.Add(-1)
 }
 
-// wake gives the next one its turn.
-func (q *queue) wake() {
+// Wake gives the next one its turn.
+func (q *Queue) Wake() {
 	if q.length.Load() == 0 {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, c := range []class{normal, low} {
+	for _, c := range []Class{Normal, Low} {
 		if len(q.rows[c]) > 0 {
 			w := q.rows[c][0]
 			q.rows[c] = q.rows[c][1:]
