@@ -146,8 +146,8 @@ func (c *upconn) hopByHop() (names []string) {
 	}
 	head, _ := c.br.Peek(c.br.Buffered())
 	for len(head) > 0 {
-		line, rest, _ := bytes.Cut(head, []byte("\n"))
-		if len(line) <= 1 {
+		line, rest, whole := bytes.Cut(head, []byte("\n"))
+		if len(line) <= 1 || !whole { // of half a name nothing is known
 			return names
 		}
 		head = rest
