@@ -48,7 +48,7 @@ type proof struct {
 	AnswersStrange  int    `json:"answersLeft"`
 }
 
-// TestFastPath is the proof in small. With PANDO_PROVE it runs PANDO_PROVE_EXECUTIONS (1e8)
+// TestFastPath is the proof in small. With PANDO_PROVE it runs PANDO_PROVE_EXECUTIONS (2e6)
 // from the seed PANDO_PROVE_SEED, goes on where the file PANDO_PROVE_FILE says that it
 // stopped, and rests while the file PANDO_PROVE_PAUSE is there.
 func TestFastPath(t *testing.T) {
@@ -56,7 +56,7 @@ func TestFastPath(t *testing.T) {
 	var p proof
 	file := os.Getenv("PANDO_PROVE_FILE")
 	if os.Getenv("PANDO_PROVE") != "" {
-		goal = 1e8
+		goal = 2e6
 		if n, err := strconv.ParseUint(os.Getenv("PANDO_PROVE_EXECUTIONS"), 10, 64); err == nil {
 			goal = n
 		}

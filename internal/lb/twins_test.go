@@ -106,7 +106,7 @@ func (w *twin) send(client []byte, piece int) (seen, answers []string) {
 func TestTwins(t *testing.T) {
 	n, seed := 150, uint64(1)
 	if os.Getenv("PANDO_PROVE") != "" {
-		n = 100_000
+		n = 5_000
 		if k, err := strconv.Atoi(os.Getenv("PANDO_PROVE_TWINS")); err == nil {
 			n = k
 		}
