@@ -25,6 +25,7 @@ func TestMutantsAreCaughtBySchedules(t *testing.T) {
 		{"catalog-unheld", "TestRulesAreChangedAtOnce"},
 		{"prefix-unchecked", "TestListsAreOfOneHistory"},
 		{"nolease", "TestSchedule8"},
+		{"no-upper-stamp", "TestAReadShowsNothingThatOthersDoNotKnow"},
 	}
 	if os.Getenv("PANDO_PROVE") == "1" {
 		list = append(list, struct{ mutant, schedule string }{"epoch-ignored", "TestSchedule10"})

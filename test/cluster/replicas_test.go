@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -228,5 +230,41 @@ func TestListsAreOfOneHistory(t *testing.T) {
 		if got := <-listed; got[keyID(0)] < got[keyID(1)] {
 			t.Errorf("a list has %d beside the later %d", got[keyID(0)], got[keyID(1)])
 		}
+	}
+}
+
+// TestAReadShowsNothingThatOthersDoNotKnow: the tailer is frozen, for less than a lease,
+// when another program commits. A read that sees that is not answered before every server
+// knows of it: the next one would answer with what was before.
+func TestAReadShowsNothingThatOthersDoNotKnow(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1})
+	for n := int64(1); n < 9; n++ {
+		tailer, others := s.tailer(t)
+		fresh, remembers := others[0], others[1]
+		s.everywhere(t, 0, n-1)
+		w := s.watching(t, 1, remembers)
+		ctx, stop := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		for range 4 {
+			asking.Go(func() {
+				for ctx.Err() == nil { // in words that nobody has used before, so that the database is asked
+					a := s.ask(ctx, fresh, "GET", fmt.Sprintf("%s/%s?fields=id,n,x%d", records, keyID(0), rand.Uint64()), "", nil)
+					var got struct{ N int64 }
+					if a.status == http.StatusOK && !a.old && json.Unmarshal(a.body, &got) == nil {
+						w.answered(0, got.N)
+					}
+				}
+			})
+		}
+		must(t, tailer.Freeze())
+		_, err := s.SQL(t.Context(), fmt.Sprintf("UPDATE counters SET n = %d WHERE id = '%s'", n, keyID(0)))
+		must(t, err)
+		still(t, lease/2)
+		must(t, tailer.Thaw())
+		stop()
+		asking.Wait()
+		w.end()
+		s.ready(t)
+		soon(t, "it is seen", func() bool { got, _ := s.get(t, fresh, 0, ""); return got == n })
 	}
 }
