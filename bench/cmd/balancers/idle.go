@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// idleConns are as many as HAProxy is configured for, less some.
-const idleConns = 2000
+// idleConns are so many that what is kept for all of them is nothing beside.
+const idleConns = 8000
 
 // idle is the memory of a connection that has asked once and says nothing, in KB.
 type idle struct {

@@ -23,6 +23,7 @@ func main() {
 	m := &measurement{}
 	serve := flag.String("serve", "", "be one of the web servers, on this address")
 	size := flag.Int("size", 0, "bytes that it answers")
+	flag.BoolVar(&m.idleOnly, "idle", false, "idle connections alone")
 	quick := flag.Bool("quick", false, "one short round")
 	flag.IntVar(&m.rounds, "rounds", 5, "rounds, of each contender in turn")
 	flag.DurationVar(&m.length, "duration", 2*time.Second, "of a round of one contender")

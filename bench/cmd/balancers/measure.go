@@ -29,6 +29,7 @@ type measurement struct {
 	length         time.Duration
 	pando, haproxy string
 	only           string
+	idleOnly       bool
 
 	dir       string
 	cert      certificate
@@ -129,6 +130,9 @@ func (m *measurement) compare(ctx context.Context, size int, secure bool, upstre
 		return err
 	}
 	direct := contender{name: "no balancer", addr: upstreams[0]}
+	if m.idleOnly {
+		list = nil
+	}
 	for _, w := range list {
 		for round := range m.rounds + 1 { // the first does not count
 			turn := []contender{pando, haproxy, direct}
@@ -302,7 +306,7 @@ func (m *measurement) startHAProxy(config string, upstreams []string, secure boo
 	var b strings.Builder
 	fmt.Fprintf(&b, `global
   nbthread 2
-  maxconn 4000
+  maxconn 9000
 defaults
   mode http
   timeout connect 1s
