@@ -1,0 +1,48 @@
+package lb
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestNewConnectionEnds: an upstream that takes connections and ends them at once, as one
+// whose process is gone behind a forwarder, is asked once, and not again and again.
+func TestNewConnectionEnds(t *testing.T) {
+	both(t, func(t *testing.T, off bool) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				c.Close()
+			}
+		}()
+		g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: "x:1", Dial: func(ctx context.Context) (net.Conn, error) {
+			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
+			for err == nil && sound(c) && ctx.Err() == nil {
+				<-time.After(time.Millisecond)
+			}
+			return c, err
+		}}}})
+		c := dial(t, g)
+		c.SetDeadline(time.Now().Add(3 * time.Second))
+		io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		m := g.b.roster.Load().all[0]
+		if err != nil || resp.StatusCode < 500 || m.dials.Load() > 3 {
+			t.Fatalf("%v, %v, %d connections", resp, err, m.dials.Load())
+		}
+		eventually(t, "nothing is in flight", func() bool { return m.inflight.Load() == 0 && m.limit.Waiting() == 0 })
+	})
+}
