@@ -129,6 +129,7 @@ func (f *fastConn) advance() bool {
 			return false
 		}
 		f.c.partial = false
+		f.c.counted.Store(false) // the next request has yet to be
 		f.have = copy(f.w.in[:], f.w.in[f.r.size:f.have])
 		f.rested = f.have == 0
 	}

@@ -46,3 +46,37 @@ func TestNewConnectionEnds(t *testing.T) {
 		eventually(t, "nothing is in flight", func() bool { return m.inflight.Load() == 0 && m.limit.Waiting() == 0 })
 	})
 }
+
+// TestEachIsCounted: requests that the fast path leaves to net/http count as well, when
+// others of the same connection have gone through it.
+func TestEachIsCounted(t *testing.T) {
+	both(t, func(t *testing.T, off bool) {
+		for range 5 {
+			g := start(t, Config{NoFastPath: off, Limits: Limits{RatePerClient: 6}}, func(http.ResponseWriter, *http.Request) {})
+			c := dial(t, g)
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			r := bufio.NewReader(c)
+			second, allowed := time.Now().Unix(), 0
+			for i := range 20 {
+				extra := []string{"", "TE: trailers\r\n"}[i%2]
+				io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n"+extra+"\r\n")
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.Copy(io.Discard, resp.Body)
+				if resp.StatusCode == 200 {
+					allowed++
+				}
+			}
+			if time.Now().Unix() != second {
+				continue // the next second has begun meanwhile
+			}
+			if allowed != 6 {
+				t.Errorf("%d requests were allowed, want 6", allowed)
+			}
+			return
+		}
+		t.Skip("20 requests take more than a second here")
+	})
+}
