@@ -80,3 +80,34 @@ func TestEachIsCounted(t *testing.T) {
 		t.Skip("20 requests take more than a second here")
 	})
 }
+
+// deadlined notes the deadline for reading.
+type deadlined struct {
+	pipe
+	until time.Time
+}
+
+func (d *deadlined) SetReadDeadline(t time.Time) error { d.until = t; return nil }
+
+// TestDribbledBody: a body has one deadline on the fast path, however many pieces come;
+// then it is left to net/http, where there is a least rate.
+func TestDribbledBody(t *testing.T) {
+	c := &deadlined{}
+	f := newDiffer(t).fast
+	f.c.Conn = c
+	f.r.headed, f.have = true, 100
+	if err := f.await(); err != nil {
+		t.Fatal(err)
+	}
+	first := c.until
+	if first.IsZero() {
+		t.Fatal("there is no deadline")
+	}
+	f.have++
+	if err := f.await(); err != nil {
+		t.Fatal(err)
+	}
+	if !c.until.Equal(first) {
+		t.Errorf("one byte more moves the deadline on by %v", c.until.Sub(first))
+	}
+}
