@@ -233,6 +233,7 @@ func (f *fastConn) giveAway() {
 	if !c.fresh.Swap(true) {
 		c.g.fresh.Add(1) // whoever stops waits for its handler
 	}
+	f.front.forget(f) // else a drain that begins now would end the request as if it were idle
 	_ = c.Conn.SetDeadline(time.Time{})
 	c.b.lent.Add(1)
 	f.drop()

@@ -111,3 +111,24 @@ func TestDribbledBody(t *testing.T) {
 		t.Errorf("one byte more moves the deadline on by %v", c.until.Sub(first))
 	}
 }
+
+// TestLentIsNotIdle: once a connection is about to be lent, a drain leaves it alone.
+func TestLentIsNotIdle(t *testing.T) {
+	b, err := New(Config{Upstreams: []Upstream{{Address: "192.0.2.2:80"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFront(b, &guard{b: b}, context.Background())
+	mine, other := net.Pipe()
+	defer other.Close()
+	f.start(&clientConn{Conn: mine, b: b, g: f.g})
+	io.WriteString(other, "BREW / HTTP/1.1\r\n")
+	eventually(t, "it is lent", func() bool { return b.lent.Load() == 1 })
+	if n := f.each(nil); n != 0 {
+		t.Errorf("%d connections would be told to end", n)
+	}
+	if f.g.fresh.Load() != 1 {
+		t.Error("whoever stops does not wait for its request")
+	}
+	f.close()
+}
