@@ -132,3 +132,24 @@ func TestLentIsNotIdle(t *testing.T) {
 	}
 	f.close()
 }
+
+// TestCutIsTold: a stop that cuts answers off says so.
+func TestCutIsTold(t *testing.T) {
+	both(t, func(t *testing.T, off bool) {
+		held := make(chan struct{})
+		addr := rawUpstream(t, func(c net.Conn, _ []byte) {
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+			<-held
+		})
+		defer close(held)
+		g := run(t, Config{NoFastPath: off, StopTimeout: 50 * time.Millisecond, Upstreams: []Upstream{{Address: addr}}})
+		c := dial(t, g)
+		io.WriteString(c, get("/"))
+		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+			t.Fatal(err)
+		}
+		if g.stop() == nil {
+			t.Error("it stops as if nothing had been cut off")
+		}
+	})
+}
