@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 )
@@ -152,4 +153,39 @@ func TestCutIsTold(t *testing.T) {
 			t.Error("it stops as if nothing had been cut off")
 		}
 	})
+}
+
+// TestLoserIsDone: when both attempts of a race are answered at the same moment, the
+// connection of whichever loses may be idle already, or another request's: it is left alone.
+func TestLoserIsDone(t *testing.T) {
+	empty := func(http.ResponseWriter, *http.Request) {}
+	g := start(t, Config{}, empty, empty)
+	m := g.b.roster.Load().all[0]
+	cl := &call{b: g.b, idempotent: true}
+	if err := cl.prepare(httptest.NewRequest("GET", "/", nil)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := m.get(t.Context(), lookAlways)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &race{cl: cl}
+	r.first(c)
+	resp, f := c.exchange(&cl.msg, func() {}) // an empty body gives the connection back at once
+	if f != nil {
+		t.Fatal(f)
+	}
+	r.second()
+	if r.answer == nil {
+		t.Fatal("the second attempt is not answered")
+	}
+	if why := c.why(nil); why != nil || !sound(c.nc) {
+		t.Errorf("the idle connection was ended: %v", why)
+	}
+	resp.Body.Close()
+	if resp, err := r.finish(nil, nil); err != nil || resp == nil {
+		t.Error(resp, err)
+	} else {
+		resp.Body.Close()
+	}
 }
