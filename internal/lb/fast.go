@@ -43,6 +43,7 @@ type fastConn struct {
 	r    plainRequest
 
 	emptied bool      // the last read had room for more than there was
+	hurried bool      // there is a deadline for the rest of a body
 	rested  bool      // a request was answered, and nothing of the next one is here
 	now     time.Time // when the last answer ended
 	blind   bool      // it waits, and has not looked whether the client is still there
@@ -128,7 +129,8 @@ func (f *fastConn) advance() bool {
 		if !f.exchange(&f.r) {
 			return false
 		}
-		f.c.partial = false
+		f.c.partial, f.hurried = false, false
+		f.c.counted.Store(false) // the next request has yet to be
 		f.have = copy(f.w.in[:], f.w.in[f.r.size:f.have])
 		f.rested = f.have == 0
 	}
@@ -141,7 +143,9 @@ func (f *fastConn) await() error {
 		now = time.Now()
 	}
 	switch {
+	case f.have > 0 && f.r.headed && f.hurried:
 	case f.have > 0 && f.r.headed:
+		f.hurried = true // one deadline for all of a body
 		f.until(now, min(bodyPatience, max(l.BodyTimeout, 0)))
 	case f.have > 0 && !f.c.partial:
 		f.c.partial = true // one deadline for all of a header
@@ -229,6 +233,7 @@ func (f *fastConn) giveAway() {
 	if !c.fresh.Swap(true) {
 		c.g.fresh.Add(1) // whoever stops waits for its handler
 	}
+	f.front.forget(f) // else a drain that begins now would end the request as if it were idle
 	_ = c.Conn.SetDeadline(time.Time{})
 	c.b.lent.Add(1)
 	f.drop()

@@ -75,7 +75,7 @@ func (f *fastConn) ask(bg *begun) (n int, fail *failure) {
 		c.begin()
 		c.waits(waitHead, since)
 		c.asked.Store(since.UnixNano())
-		if n, err = f.send(c); err == errUnsound {
+		if n, err = f.send(c); err == errUnsound && c.reused {
 			c.waited()
 			m.drop(c)
 		} else if err != nil {
@@ -111,7 +111,7 @@ func (f *fastConn) send(c *upconn) (n int, err error) {
 
 // broken ends an attempt whose connection has failed.
 func (f *fastConn) broken(bg *begun, err error) *failure {
-	if err == io.EOF {
+	if err == io.EOF || err == errUnsound { // a new one: the next would fare no better
 		err = errNoAnswer
 	}
 	bg.c.waited()

@@ -79,15 +79,20 @@ func (f *front) Close() error {
 	return nil
 }
 
-// drain closes idle connections, and waits until the others are idle or lent.
-func (f *front) drain(ctx context.Context) {
+// drain closes idle connections, and waits until the others are idle or lent; it fails if
+// ctx ends before.
+func (f *front) drain(ctx context.Context) error {
 	f.closing.Store(true)
 	f.each(func(fc *fastConn) { _ = fc.c.Conn.SetReadDeadline(past) })
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for ctx.Err() == nil && f.each(nil) > 0 {
+	for f.each(nil) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		<-tick.C
 	}
+	return nil
 }
 
 // close cuts all off.

@@ -61,8 +61,8 @@ type race struct {
 	mu      sync.Mutex // guards what follows
 	over    bool       // an answer counts
 	tried   []*member  // by the first attempt
-	own     *upconn    // the first attempt's
-	other   *upconn    // the second's
+	own     lease      // the first attempt's connection
+	other   lease      // the second's
 	running chan struct{}
 	answer  *http.Response // the second's
 }
@@ -71,7 +71,7 @@ type race struct {
 func (r *race) first(c *upconn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.own = c
+	r.own = c.lease()
 	r.tried = append(r.tried, c.m)
 	return !r.over
 }
@@ -81,7 +81,7 @@ func (r *race) first(c *upconn) bool {
 func (r *race) second() {
 	b := r.cl.b
 	r.mu.Lock()
-	if r.over || r.own == nil || b.queue.Length() > 0 {
+	if r.over || r.own.c == nil || b.queue.Length() > 0 {
 		r.mu.Unlock()
 		return
 	}
@@ -104,7 +104,7 @@ func (r *race) second() {
 	resp, _ := cl.attempt(m, func(c *upconn) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.other = c
+		r.other = c.lease()
 		return !r.over
 	})
 	if resp == nil {
@@ -137,8 +137,6 @@ func (r *race) finish(resp *http.Response, f *failure) (*http.Response, error) {
 		return r.answer, nil
 	}
 	r.over = true
-	if r.other != nil {
-		r.other.abort(errLost)
-	}
+	r.other.abort(errLost)
 	return resp, asError(f)
 }

@@ -190,8 +190,9 @@ const freshWithin = 2 * time.Second
 func (d *door) shutdown(ctx context.Context) error {
 	d.guard.Close()
 	d.firsts(ctx)
+	var late error
 	if d.front != nil {
-		d.front.drain(ctx)
+		late = d.front.drain(ctx)
 		d.firsts(ctx) // of what was lent meanwhile
 	}
 	err := d.plain.Shutdown(ctx)
@@ -199,7 +200,7 @@ func (d *door) shutdown(ctx context.Context) error {
 	if err != nil {
 		d.plain.Close()
 	}
-	return err
+	return errors.Join(late, err)
 }
 
 // firsts waits for requests of connections that have just been accepted, or lent.

@@ -36,6 +36,7 @@ type upconn struct {
 
 	mu    sync.Mutex // guards what follows
 	cause error      // why it was aborted
+	turn  uint64     // exchanges that are over
 	// Of the fast path, which waits without a timer: see poke.
 	wait  waitFor
 	since time.Time // when it began to wait, or was poked last
@@ -96,6 +97,35 @@ func (c *upconn) abort(cause error) {
 	c.nc.Close()
 }
 
+// lease is a connection for as long as its present exchange lasts.
+type lease struct {
+	c    *upconn
+	turn uint64
+}
+
+func (c *upconn) lease() lease {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return lease{c, c.turn}
+}
+
+// abort aborts the exchange, if it is not over: then the connection may be another's.
+func (l lease) abort(cause error) {
+	c := l.c
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	over := c.turn != l.turn
+	if !over && c.cause == nil {
+		c.cause = cause
+	}
+	c.mu.Unlock()
+	if !over {
+		c.nc.Close()
+	}
+}
+
 // why is the cause of an abort, or err.
 func (c *upconn) why(err error) error {
 	c.mu.Lock()
@@ -126,5 +156,9 @@ func (c *upconn) release() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cause == nil
+	if c.cause != nil {
+		return false
+	}
+	c.turn++
+	return true
 }
