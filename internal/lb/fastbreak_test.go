@@ -78,7 +78,7 @@ func TestEachIsCounted(t *testing.T) {
 			}
 			return
 		}
-		t.Skip("20 requests take more than a second here")
+		t.Error("20 requests took more than a second, five times")
 	})
 }
 
