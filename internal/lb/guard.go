@@ -63,11 +63,14 @@ func (g *guard) Accept() (net.Conn, error) {
 	}
 }
 
-// Close takes no more connections.
-func (g *guard) Close() error {
+// Close takes no more connections. To close it again, as net/http does when it is
+// stopped before it has noticed, is no failure.
+func (g *guard) Close() (err error) {
 	g.closed.Store(true)
-	err := g.Listener.Close()
-	g.once.Do(func() { close(g.ended) })
+	g.once.Do(func() {
+		err = g.Listener.Close()
+		close(g.ended)
+	})
 	return err
 }
 
