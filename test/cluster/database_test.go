@@ -223,7 +223,8 @@ func TestSchedule15(t *testing.T) {
 // while the server that was the tailer reaches nothing but that. It shows nothing of the
 // past, or says that it may.
 func TestSchedule17(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1, Synchronous: true})
+	// A read waits as long as a write for a primary, and here it waits in vain.
+	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1, Synchronous: true, Flags: []string{"--write-wait", "1s"}})
 	s.set(t, s.Members[0], 0, 1)
 	must(t, s.WaitReplayed(t.Context()))
 	tailer, others := s.tailer(t)
@@ -244,7 +245,11 @@ func TestSchedule17(t *testing.T) {
 	for n := int64(3); n < 15; n++ {
 		s.set(t, others[n%2], 0, n)
 		w.answered(0, n)
+		asked := time.Now()
 		w.look(t.Context(), t, tailer, 0)
+		if d := time.Since(asked); d > 10*time.Second {
+			t.Errorf("a server that reaches nothing but the old primary says so after %v", d)
+		}
 		still(t, 50*time.Millisecond)
 	}
 	must(t, old.Kill())

@@ -90,17 +90,21 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			moved++
 			try--
 		}
-		if errors.Is(r.again, errSettles) {
+		inTime := time.Since(began) < s.opts.WriteWait
+		settles := errors.Is(r.again, errSettles)
+		if settles && !r.stream.degraded {
 			exact = true
 			try--
 		}
-		if errors.Is(r.again, errDegraded) { // it was not so before: this happens once in a while at most
+		if errors.Is(r.again, errDegraded) && inTime { // it was not so before
 			try--
 		}
 		if errors.Is(r.again, position.ErrRetired) {
 			front = 0 // positions of another index, perhaps of another epoch
 		}
-		if (isLost(r.again) || s.clock != nil && (errors.Is(r.again, errNotWhatItWas) || errors.Is(r.again, position.ErrRetired))) && time.Since(began) < s.opts.WriteWait {
+		// Without a lease, one that calls itself the primary is no more than one that comes and goes.
+		gone := isLost(r.again) || s.clock != nil && (errors.Is(r.again, errNotWhatItWas) || errors.Is(r.again, position.ErrRetired) || settles && r.stream.degraded)
+		if gone && inTime {
 			try-- // a node that comes and goes is waited for like one that is gone
 			lost++
 			if err := pause(ctx, lost); err != nil {
