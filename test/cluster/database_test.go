@@ -242,7 +242,7 @@ func TestSchedule17(t *testing.T) {
 	}
 	w.answered(0, 2)
 	must(t, old.Thaw())
-	for n := int64(3); n < 15; n++ {
+	for n := int64(3); n < 9; n++ {
 		s.set(t, others[n%2], 0, n)
 		w.answered(0, n)
 		asked := time.Now()
@@ -256,7 +256,7 @@ func TestSchedule17(t *testing.T) {
 	must(t, tailer.Heal())
 	s.ready(t)
 	w.end()
-	s.everywhere(t, 0, 14)
+	s.everywhere(t, 0, 8)
 	t.Logf("%d answers, %d refused", w.answers.Load(), w.refused.Load())
 }
 
