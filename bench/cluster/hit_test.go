@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,8 @@ func BenchmarkCachedView(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go func() { _ = server.ServeBare(bare, bareAddr) }()
+	bareAddr := freeAddr(b)
+	go func() { b.Error(server.ServeBare(bare, bareAddr)) }() // it returns only if it cannot serve
 	run := func(addr string, request func(dst []byte, rng *rand.Rand) []byte) float64 {
 		rng := rand.New(rand.NewPCG(1, 2))
 		r, err := load.Run(b.Context(), load.Options{Addr: addr, Conns: 32, Kinds: reads, Duration: 2 * time.Second,
@@ -54,7 +56,15 @@ func BenchmarkCachedView(b *testing.B) {
 	}
 }
 
-const bareAddr = "127.0.0.1:28417"
+func freeAddr(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
 
 // ratio is the median of the rounds' ratios.
 func ratio(of, to []float64) float64 {
