@@ -226,25 +226,26 @@ func (s streaming) Write(b []byte) (int, error) {
 
 // TestLoad: what is told to load balancers is what is worked on, of what may be.
 func TestLoad(t *testing.T) {
-	s := newSlowStore(1, 0)
-	s.broken = make(chan struct{})
-	h := s.handler(t, func(c *Config) { c.Records = s })
-	done := make(chan struct{})
-	go func() { defer close(done); request(h, "GET", createURL, "") }()
-	for ; h.Load() == 0; time.Sleep(time.Millisecond) {
-	}
-	if got, want := h.Load(), 1/float64(h.Overload().Reads.Limit); got != want {
-		t.Errorf("one read is a load of %v, want %v", got, want)
-	}
-	close(s.broken)
-	<-done
-	if h.Load() != 0 {
-		t.Errorf("none is a load of %v", h.Load())
-	}
-	for range h.gate.limits[writes].Limit() {
-		h.gate.limits[writes].Force()
-	}
-	if w := request(h.Behind(), "GET", "/livez", ""); w.Header().Get("X-Pando-Load") != "1.00" {
-		t.Errorf("with as many writes as there may be it is %q", w.Header().Get("X-Pando-Load"))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowStore(1, 0)
+		s.broken = make(chan struct{})
+		h := s.handler(t, func(c *Config) { c.Records = s })
+		done := make(chan struct{})
+		go func() { defer close(done); request(h, "GET", createURL, "") }()
+		synctest.Wait() // it is worked on
+		if got, want := h.Load(), 1/float64(h.Overload().Reads.Limit); got != want {
+			t.Errorf("one read is a load of %v, want %v", got, want)
+		}
+		close(s.broken)
+		<-done
+		if h.Load() != 0 {
+			t.Errorf("none is a load of %v", h.Load())
+		}
+		for range h.gate.limits[writes].Limit() {
+			h.gate.limits[writes].Force()
+		}
+		if w := request(h.Behind(), "GET", "/livez", ""); w.Header().Get("X-Pando-Load") != "1.00" {
+			t.Errorf("with as many writes as there may be it is %q", w.Header().Get("X-Pando-Load"))
+		}
+	})
 }
