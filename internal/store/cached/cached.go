@@ -162,6 +162,10 @@ func observe(ctx context.Context, x *position.Index, fact *cache.Fact) {
 func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
 	c.err = errPanicked // what the others see if fill panics
 	defer f.flights.leave(key, c)
+	if fact := f.filledMeanwhile(ctx, key, old); fact != nil {
+		c.fact, c.err = fact, nil
+		return fact.Value, nil
+	}
 	if f.tier != nil {
 		fact, err := f.tier.fetch(ctx, key, old != nil)
 		if fact != nil || err != nil {
@@ -192,6 +196,23 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 		}
 	}
 	return fact.Value, nil
+}
+
+// filledMeanwhile is the fact of somebody whose fill ended between this request's
+// look into the cache and its lead; nil if there is none. It is judged by what the
+// index knows now, with the call begun, for whoever finds the call under way.
+func (f *Facts) filledMeanwhile(ctx context.Context, key string, old *cache.Fact) *cache.Fact {
+	fact := f.cache.Get([]byte(key))
+	if fact == nil || fact == old {
+		return nil
+	}
+	x, err := f.clock.Ready(ctx)
+	if err != nil || !holds(x, fact) || !f.asNew(x, fact) {
+		return nil
+	}
+	f.shared.Add(1)
+	observe(ctx, x, fact)
+	return fact
 }
 
 // fetched ends a call with what the tier had.

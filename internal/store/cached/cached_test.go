@@ -49,7 +49,7 @@ func open(t testing.TB) *fixture {
 		{ID: "f1", Name: "id", Type: pando.FieldText, Options: &pando.TextOptions{PrimaryKey: true}},
 		{ID: "f2", Name: "n", Type: pando.FieldNumber, Options: &pando.NumberOptions{}},
 	}}
-	f := &fixture{Facts: cached.New(db, mem, position.NewClock(index, 0)), db: db, index: index, notes: notes}
+	f := &fixture{Facts: cached.New(db, mem, position.NewClock(index, 0)), db: db, index: index, notes: notes, cache: mem}
 	f.write(t, func(tx store.Tx) error { return tx.SaveCollection(t.Context(), nil, notes) })
 	return f
 }
@@ -200,6 +200,56 @@ func TestOneFillPerKey(t *testing.T) {
 	// Those who came after the end of the first fill found its fact.
 	if n := fills.Load(); n != 1 {
 		t.Errorf("%d fills, want 1", n)
+	}
+}
+
+// pausing is a cache whose looks can be held up after they have found nothing.
+type pausing struct {
+	cache.Cache
+	missed func()
+}
+
+func (c *pausing) Get(key []byte) *cache.Fact {
+	fact := c.Cache.Get(key)
+	if missed := c.missed; fact == nil && missed != nil {
+		missed()
+	}
+	return fact
+}
+
+// Who finds nothing in the cache, and comes to fill when another's fill has just
+// ended, takes that.
+func TestAFillThatEndedMeanwhileIsTaken(t *testing.T) {
+	f := open(t)
+	f.insert(t, "a", 1)
+	looks := &pausing{Cache: f.cache}
+	f.Facts = cached.New(f.db, looks, position.NewClock(f.index, 0))
+	var fills atomic.Int64
+	looks.missed = func() {
+		looks.missed = nil
+		if _, err := f.view(t.Context(), "a", &fills); err != nil {
+			t.Error(err)
+		}
+	}
+	if n, err := f.view(t.Context(), "a", &fills); n != 1 || err != nil {
+		t.Errorf("%v, %v, want 1", n, err)
+	}
+	if n, c := fills.Load(), f.Counts(); n != 1 || c.Shared != 1 {
+		t.Errorf("%d fills, counts %+v; want 1, shared once", n, c)
+	}
+	// What ended meanwhile and is out of date already is filled again.
+	f.cache.Clear()
+	looks.missed = func() {
+		looks.missed = nil
+		if _, err := f.view(t.Context(), "a", &fills); err != nil {
+			t.Error(err)
+		}
+		if err := f.set(t.Context(), "a", 2); err != nil {
+			t.Error(err)
+		}
+	}
+	if n, err := f.view(t.Context(), "a", &fills); n != 2 || err != nil {
+		t.Errorf("%v, %v, want 2", n, err)
 	}
 }
 
