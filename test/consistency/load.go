@@ -36,8 +36,8 @@ func (w *world) run(ctx context.Context) {
 	for range clients {
 		all.Go(func() { w.listen(ctx) })
 	}
-	for range cmp.Or(w.readers, readers) {
-		all.Go(func() { w.read(ctx) })
+	for i := range cmp.Or(w.readers, readers) {
+		all.Go(func() { w.read(ctx, w.faulty && i%2 == 1) })
 	}
 	for _, g := range w.gates {
 		if g.burst {
@@ -90,10 +90,17 @@ func (w *world) grow(ctx context.Context) {
 	}
 }
 
+// impatience is how long those wait for an answer who do not wait for a frozen server
+// to thaw. What it has to say then is heard by the others.
+const impatience = 150 * time.Millisecond
+
 // read is one connection that asks for this and that.
-func (w *world) read(ctx context.Context) {
+func (w *world) read(ctx context.Context, impatient bool) {
 	c := w.client("")
 	defer c.close()
+	if impatient {
+		c.http.Timeout = impatience
+	}
 	kinds := []func(context.Context, *client) error{
 		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside,
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },

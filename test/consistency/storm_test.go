@@ -199,8 +199,8 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		other := c.Again(t, "storm", target.ClusterOptions{})
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
-		if long {
-			g.readers = 60 // most of them wait for servers that are away
+		if l.time > time.Minute {
+			g.readers = 60 // many of them wait for servers that are away
 		}
 		g.weather, g.faulty, g.settled = s.weather, true, settled(other)
 		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
