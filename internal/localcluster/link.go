@@ -22,9 +22,15 @@ type link struct {
 
 // piece is a chunk on its way, and when it has to arrive at the earliest.
 type piece struct {
-	data []byte
+	buf  *[chunk]byte
+	n    int
 	from time.Time
 }
+
+// chunk is how many bytes are read at once, at most.
+const chunk = 32 << 10
+
+var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
 func (l *link) serve() {
 	defer l.reset()
@@ -81,11 +87,11 @@ func (l *link) pump(to, from *net.TCPConn, up bool) {
 	go func() {
 		defer close(queue)
 		for {
-			buf := make([]byte, 32<<10)
-			n, err := from.Read(buf)
+			buf := chunks.Get().(*[chunk]byte)
+			n, err := from.Read(buf[:])
 			if n > 0 {
 				select {
-				case queue <- piece{buf[:n], time.Now()}:
+				case queue <- piece{buf, n, time.Now()}:
 				case <-l.over:
 					return
 				}
@@ -100,14 +106,18 @@ func (l *link) pump(to, from *net.TCPConn, up bool) {
 		if !ok {
 			return
 		}
-		l.count(up, len(p.data))
-		if w.watch != nil && !w.watch(Chunk{l.number, up, p.data}) {
+		data := p.buf[:p.n]
+		l.count(up, p.n)
+		if w.watch != nil && !w.watch(Chunk{l.number, up, data}) {
 			l.reset()
 			return
 		}
-		if _, err := to.Write(p.data); err != nil {
+		if _, err := to.Write(data); err != nil {
 			l.reset()
 			return
+		}
+		if w.watch == nil { // whoever watches may keep what he saw
+			chunks.Put(p.buf)
 		}
 	}
 	if _, ok := l.pass(time.Now()); ok {

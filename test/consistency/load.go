@@ -92,7 +92,7 @@ func (w *world) grow(ctx context.Context) {
 
 // impatience is how long those wait for an answer who do not wait for a frozen server
 // to thaw. What it has to say then is heard by the others.
-const impatience = 150 * time.Millisecond
+const impatience = 250 * time.Millisecond
 
 // read is one connection that asks for this and that.
 func (w *world) read(ctx context.Context, impatient bool) {

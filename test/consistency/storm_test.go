@@ -200,7 +200,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
 		if l.time > time.Minute {
-			g.readers = 60 // many of them wait for servers that are away
+			g.readers = 30 // many of them wait for servers that are away
 		}
 		g.weather, g.faulty, g.settled = s.weather, true, settled(other)
 		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
