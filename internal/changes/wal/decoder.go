@@ -84,6 +84,12 @@ func (d *decoder) read(message []byte) (e changes.Entry, ok bool, err error) {
 	return e, ok, nil
 }
 
+// amidst tells whether a transaction is being read that is large. Whatever comes next
+// waits for the end of it, or of this piece of it.
+func (d *decoder) amidst() bool {
+	return d.cur != nil && (d.streamed || d.cur.tables != nil)
+}
+
 func (d *decoder) begin(xid uint32) error {
 	if d.cur != nil {
 		return errUnexpected('B', "begins a transaction within another")

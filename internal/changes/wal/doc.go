@@ -17,7 +17,7 @@
 // A new reader begins at now.
 //
 // A transaction that is large is streamed by the server while it runs
-// (protocol 2). What is kept of one is bounded: beyond 10,000 changes their
+// (protocol 2), and read in larger pieces than it comes. What is kept of one is bounded: beyond 10,000 changes their
 // tables are named instead of their records.
 //
 // What the database's tables mean is told by [Config], from the package that

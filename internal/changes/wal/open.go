@@ -90,6 +90,7 @@ var errGone = errors.New("the primary is one no more")
 // would ask the server to cancel what runs on one that failed.
 type link struct {
 	*pgconn.PgConn
+	flood  *flood
 	sealed *atomic.Bool
 }
 
@@ -99,16 +100,21 @@ func connect(ctx context.Context, cfg *pgconn.Config) (link, error) {
 	for name, value := range session {
 		cfg.RuntimeParams[name] = value
 	}
-	sealed := new(atomic.Bool)
+	sealed, last := new(atomic.Bool), new(flood)
 	dial := cfg.DialFunc
 	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if sealed.Load() {
 			return nil, errors.New("wal: nothing is to be cancelled")
 		}
-		return dial(ctx, network, address)
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		last = &flood{Conn: conn}
+		return last, nil
 	}
 	c, err := pgconn.ConnectConfig(ctx, cfg)
-	return link{c, sealed}, err
+	return link{c, last, sealed}, err
 }
 
 // cut ends what is under way on the connection, from any goroutine.

@@ -223,6 +223,7 @@ func (r *Reader) data(b []byte) error {
 			return err
 		}
 		e, ok, err := r.dec.read(x.WALData)
+		r.c.flood.rising = r.dec.amidst()
 		if ok {
 			r.add(e)
 		}
