@@ -27,7 +27,7 @@ func (b *Balancer) handle(w http.ResponseWriter, r *http.Request) {
 		b.refuse(w, http.StatusMethodNotAllowed, "The method is not allowed here.", nil)
 		return
 	case !isCounted(r) && !b.clients.request(r.RemoteAddr, time.Now()):
-		b.refuse(w, http.StatusTooManyRequests, "Too many requests from this address, please try again.", nil)
+		b.refuse(w, http.StatusTooManyRequests, tooMany, nil)
 		return
 	}
 	w.Header().Del("Connection")

@@ -6,12 +6,12 @@
 //	          PROXY       strict                   headers          choice, retries,      pool,
 //	          protocol    HTTP/1                   upgrades         hedges, shedding      one exchange
 //
-// Plain connections are served by the fast path first (front, fastConn), which passes
-// what is plain on by itself and lends the connection to http.Server for any other
-// request:
+// Connections of HTTP/1, over TLS or not, are served by the fast path first (front,
+// fastConn), which passes what is plain on by itself and lends the connection to
+// http.Server for any other request:
 //
 //	client ─▶ listener ─▶ guard ─▶ front ─▶ upstream
-//	                                 └─▶ lent ─▶ http.Server ─▶ … as above
+//	                    handshake    └─▶ lent ─▶ http.Server ─▶ … as above
 //
 // [New] makes a [Balancer] of a [Config], Run serves until its context ends.
 // Upstreams are a fixed list or come from a [Source].

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // answerError answers a request that no upstream has answered, in the form of Pando's
@@ -72,8 +73,24 @@ func (b *Balancer) refuse(w http.ResponseWriter, status int, message string, dat
 	w.Write(append(body, '\n'))
 }
 
+// answerOptions answers OPTIONS *, which is for no upstream: there is a server.
+func (b *Balancer) answerOptions(w http.ResponseWriter, r *http.Request) {
+	if !isCounted(r) && !b.clients.request(r.RemoteAddr, time.Now()) {
+		b.refuse(w, http.StatusTooManyRequests, tooMany, nil)
+		return
+	}
+	if r.ContentLength != 0 || b.draining.Load() {
+		w.Header().Set("Connection", "close") // a body has no meaning here, and nobody reads it
+	}
+	b.own[ownCode(http.StatusOK)].Add(1)
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK)
+}
+
+const tooMany = "Too many requests from this address, please try again."
+
 // ownCodes are the statuses that the balancer answers by itself.
-var ownCodes = [...]int{400, 405, 408, 429, 502, 503, 504}
+var ownCodes = [...]int{400, 405, 408, 429, 502, 503, 504, 200}
 
 func ownCode(status int) int {
 	for i, c := range ownCodes {

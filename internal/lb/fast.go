@@ -17,7 +17,7 @@ const (
 )
 
 // fastWork is what a request takes while it is under way. Connections that are idle have
-// none.
+// none, and those that wait for the rest of a request keep what has come of it.
 type fastWork struct {
 	in     [fastBody]byte
 	out    []byte
@@ -35,12 +35,13 @@ type fastConn struct {
 
 	raw  syscall.RawConn // nil: it is read with a buffer in hand
 	step func(uintptr) bool
-	fd   uintptr // within step
-	err  error   // of step
+	err  error // of step
 
-	w    *fastWork // nil while nothing of a request has come
-	have int       // bytes of w.in
-	r    plainRequest
+	w      *fastWork // nil while nothing is to be done
+	have   int       // bytes of a request, in w.in or
+	parked []byte    // here, while there is no w
+	r      plainRequest
+	doing  doing
 
 	emptied bool      // the last read had room for more than there was
 	hurried bool      // there is a deadline for the rest of a body
@@ -68,11 +69,16 @@ const (
 func (f *fastConn) serve() {
 	defer f.front.forget(f)
 	defer f.drop()
+	defer f.c.b.rescue(f.c, f.undo)
 	if f.c.introduce() != nil {
 		f.giveAway() // to be refused
 		return
 	}
-	f.from = newOrigin(clientOf(f.c.RemoteAddr().String()), "http")
+	proto := "http"
+	if f.c.tls != nil {
+		proto = "https"
+	}
+	f.from = newOrigin(clientOf(f.c.RemoteAddr().String()), proto)
 	if s, ok := f.c.Conn.(syscall.Conn); ok && directReads {
 		f.raw, _ = s.SyscallConn()
 		f.step = f.direct
@@ -114,7 +120,6 @@ func (f *fastConn) advance() bool {
 			f.emptied = false
 		}
 		if f.have == 0 {
-			f.drop()
 			return true
 		}
 		var v fastVerdict
@@ -129,7 +134,7 @@ func (f *fastConn) advance() bool {
 		if !f.exchange(&f.r) {
 			return false
 		}
-		f.c.partial, f.hurried = false, false
+		f.c.partial, f.c.came, f.hurried = false, false, false
 		f.c.counted.Store(false) // the next request has yet to be
 		f.have = copy(f.w.in[:], f.w.in[f.r.size:f.have])
 		f.rested = f.have == 0
@@ -142,15 +147,16 @@ func (f *fastConn) await() error {
 	if !f.blind {
 		now = time.Now()
 	}
+	begun := f.have > 0 || f.c.came
 	switch {
 	case f.have > 0 && f.r.headed && f.hurried:
 	case f.have > 0 && f.r.headed:
 		f.hurried = true // one deadline for all of a body
 		f.until(now, min(bodyPatience, max(l.BodyTimeout, 0)))
-	case f.have > 0 && !f.c.partial:
+	case begun && !f.c.partial:
 		f.c.partial = true // one deadline for all of a header
 		f.until(now, l.HeaderTimeout)
-	case f.have > 0:
+	case begun:
 	case f.c.fresh.Load():
 		f.until(now, l.HeaderTimeout)
 	case f.blind:
@@ -186,7 +192,7 @@ func (f *fastConn) read() error {
 		return err
 	}
 	f.take()
-	n, err := f.c.Conn.Read(f.w.in[f.have:])
+	n, err := f.c.read(f.w.in[f.have:])
 	f.have += n
 	if n > 0 {
 		return nil
@@ -201,7 +207,17 @@ func (f *fastConn) read() error {
 func (f *fastConn) take() {
 	if f.w == nil {
 		f.w = fastWorks.Get().(*fastWork)
+		f.parked = f.parked[:copy(f.w.in[:], f.parked)]
 	}
+}
+
+// park gives them back for as long as nothing comes, and keeps what there is of a request:
+// a client that lets it dribble in holds no more than that.
+func (f *fastConn) park() {
+	if f.have > 0 {
+		f.parked = append(f.parked[:0], f.w.in[:f.have]...)
+	}
+	f.drop()
 }
 
 // drop gives the buffers back.
@@ -226,10 +242,11 @@ func (f *fastConn) lend(bg *begun) bool {
 func (f *fastConn) giveAway() {
 	c := f.c
 	if f.have > 0 {
+		f.take()
 		c.rest = append(append([]byte(nil), f.w.in[:f.have]...), c.rest...)
 	}
 	c.begun.Store(f.begun)
-	c.partial = false
+	c.partial, c.came = false, false
 	if !c.fresh.Swap(true) {
 		c.g.fresh.Add(1) // whoever stops waits for its handler
 	}

@@ -68,10 +68,21 @@ func ok(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: text/plain\r\n\r\n%s", len(body), body)
 }
 
-// both runs a test with the fast path and without.
-func both(t *testing.T, do func(t *testing.T, off bool)) {
-	for name, off := range map[string]bool{"fast": false, "slow": true} {
-		t.Run(name, func(t *testing.T) { do(t, off) })
+// way is how requests go through: by the fast path or without it, plainly or over TLS.
+type way struct{ off, secure bool }
+
+func (w way) of(cfg Config) Config {
+	cfg.NoFastPath = w.off
+	if w.secure {
+		cfg.Listen = []Listen{{Address: "127.0.0.1:0", TLS: secure()}}
+	}
+	return cfg
+}
+
+// ways runs a test in each way.
+func ways(t *testing.T, do func(t *testing.T, w way)) {
+	for name, w := range map[string]way{"fast": {}, "slow": {off: true}, "fast over TLS": {secure: true}, "slow over TLS": {true, true}} {
+		t.Run(name, func(t *testing.T) { do(t, w) })
 	}
 }
 
@@ -120,10 +131,10 @@ func TestAnswers(t *testing.T) {
 		{"a post in chunks", "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", ok("ab"), "200 ab"},
 		{"a header of 10 KB", "GET /a HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", 10<<10) + "\r\n\r\n", "", "200 /a"},
 	}
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		for _, c := range cases {
 			s := &scripted{answers: map[string]string{"/a": c.answer, "/close": c.answer}}
-			g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: s.start(t)}}})
+			g := run(t, w.of(Config{Upstreams: []Upstream{{Address: s.start(t)}}}))
 			for _, pieces := range []bool{false, true} {
 				got := talk(t, g, c.request, pieces)
 				if want := c.want + "; 200 /next"; got != want && !(c.want == "cut" && got == "cut") {
@@ -133,7 +144,7 @@ func TestAnswers(t *testing.T) {
 			if posts := s.count("POST /aabc") + s.count("POST /closeabc"); strings.HasPrefix(c.request, "POST") && len(c.request) < 1000 && posts != 2 {
 				t.Errorf("%s: it reached the upstream %d times, and was sent twice", c.name, posts)
 			}
-			if !off && g.b.passed.Load() == 0 && c.want != "cut" {
+			if !w.off && g.b.passed.Load() == 0 && c.want != "cut" {
 				t.Errorf("%s: nothing goes through the fast path", c.name)
 			}
 			eventually(t, "nothing is in flight", func() bool {
@@ -203,8 +214,8 @@ func talk(t *testing.T, g *ground, request string, pieces bool) string {
 // their order, however they are cut.
 func TestPipelined(t *testing.T) {
 	s := &scripted{}
-	both(t, func(t *testing.T, off bool) {
-		g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: s.start(t)}}})
+	ways(t, func(t *testing.T, w way) {
+		g := run(t, w.of(Config{Upstreams: []Upstream{{Address: s.start(t)}}}))
 		all, want := "", ""
 		for i := range 20 {
 			path := fmt.Sprintf("/%d", i)
@@ -254,7 +265,7 @@ func TestPipelined(t *testing.T) {
 // TestUnasked: an idle connection on which the upstream says something, or which it has
 // closed, is not used.
 func TestUnasked(t *testing.T) {
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		said := make(chan struct{})
 		var conns atomic.Int64
 		addr := rawUpstream(t, func(c net.Conn, _ []byte) {
@@ -264,7 +275,7 @@ func TestUnasked(t *testing.T) {
 			io.WriteString(c, ok("evil"))
 			io.Copy(io.Discard, c)
 		})
-		g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: addr}}})
+		g := run(t, w.of(Config{Upstreams: []Upstream{{Address: addr}}}))
 		if resp, body := g.get("/"); resp.StatusCode != 200 || body != "first" {
 			t.Fatalf("%d %q", resp.StatusCode, body)
 		}
@@ -285,14 +296,14 @@ func TestUnasked(t *testing.T) {
 // nothing of it reaches an upstream.
 func TestHalfRequests(t *testing.T) {
 	s := &scripted{}
-	both(t, func(t *testing.T, off bool) {
-		g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: s.start(t)}}})
+	ways(t, func(t *testing.T, w way) {
+		g := run(t, w.of(Config{Upstreams: []Upstream{{Address: s.start(t)}}}))
 		for _, text := range []string{"G", "GET / HTTP/1.1\r\nHost: x\r\n", "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab", get("/a") + "GET"} {
 			for _, half := range []bool{true, false} {
 				c := dial(t, g)
 				io.WriteString(c, text)
 				if half {
-					c.(*net.TCPConn).CloseWrite()
+					c.(interface{ CloseWrite() error }).CloseWrite()
 					ends(t, c)
 				}
 				c.Close()
@@ -307,9 +318,9 @@ func TestHalfRequests(t *testing.T) {
 
 // TestGoneMeanwhile: who goes while an answer is on its way to it frees the upstream.
 func TestGoneMeanwhile(t *testing.T) {
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		left := make(chan struct{}, 10)
-		g := start(t, Config{NoFastPath: off}, func(w http.ResponseWriter, r *http.Request) {
+		g := start(t, w.of(Config{}), func(w http.ResponseWriter, r *http.Request) {
 			defer func() { left <- struct{}{} }()
 			w.Header().Set("Content-Length", "1000000")
 			io.WriteString(w, "begun")

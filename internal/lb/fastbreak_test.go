@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -14,7 +18,7 @@ import (
 // TestNewConnectionEnds: an upstream that takes connections and ends them at once, as one
 // whose process is gone behind a forwarder, is asked once, and not again and again.
 func TestNewConnectionEnds(t *testing.T) {
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -29,13 +33,13 @@ func TestNewConnectionEnds(t *testing.T) {
 				c.Close()
 			}
 		}()
-		g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: "x:1", Dial: func(ctx context.Context) (net.Conn, error) {
+		g := run(t, w.of(Config{Upstreams: []Upstream{{Address: "x:1", Dial: func(ctx context.Context) (net.Conn, error) {
 			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
 			for err == nil && sound(c) && ctx.Err() == nil {
 				<-time.After(time.Millisecond)
 			}
 			return c, err
-		}}}})
+		}}}}))
 		c := dial(t, g)
 		c.SetDeadline(time.Now().Add(3 * time.Second))
 		io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
@@ -51,9 +55,9 @@ func TestNewConnectionEnds(t *testing.T) {
 // TestEachIsCounted: requests that the fast path leaves to net/http count as well, when
 // others of the same connection have gone through it.
 func TestEachIsCounted(t *testing.T) {
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		for range 5 {
-			g := start(t, Config{NoFastPath: off, Limits: Limits{RatePerClient: 6}}, func(http.ResponseWriter, *http.Request) {})
+			g := start(t, w.of(Config{Limits: Limits{RatePerClient: 6}}), func(http.ResponseWriter, *http.Request) {})
 			c := dial(t, g)
 			c.SetDeadline(time.Now().Add(5 * time.Second))
 			r := bufio.NewReader(c)
@@ -136,14 +140,14 @@ func TestLentIsNotIdle(t *testing.T) {
 
 // TestCutIsTold: a stop that cuts answers off says so.
 func TestCutIsTold(t *testing.T) {
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		held := make(chan struct{})
 		addr := rawUpstream(t, func(c net.Conn, _ []byte) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
 			<-held
 		})
 		defer close(held)
-		g := run(t, Config{NoFastPath: off, StopTimeout: 50 * time.Millisecond, Upstreams: []Upstream{{Address: addr}}})
+		g := run(t, w.of(Config{StopTimeout: 50 * time.Millisecond, Upstreams: []Upstream{{Address: addr}}}))
 		c := dial(t, g)
 		io.WriteString(c, get("/"))
 		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
@@ -188,4 +192,88 @@ func TestLoserIsDone(t *testing.T) {
 	} else {
 		resp.Body.Close()
 	}
+}
+
+// TestPanic: a defect that shows on one connection ends that one alone, and what its
+// exchange had taken is given back.
+func TestPanic(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		up := upstreamOf(t, func(http.ResponseWriter, *http.Request) {})
+		var defect atomic.Bool
+		logged := &lines{}
+		g := run(t, way{secure: secure}.of(Config{Health: Health{Interval: time.Hour}, Log: slog.New(slog.NewTextHandler(logged, nil)), Upstreams: []Upstream{{Address: up, Dial: func(ctx context.Context) (net.Conn, error) {
+			if defect.Swap(false) {
+				panic("a defect")
+			}
+			return (&net.Dialer{}).DialContext(ctx, "tcp", up)
+		}}}}))
+		defect.Store(true)
+		c := dial(t, g)
+		io.WriteString(c, get("/"))
+		if got := ends(t, c); got != "" || defect.Load() {
+			t.Errorf("it is answered: %q", got)
+		}
+		if resp, _ := g.get("/"); resp.StatusCode != 200 {
+			t.Errorf("another connection: %d", resp.StatusCode)
+		}
+		m := g.b.roster.Load().all[0]
+		eventually(t, "nothing is in flight", func() bool { return m.inflight.Load() == 0 && g.b.inflight.Load() == 0 && g.b.clients.count() <= 1 })
+		if n := m.limit.Waiting(); n != 0 {
+			t.Errorf("%d places are still taken", n)
+		}
+		if got := logged.String(); !strings.Contains(got, "a defect") || !strings.Contains(got, "fastexchange.go") {
+			t.Errorf("logged: %q", got)
+		}
+	}
+}
+
+// lines keeps what is logged.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestOptionsOfAll: OPTIONS * is answered by the balancer, is counted, and counts as one of
+// its client's requests; a stop does not wait for another one.
+func TestOptionsOfAll(t *testing.T) {
+	ways(t, func(t *testing.T, w way) {
+		g := start(t, w.of(Config{Limits: Limits{RatePerClient: 5}, StopTimeout: 5 * time.Second}), func(http.ResponseWriter, *http.Request) {
+			t.Error("it reaches an upstream")
+		})
+		c := dial(t, g)
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		r := bufio.NewReader(c)
+		got := map[int]int{}
+		for range 20 {
+			io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			got[resp.StatusCode]++
+		}
+		if got[200] < 5 || got[200] > 10 || got[429] != 20-got[200] { // the second may have changed in between
+			t.Errorf("%v", got)
+		}
+		if n := g.b.own[ownCode(200)].Load(); n != int64(got[200]) {
+			t.Errorf("%d are counted", n)
+		}
+		began := time.Now()
+		if err := g.stop(); err != nil || time.Since(began) > freshWithin/2 {
+			t.Errorf("it stops after %s: %v", time.Since(began), err)
+		}
+	})
 }

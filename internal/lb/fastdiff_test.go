@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +70,13 @@ type differ struct {
 	ctx  context.Context
 	from origin
 
+	// Every other request comes over TLS, as far as either path knows.
+	secure bool
+	ways   [2]struct {
+		from origin
+		ctx  context.Context
+	}
+
 	fast *fastConn
 	conn *pipe // of the fast path's client
 	up   *upconn
@@ -105,9 +113,11 @@ func newDiffer(t testing.TB) *differ {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &differ{m: newMember(b, b.cfg.Upstreams[0], time.Now()), from: newOrigin("192.0.2.1", "http"), conn: &pipe{}, peer: &pipe{}}
-	d.ctx = context.WithValue(context.Background(), http.ServerContextKey, &http.Server{})
-	d.fast = &fastConn{c: &clientConn{Conn: d.conn, b: b}, front: &front{b: b, ctx: d.ctx}}
+	d := &differ{m: newMember(b, b.cfg.Upstreams[0], time.Now()), conn: &pipe{}, peer: &pipe{}}
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, &http.Server{})
+	d.ways[0].from, d.ways[0].ctx = newOrigin("192.0.2.1", "http"), connContext(ctx, &clientConn{})
+	d.ways[1].from, d.ways[1].ctx = newOrigin("192.0.2.1", "https"), connContext(ctx, &clientConn{tls: &tls.Conn{}})
+	d.fast = &fastConn{c: &clientConn{Conn: d.conn, b: b}, front: &front{b: b, ctx: ctx}}
 	d.fast.c.gone.Store(true)
 	d.fast.take()
 	d.up = newUpconn(d.m, d.peer)
@@ -206,6 +216,15 @@ func (s *slowSide) serve(in, answer []byte, piece int) error {
 // try sends the first request of in through both, answered by answer, and tells how many
 // bytes it took; 0: it is not for the fast path. What differs is an error.
 func (d *differ) try(in, answer []byte, piece int) (size int, err error) {
+	w := &d.ways[0]
+	if d.secure = !d.secure; d.secure {
+		w = &d.ways[1]
+	}
+	d.from, d.ctx = w.from, w.ctx
+	return d.compare(in, answer, piece)
+}
+
+func (d *differ) compare(in, answer []byte, piece int) (size int, err error) {
 	var r plainRequest
 	w := d.fast.w
 	var v fastVerdict

@@ -9,6 +9,30 @@ import (
 
 var errNoAnswer = errors.New("the upstream closed the connection without an answer")
 
+// doing is what an exchange under way has taken, for when it ends by a panic.
+type doing struct {
+	m    *member // nil: none is under way
+	c    *upconn
+	held bool // its place, until the answer's header is there
+}
+
+// undo gives it back.
+func (f *fastConn) undo() {
+	d := f.doing
+	f.w = nil // for nobody else
+	f.c.begun.Swap(nil).abandon()
+	if d.m == nil {
+		return
+	}
+	if d.held {
+		(&begun{m: d.m}).leave()
+	}
+	if d.c != nil {
+		d.m.drop(d.c)
+	}
+	d.m.inflight.Add(-1)
+}
+
 // exchange passes a request on and its answer back. What cannot go on here is lent, with
 // what was begun of it. It tells whether the next request can be read.
 func (f *fastConn) exchange(r *plainRequest) bool {
@@ -28,6 +52,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	b.inflight.Add(1)
 	defer b.inflight.Add(-1)
 	m.enter()
+	f.doing = doing{m: m, held: true}
 	bg := begun{m: m, at: now}
 	n, fail := f.ask(&bg)
 	if fail != nil {
@@ -40,6 +65,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	case v == fastPlain:
 	case err == nil || errors.Is(err, os.ErrDeadlineExceeded):
 		c.waited()
+		f.doing = doing{}
 		c.ahead = append([]byte(nil), f.w.answer[fastReserve:fastReserve+have]...)
 		return f.lend(&begun{m: m, c: c, at: bg.at})
 	default:
@@ -51,6 +77,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	}
 	m.answered(a.status, now.Sub(bg.at), now)
 	bg.leave()
+	f.doing.held = false
 	return f.pass(&a, c, have, now)
 }
 
@@ -66,7 +93,7 @@ func (f *fastConn) ask(bg *begun) (n int, fail *failure) {
 			}
 			return 0, &failure{err: err}
 		}
-		bg.c = c
+		bg.c, f.doing.c = c, c
 		since := bg.at
 		if !c.reused {
 			since = time.Now()
@@ -122,6 +149,7 @@ func (f *fastConn) broken(bg *begun, err error) *failure {
 
 // failed leaves it to the slow path what is to become of a request after a failure.
 func (f *fastConn) failed(bg begun, fail *failure) bool {
+	f.doing = doing{}
 	bg.leave()
 	bg.m.inflight.Add(-1)
 	return f.lend(&begun{m: bg.m, at: bg.at, failure: fail})
@@ -186,10 +214,10 @@ func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool 
 	from := a.edit(buf, fastReserve)
 	if a.over {
 		f.done(a, c, now)
-		return f.write(buf[from:end], now)
+		return f.write(buf[from:end])
 	}
 	c.waits(waitBody, now)
-	if !f.write(buf[from:end], now) {
+	if !f.write(buf[from:end]) {
 		return f.cut(c)
 	}
 	left := a.length - int64(a.first)
@@ -213,15 +241,15 @@ func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool 
 			}
 			if a.over {
 				f.done(a, c, now)
-				return f.write(buf[:pass], now)
+				return f.write(buf[:pass])
 			}
-			if pass > 0 && !f.write(buf[:pass], now) {
+			if pass > 0 && !f.write(buf[:pass]) {
 				return f.cut(c)
 			}
 			rest = copy(buf, buf[pass:rest+n])
 		}
 		if err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) || ended(f.c.Conn) {
+			if !errors.Is(err, os.ErrDeadlineExceeded) || f.gone() {
 				return f.cut(c)
 			}
 			c.waits(waitBody, now)
@@ -232,7 +260,7 @@ func (f *fastConn) pass(a *fastBodyOf, c *upconn, have int, now time.Time) bool 
 
 // done gives the connection back after the end of an answer, if nothing is left over.
 func (f *fastConn) done(a *fastBodyOf, c *upconn, now time.Time) {
-	f.now = now
+	f.doing, f.now = doing{}, now
 	if c.waited() && !a.close && !a.more {
 		c.m.putAt(c, now)
 	} else {
@@ -244,6 +272,7 @@ func (f *fastConn) done(a *fastBodyOf, c *upconn, now time.Time) {
 
 // cut ends an exchange in the middle of its answer: the client must not take it for whole.
 func (f *fastConn) cut(c *upconn) bool {
+	f.doing = doing{}
 	c.waited()
 	c.m.drop(c)
 	c.m.inflight.Add(-1)
@@ -251,14 +280,33 @@ func (f *fastConn) cut(c *upconn) bool {
 	return false
 }
 
-// writeAll writes to the client, which may take so long and no longer.
-func (f *fastConn) writeAll(p []byte, now time.Time) bool {
-	if patience := f.c.b.cfg.Limits.BodyTimeout; patience > 0 {
-		_ = f.c.Conn.SetWriteDeadline(now.Add(patience))
+// write writes to the client.
+func (f *fastConn) write(p []byte) bool {
+	c := f.c
+	var err error
+	switch {
+	case c.tls != nil && c.fd == 0:
+		c.hurry()
+		_, err = c.tls.Write(p)
+	case c.tls != nil:
+		_, err = c.tls.Write(p) // by writeNow
+	case c.fd != 0:
+		_, err = c.writeNow(p)
+	default:
+		_, err = c.writePatiently(p)
 	}
-	if _, err := f.c.Conn.Write(p); err != nil {
-		f.shut = true
-		return false
+	f.shut = f.shut || err != nil
+	return err == nil
+}
+
+// writePatiently writes to a client that may take so long and no longer.
+func (c *clientConn) writePatiently(p []byte) (int, error) {
+	c.hurry()
+	return c.Conn.Write(p)
+}
+
+func (c *clientConn) hurry() {
+	if patience := c.b.cfg.Limits.BodyTimeout; patience > 0 {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(patience))
 	}
-	return true
 }

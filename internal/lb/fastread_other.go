@@ -2,10 +2,13 @@
 
 package lb
 
-import "time"
-
 const directReads = false
 
 func (f *fastConn) direct(uintptr) bool { return true }
 
-func (f *fastConn) write(p []byte, now time.Time) bool { return f.writeAll(p, now) }
+func (f *fastConn) gone() bool { return false }
+
+// Not used, for there is no descriptor.
+
+func (c *clientConn) readNow([]byte) (int, error)    { return 0, errLater }
+func (c *clientConn) writeNow(p []byte) (int, error) { return c.writePatiently(p) }

@@ -4,7 +4,6 @@ package lb
 
 import (
 	"io"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,56 +19,97 @@ const directReads = true
 // The end of a connection that came together with a request does go unnoticed then; who
 // waits blindly therefore looks after a while.
 func (f *fastConn) direct(fd uintptr) bool {
-	f.fd = fd
+	c := f.c
+	c.fd, c.drained = fd, false
 	defer f.leaveStep()
 	for {
 		if f.rested && f.emptied {
 			f.rested, f.blind = false, true
+			f.drop()
 			f.err = f.await()
 			return f.err != nil
 		}
 		f.take()
-		room := f.w.in[f.have:]
-		n, err := unix.Read(int(fd), room)
+		n, err := f.look(f.w.in[f.have:])
 		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			if f.have == 0 {
-				f.drop()
+		case n > 0:
+			f.have += n
+			f.emptied, f.blind, f.rested = c.drained && c.tls == nil, false, false
+			if !f.advance() {
+				return true
 			}
+		case err == errLater && c.drained: // TLS has nothing left of what was there
+			f.emptied, c.drained = f.rested, false // for the rest of a request it is looked before it is waited
+		case err == errLater:
+			f.park()
 			f.blind = false
 			f.err = f.await()
 			return f.err != nil
-		case err != nil:
+		default:
 			f.err = err
-			return true
-		case n == 0:
-			f.err = io.EOF
-			return true
-		}
-		f.have += n
-		f.emptied, f.blind, f.rested = n < len(room), false, false
-		if !f.advance() {
 			return true
 		}
 	}
 }
 
-func (f *fastConn) leaveStep() { f.fd = 0 }
-
-// write writes to the client, which may take so long and no longer.
-func (f *fastConn) write(p []byte, now time.Time) bool {
-	if f.fd != 0 {
-		n, err := unix.Write(int(f.fd), p)
-		if n == len(p) {
-			return true
-		}
-		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
-			f.shut = true
-			return false
-		}
-		p = p[max(n, 0):]
+// look reads without waiting. Over TLS, what was read at once may hold several records,
+// and comes one by one.
+func (f *fastConn) look(p []byte) (int, error) {
+	if f.c.tls != nil {
+		return f.c.tls.Read(p)
 	}
-	return f.writeAll(p, now)
+	return f.c.readNow(p)
+}
+
+func (f *fastConn) leaveStep() { f.c.fd = 0 }
+
+// gone tells whether the client has closed the connection, or its half of it. What it
+// says instead is kept.
+func (f *fastConn) gone() bool {
+	c := f.c
+	switch {
+	case c.tls == nil:
+		return ended(c.Conn)
+	case c.gone.Load():
+		return true // cut off here: its descriptor goes on until it is not used any more
+	}
+	room := f.w.in[f.have:]
+	if c.fd == 0 || len(room) == 0 {
+		return false // it shows when something is written to it
+	}
+	c.drained = false
+	n, err := c.tls.Read(room)
+	f.have += n
+	return n == 0 && err != errLater
+}
+
+// readNow reads what is there.
+func (c *clientConn) readNow(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(c.fd), p)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			c.drained = false
+			return 0, errLater
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		default:
+			c.drained = n < len(p)
+			return n, nil
+		}
+	}
+}
+
+// writeNow writes what goes at once, and waits with the rest.
+func (c *clientConn) writeNow(p []byte) (int, error) {
+	n, err := unix.Write(int(c.fd), p)
+	n = max(n, 0)
+	if n == len(p) || err != nil && err != unix.EAGAIN && err != unix.EINTR {
+		return n, err
+	}
+	m, err := c.writePatiently(p[n:])
+	return n + m, err
 }

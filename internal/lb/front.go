@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// front serves the plain connections of one address by the fast path, and lends them to
-// net/http, as a listener, for what that does not take.
+// front serves the HTTP/1 connections of one address by the fast path, over TLS or not, and
+// lends them to net/http, as a listener, for what that does not take. With TLS, those of
+// HTTP/2 are given to net/http for good.
 type front struct {
 	b   *Balancer
 	g   *guard
@@ -36,7 +37,7 @@ func (f *front) start(c *clientConn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.shut {
-		c.Close()
+		_ = c.cut()
 		return
 	}
 	f.conns[fc] = struct{}{}
@@ -54,7 +55,8 @@ func (f *front) lend(l *lent) {
 	select {
 	case f.lends <- l:
 	case <-f.ended:
-		l.Close()
+		l.clientConn.begun.Swap(nil).abandon()
+		_ = l.cut()
 	}
 }
 
@@ -62,6 +64,8 @@ func (f *front) lend(l *lent) {
 func (f *front) Accept() (net.Conn, error) {
 	select {
 	case nc := <-f.lends:
+		return nc, nil
+	case nc := <-f.g.conns: // HTTP/2
 		return nc, nil
 	case err := <-f.g.failed:
 		return nil, err
@@ -102,7 +106,7 @@ func (f *front) close() {
 	f.mu.Lock()
 	f.shut = true
 	f.mu.Unlock()
-	f.each(func(fc *fastConn) { fc.c.Close() })
+	f.each(func(fc *fastConn) { _ = fc.c.cut() })
 	f.busy.Wait()
 }
 

@@ -2,12 +2,19 @@ package lb
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +28,7 @@ type ground struct {
 	t    *testing.T
 	b    *Balancer
 	addr string
+	tls  bool
 	url  string
 	http *http.Client
 	stop func() error
@@ -78,8 +86,12 @@ func run(t *testing.T, cfg Config) *ground {
 	case err := <-done:
 		t.Fatal(err)
 	}
-	g.url = "http://" + g.addr
+	g.tls, g.url = cfg.Listen[0].TLS != nil, "http://"+g.addr
 	tr := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}
+	if g.tls {
+		g.url = "https://" + g.addr
+		tr.TLSClientConfig, tr.ForceAttemptHTTP2 = anybody, false
+	}
 	g.http = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	stopped := false
 	g.stop = func() error {
@@ -124,7 +136,7 @@ func (g *ground) get(path string) (*http.Response, string) {
 // side closes, or nothing comes for a second.
 func (g *ground) raw(text string) string {
 	g.t.Helper()
-	c, err := net.Dial("tcp", g.addr)
+	c, err := g.dial()
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -143,6 +155,31 @@ func (g *ground) raw(text string) string {
 		}
 	}
 }
+
+// dial opens a connection that HTTP/1.1 is spoken on.
+func (g *ground) dial() (net.Conn, error) {
+	if g.tls {
+		return tls.Dial("tcp", g.addr, anybody)
+	}
+	return net.Dial("tcp", g.addr)
+}
+
+// anybody is how clients connect: the certificate is not what is tested.
+var anybody = &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+
+// secure is how TLS is spoken here.
+var secure = sync.OnceValue(func() *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"x"}}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{raw}, PrivateKey: key}}}
+})
 
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -104,12 +104,6 @@ func noteIdle(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// connOf is the client's connection that a request came by; nil if it is not one of ours.
-func connOf(r *http.Request) *clientConn {
-	c, _ := r.Context().Value(connKey{}).(*clientConn)
-	return c
-}
-
 // begunOf is what the fast path has begun of a request.
 func begunOf(r *http.Request) *begun {
 	if c := connOf(r); c != nil && r.ProtoMajor == 1 {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +17,7 @@ import (
 
 func dial(t *testing.T, g *ground) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", g.addr)
+	c, err := g.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,137 +39,147 @@ func ends(t *testing.T, c net.Conn) string {
 // TestSlowloris: headers and bodies that come byte by byte, or not at all, and clients
 // that read nothing, are cut off; others notice nothing.
 func TestSlowloris(t *testing.T) {
-	const patience = 300 * time.Millisecond
-	big := strings.Repeat("x", 32<<20)
-	g := start(t, Config{Limits: Limits{HeaderTimeout: patience, BodyTimeout: patience, IdleTimeout: patience}},
-		func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body)
-			if r.URL.Path == "/big" {
-				io.WriteString(w, big)
-			}
-			fmt.Fprint(w, "ok")
-		})
-	cases := map[string]struct {
-		first, drip, want string
-	}{
-		"nothing at all":          {"", "", ""},
-		"header byte by byte":     {"GET / HTTP/1.1\r\nHost: x\r\nX: ", "a", ""},
-		"body that does not come": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab", "", "HTTP/1.1 408 "},
-		"large body, likewise":    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab", "", "HTTP/1.1 408 "},
-		"chunks, likewise":        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "", "HTTP/1.1 408 "},
-		"body byte by byte":       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "a", "HTTP/1.1 408 "},
-		"idle after a request":    {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", "HTTP/1.1 200 "},
-	}
-	var wg sync.WaitGroup
-	for name, c := range cases {
-		nc := dial(t, g)
-		wg.Go(func() {
-			io.WriteString(nc, c.first)
-			done := make(chan struct{})
-			if c.drip != "" {
-				wg.Go(func() {
-					tick := time.NewTicker(patience / 10)
-					defer tick.Stop()
-					for {
-						select {
-						case <-tick.C:
-							if _, err := io.WriteString(nc, c.drip); err != nil {
+	ways(t, func(t *testing.T, w way) {
+		t.Parallel()
+		const patience = 300 * time.Millisecond
+		big := strings.Repeat("x", 32<<20)
+		g := start(t, w.of(Config{Limits: Limits{HeaderTimeout: patience, BodyTimeout: patience, IdleTimeout: patience}}),
+			func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				if r.URL.Path == "/big" {
+					io.WriteString(w, big)
+				}
+				fmt.Fprint(w, "ok")
+			})
+		cases := map[string]struct {
+			first, drip, want string
+		}{
+			"nothing at all":          {"", "", ""},
+			"header byte by byte":     {"GET / HTTP/1.1\r\nHost: x\r\nX: ", "a", ""},
+			"body that does not come": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab", "", "HTTP/1.1 408 "},
+			"large body, likewise":    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab", "", "HTTP/1.1 408 "},
+			"chunks, likewise":        {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "", "HTTP/1.1 408 "},
+			"body byte by byte":       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "a", "HTTP/1.1 408 "},
+			"idle after a request":    {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "", "HTTP/1.1 200 "},
+		}
+		var wg sync.WaitGroup
+		for name, c := range cases {
+			nc := dial(t, g)
+			wg.Go(func() {
+				io.WriteString(nc, c.first)
+				done := make(chan struct{})
+				if c.drip != "" {
+					wg.Go(func() {
+						tick := time.NewTicker(patience / 10)
+						defer tick.Stop()
+						for {
+							select {
+							case <-tick.C:
+								if _, err := io.WriteString(nc, c.drip); err != nil {
+									return
+								}
+							case <-done:
 								return
 							}
-						case <-done:
-							return
 						}
-					}
-				})
-			}
-			began := time.Now()
-			if got := ends(t, nc); !strings.HasPrefix(got, c.want) {
-				t.Errorf("%s: %.100q, want %q", name, got, c.want)
-			}
-			close(done)
-			if took := time.Since(began); took > 4*time.Second {
-				t.Errorf("%s: ended after %s", name, took)
-			}
-		})
-	}
-	deaf := dial(t, g)
-	io.WriteString(deaf, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-	for range 20 {
-		if resp, body := g.get("/"); resp.StatusCode != 200 || body != "ok" {
-			t.Errorf("another client: %d %q", resp.StatusCode, body)
+					})
+				}
+				began := time.Now()
+				got := ends(t, nc)
+				if !strings.HasPrefix(got, c.want) {
+					t.Errorf("%s: %.100q, want %q", name, got, c.want)
+				}
+				close(done)
+				if took := time.Since(began); took > 4*time.Second {
+					t.Errorf("%s: ended after %s", name, took)
+				}
+			})
 		}
-	}
-	wg.Wait()
-	eventually(t, "nothing is in flight", func() bool { return g.b.Status().InFlight == 0 })
+		deaf := dial(t, g)
+		io.WriteString(deaf, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+		for range 20 {
+			if resp, body := g.get("/"); resp.StatusCode != 200 || body != "ok" {
+				t.Errorf("another client: %d %q", resp.StatusCode, body)
+			}
+		}
+		wg.Wait()
+		eventually(t, "nothing is in flight", func() bool { return g.b.Status().InFlight == 0 })
+	})
 }
 
 // TestFloods: headers without end are refused, and no connection takes much memory.
 func TestFloods(t *testing.T) {
-	g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, len(r.Header)) })
-	for name, request := range map[string]string{
-		"one long header": "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 200<<10) + "\r\n\r\n",
-		"many headers":    "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: a\r\n", 40_000) + "\r\n",
-		"long target":     "GET /" + strings.Repeat("a", 200<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n",
-	} {
-		c := dial(t, g)
-		go io.WriteString(c, request)
-		if got := ends(t, c); !strings.HasPrefix(got, "HTTP/1.1 431 ") && !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-			t.Errorf("%s: %.60q", name, got)
-		}
-	}
-	c := dial(t, g)
-	go func() { // a line that never ends
-		chunk := []byte(strings.Repeat("a", 64<<10))
-		for {
-			if _, err := c.Write(chunk); err != nil {
-				return
+	ways(t, func(t *testing.T, w way) {
+		g := start(t, w.of(Config{}), func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, len(r.Header)) })
+		for name, request := range map[string]string{
+			"one long header": "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 200<<10) + "\r\n\r\n",
+			"many headers":    "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: a\r\n", 40_000) + "\r\n",
+			"long target":     "GET /" + strings.Repeat("a", 200<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n",
+		} {
+			c := dial(t, g)
+			go io.WriteString(c, request)
+			if got := ends(t, c); !strings.HasPrefix(got, "HTTP/1.1 431 ") && !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+				t.Errorf("%s: %.60q", name, got)
 			}
 		}
-	}()
-	ends(t, c)
+		c := dial(t, g)
+		go func() { // a line that never ends
+			chunk := []byte(strings.Repeat("a", 64<<10))
+			for {
+				if _, err := c.Write(chunk); err != nil {
+					return
+				}
+			}
+		}()
+		ends(t, c)
+	})
 }
 
 func TestClientLimits(t *testing.T) {
-	g := start(t, Config{Limits: Limits{ConnsPerClient: 3, RatePerClient: 5}}, func(w http.ResponseWriter, r *http.Request) {})
-	var open []net.Conn
-	for range 3 {
-		open = append(open, dial(t, g))
-	}
-	eventually(t, "three are counted", func() bool { return g.b.clients.count() == 3 })
-	if got := ends(t, dial(t, g)); got != "" {
-		t.Errorf("a fourth connection: %q", got)
-	}
-	open[0].Close()
-	eventually(t, "one has left", func() bool { return g.b.clients.count() == 2 })
-	many := 0
-	r := bufio.NewReader(open[1])
-	for range 20 {
-		io.WriteString(open[1], "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		resp, err := http.ReadResponse(r, nil)
+	ways(t, func(t *testing.T, w way) {
+		g := start(t, w.of(Config{Limits: Limits{ConnsPerClient: 3, RatePerClient: 5}}), func(w http.ResponseWriter, r *http.Request) {})
+		var open []net.Conn
+		for range 3 {
+			open = append(open, dial(t, g))
+		}
+		eventually(t, "three are counted", func() bool { return g.b.clients.count() == 3 })
+		fourth, err := net.Dial("tcp", g.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.Copy(io.Discard, resp.Body)
-		if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") != "" {
-			many++
+		defer fourth.Close()
+		if got := ends(t, fourth); got != "" {
+			t.Errorf("a fourth connection: %q", got)
 		}
-	}
-	if many < 10 || many > 15 { // the second may have changed in between
-		t.Errorf("%d of 20 requests at once are too many, want 15", many)
-	}
+		open[0].Close()
+		eventually(t, "one has left", func() bool { return g.b.clients.count() == 2 })
+		many := 0
+		r := bufio.NewReader(open[1])
+		for range 20 {
+			io.WriteString(open[1], "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") != "" {
+				many++
+			}
+		}
+		if many < 10 || many > 15 { // the second may have changed in between
+			t.Errorf("%d of 20 requests at once are too many, want 15", many)
+		}
+	})
 }
 
 // TestTLS: HTTP/2 and HTTP/1.1, both told to the server as https; what can be read in
 // two ways is refused behind TLS too.
 func TestTLS(t *testing.T) {
-	cert := httptest.NewTLSServer(nil)
-	config := &tls.Config{Certificates: cert.TLS.Certificates}
-	cert.Close()
 	h := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %s", r.Header.Get("X-Forwarded-Proto"), r.Header.Get("X-Forwarded-For"), body)
 	}
-	g := start(t, Config{Listen: []Listen{{Address: "127.0.0.1:0", TLS: config}}}, h)
+	g := start(t, Config{Listen: []Listen{{Address: "127.0.0.1:0", TLS: secure()}}}, h)
 	client := &tls.Config{InsecureSkipVerify: true} // the certificate is not what is tested
 	for proto, tr := range map[string]http.RoundTripper{
 		"HTTP/1.1": &http.Transport{TLSClientConfig: client, TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}},
@@ -199,18 +208,19 @@ func TestTLS(t *testing.T) {
 	if got := ends(t, nc); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
 		t.Errorf("%q", got)
 	}
-	plain := dial(t, g) // who does not speak TLS is not answered
+	plain, err := net.Dial("tcp", g.addr) // who does not speak TLS is not answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
 	io.WriteString(plain, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	ends(t, plain)
 }
 
 // TestHTTP2Stream: an event stream over HTTP/2 outlives the deadline of writes.
 func TestHTTP2Stream(t *testing.T) {
-	cert := httptest.NewTLSServer(nil)
-	config := &tls.Config{Certificates: cert.TLS.Certificates}
-	cert.Close()
 	next := make(chan struct{})
-	g := start(t, Config{Listen: []Listen{{Address: "127.0.0.1:0", TLS: config}}, Limits: Limits{BodyTimeout: 100 * time.Millisecond}},
+	g := start(t, Config{Listen: []Listen{{Address: "127.0.0.1:0", TLS: secure()}}, Limits: Limits{BodyTimeout: 100 * time.Millisecond}},
 		func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			http.NewResponseController(w).Flush()
@@ -264,24 +274,26 @@ func TestHandover(t *testing.T) {
 // TestStopAnswersWhoIsIn: a connection that was accepted before the stop, and asks while
 // it goes on, is answered.
 func TestStopAnswersWhoIsIn(t *testing.T) {
-	g := start(t, Config{StopTimeout: 5 * time.Second}, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
-	c := dial(t, g)
-	eventually(t, "it is accepted", func() bool { return g.b.clients.count() == 1 })
-	stopped := make(chan error, 1)
-	go func() { stopped <- g.stop() }()
-	eventually(t, "no more are accepted", func() bool {
-		other, err := net.Dial("tcp", g.addr)
-		if err == nil {
-			other.Close()
+	ways(t, func(t *testing.T, w way) {
+		g := start(t, w.of(Config{StopTimeout: 5 * time.Second}), func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
+		c := dial(t, g)
+		eventually(t, "it is accepted", func() bool { return g.b.clients.count() == 1 })
+		stopped := make(chan error, 1)
+		go func() { stopped <- g.stop() }()
+		eventually(t, "no more are accepted", func() bool {
+			other, err := net.Dial("tcp", g.addr)
+			if err == nil {
+				other.Close()
+			}
+			return err != nil
+		})
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		got := ends(t, c)
+		if !strings.HasSuffix(got, "ok") || !strings.Contains(got, "Connection: close") {
+			t.Errorf("%q", got)
 		}
-		return err != nil
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
 	})
-	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	got := ends(t, c)
-	if !strings.HasSuffix(got, "ok") || !strings.Contains(got, "Connection: close") {
-		t.Errorf("%q", got)
-	}
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
 }

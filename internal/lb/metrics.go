@@ -31,7 +31,7 @@ var (
 	descQueued   = desc("queued_requests", "Requests that wait for a place at an upstream.")
 	descConns    = desc("client_connections", "Connections of clients.")
 	descRefused  = desc("client_connections_refused_total", "Connections of clients closed because there were too many.")
-	descFast     = desc("fast_path_total", "Requests of plain connections, by whether the fast path passed their answer on or left them to net/http.", "result")
+	descFast     = desc("fast_path_total", "Requests of HTTP/1.1 connections, over TLS or not, by whether the fast path passed their answer on or left them to net/http.", "result")
 	descOwn      = desc("own_answers_total", "Requests answered by the load balancer itself, by status.", "code")
 )
 

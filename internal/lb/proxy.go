@@ -48,7 +48,7 @@ func forward(h http.Header, in *http.Request) {
 	}
 	client := clientOf(in.RemoteAddr)
 	proto := "http"
-	if in.TLS != nil || in.Context().Value(overTLS{}) != nil {
+	if c := connOf(in); in.TLS != nil || c != nil && c.tls != nil { // net/http does not see the latter
 		proto = "https"
 	}
 	h["X-Forwarded-For"] = []string{client}
@@ -64,9 +64,6 @@ func forwardedNode(client string) string {
 	}
 	return client
 }
-
-// overTLS marks the context of connections that are TLS where net/http does not see it.
-type overTLS struct{}
 
 // clientOf is the address of RemoteAddr, without port and zone.
 func clientOf(remote string) string {

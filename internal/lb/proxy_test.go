@@ -355,13 +355,13 @@ func TestReuse(t *testing.T) {
 // TestHalfAName: a header is not taken out for being called as the first half of what
 // stands in a Connection that has not wholly come.
 func TestHalfAName(t *testing.T) {
-	both(t, func(t *testing.T, off bool) {
+	ways(t, func(t *testing.T, w way) {
 		addr := rawUpstream(t, func(c net.Conn, _ []byte) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nKeep-Al: x\r\nConnection: keep-al")
 			<-time.After(20 * time.Millisecond) // so that this comes alone
 			io.WriteString(c, "ive\r\nContent-Length: 0\r\n\r\n")
 		})
-		g := run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: addr}}})
+		g := run(t, w.of(Config{Upstreams: []Upstream{{Address: addr}}}))
 		if resp, _ := g.get("/"); resp.Header.Get("Keep-Al") != "x" {
 			t.Errorf("%v", resp.Header)
 		}

@@ -26,13 +26,15 @@ func (e *ListenError) Unwrap() error { return e.Err }
 func (b *Balancer) Server(h http.Handler) *http.Server {
 	l := b.cfg.Limits
 	return &http.Server{
-		Handler:           firstServed(h),
+		Handler:           b.first(h),
 		ReadHeaderTimeout: max(l.HeaderTimeout, 0),
 		IdleTimeout:       max(l.IdleTimeout, 0),
 		MaxHeaderBytes:    l.HeaderBytes,
 		ErrorLog:          debugLog(b.log),
 		ConnContext:       connContext,
 		ConnState:         noteIdle,
+		// OPTIONS * is answered, but not without being counted and limited as any other.
+		DisableGeneralOptionsHandler: true,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 250,
 			SendPingTimeout:      time.Minute,
@@ -41,11 +43,16 @@ func (b *Balancer) Server(h http.Handler) *http.Server {
 	}
 }
 
-// firstServed notes that a connection's first request has come.
-func firstServed(h http.Handler) http.Handler {
+// first comes before h: it notes that a connection's first request has come, and answers
+// what asks about the server as such.
+func (b *Balancer) first(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c := connOf(r); c != nil {
 			c.served()
+		}
+		if r.Method == http.MethodOptions && r.RequestURI == "*" {
+			b.answerOptions(w, r)
+			return
 		}
 		h.ServeHTTP(w, r)
 	})
@@ -80,6 +87,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 	addrs := make([]net.Addr, len(doors))
 	for i, d := range doors {
 		addrs[i] = d.socket.Addr()
+		d.begin()
 		go func() { failed <- d.serve() }()
 	}
 	if b.cfg.OnReady != nil {
@@ -146,7 +154,7 @@ func (b *Balancer) open(ctx, work context.Context, l Listen) (*door, error) {
 	base, cancel := context.WithCancel(work)
 	d.cancel = cancel
 	d.plain.BaseContext = func(net.Listener) context.Context { return base }
-	if l.TLS == nil && l.Handler == nil && !b.cfg.NoFastPath {
+	if l.Handler == nil && !b.cfg.NoFastPath {
 		d.front = newFront(b, d.guard, base)
 	}
 	return d, nil
@@ -164,13 +172,22 @@ func (b *Balancer) listenOn(ctx context.Context, address string) (net.Listener, 
 	return config.Listen(ctx, "tcp", address)
 }
 
+// begin accepts connections, where it is not left to net/http.
+func (d *door) begin() {
+	if d.front != nil {
+		d.guard.begin(d.front.start)
+	} else {
+		d.guard.begin(nil)
+	}
+}
+
+// serve has net/http serve what it is given.
 func (d *door) serve() error {
 	if d.guard.tls != nil {
 		d.plain.TLSConfig = d.guard.tls // by which net/http knows of HTTP/2
 	}
 	from := net.Listener(d.guard)
 	if d.front != nil {
-		d.guard.busy.Go(func() { d.guard.acceptAll(d.front.start) })
 		from = d.front
 	}
 	err := d.plain.Serve(from)
@@ -219,5 +236,6 @@ func (d *door) close() {
 		d.front.close()
 	}
 	d.plain.Close()
+	d.guard.cut()
 	d.guard.busy.Wait()
 }

@@ -50,13 +50,13 @@ func desyncCases(t testing.TB) (list []desync) {
 // TestDesync: what can be read in two ways is refused, and nothing of it reaches an
 // upstream.
 func TestDesync(t *testing.T) {
-	both(t, testDesync)
+	ways(t, testDesync)
 }
 
-func testDesync(t *testing.T, off bool) {
+func testDesync(t *testing.T, w way) {
 	var mu sync.Mutex
 	var seen []string
-	g := start(t, Config{NoFastPath: off}, func(w http.ResponseWriter, r *http.Request) {
+	g := start(t, w.of(Config{}), func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // cut off: no request

@@ -24,7 +24,7 @@ type twin struct {
 	seen []string
 }
 
-func newTwin(t *testing.T, off bool) *twin {
+func newTwin(t *testing.T, in way) *twin {
 	w := &twin{}
 	addr := rawUpstream(t, func(c net.Conn, first []byte) {
 		r := bufio.NewReader(io.MultiReader(bytes.NewReader(first), c))
@@ -44,8 +44,8 @@ func newTwin(t *testing.T, off bool) *twin {
 			io.WriteString(c, twinAnswers[n%len(twinAnswers)])
 		}
 	})
-	w.ground = run(t, Config{NoFastPath: off, Upstreams: []Upstream{{Address: addr}},
-		Limits: Limits{ConnsPerClient: -1, HeaderTimeout: 300 * time.Millisecond, BodyTimeout: 300 * time.Millisecond}})
+	w.ground = run(t, in.of(Config{Upstreams: []Upstream{{Address: addr}},
+		Limits: Limits{ConnsPerClient: -1, HeaderTimeout: 300 * time.Millisecond, BodyTimeout: 300 * time.Millisecond}}))
 	return w
 }
 
@@ -62,7 +62,7 @@ func (w *twin) send(client []byte, piece int) (seen, answers []string) {
 	w.mu.Lock()
 	w.seen = nil
 	w.mu.Unlock()
-	c, err := net.Dial("tcp", w.addr)
+	c, err := w.dial()
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
@@ -101,10 +101,10 @@ func (w *twin) send(client []byte, piece int) (seen, answers []string) {
 }
 
 // TestTwins: the same bytes of a client reach two running balancers, one with the fast
-// path and one without, through whole connections. With PANDO_PROVE it goes on for
-// PANDO_PROVE_TWINS of them.
+// path and one without, through whole connections, plainly and over TLS. With PANDO_PROVE it
+// goes on for PANDO_PROVE_TWINS of them.
 func TestTwins(t *testing.T) {
-	n, seed := 150, uint64(1)
+	n, seed := 100, uint64(1)
 	if os.Getenv("PANDO_PROVE") != "" {
 		n = 5_000
 		if k, err := strconv.Atoi(os.Getenv("PANDO_PROVE_TWINS")); err == nil {
@@ -114,8 +114,13 @@ func TestTwins(t *testing.T) {
 			seed = k
 		}
 	}
+	t.Run("plain", func(t *testing.T) { testTwins(t, false, n, seed) })
+	t.Run("TLS", func(t *testing.T) { testTwins(t, true, n, seed+1) })
+}
+
+func testTwins(t *testing.T, secure bool, n int, seed uint64) {
 	g := newGenerator(seed)
-	fast, slow := newTwin(t, false), newTwin(t, true)
+	fast, slow := newTwin(t, way{false, secure}), newTwin(t, way{true, secure})
 	for i := range n {
 		client, _, piece := g.next()
 		client = bytes.ReplaceAll(client, []byte("HEAD"), []byte("GET")) // whose answers need a reader that knows

@@ -1,0 +1,462 @@
+package lb
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/tls"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// TestRecords: however a client's requests are cut into records, and records into packets,
+// each is answered in its turn, by the fast path.
+func TestRecords(t *testing.T) {
+	s := &scripted{}
+	g := run(t, way{secure: true}.of(Config{Upstreams: []Upstream{{Address: s.start(t)}}}))
+	for name, cut := range map[string]struct{ record, packet int }{
+		"a record each":            {len(get("/0")), 0},
+		"a byte each":              {1, 0},
+		"all in one":               {1 << 14, 0},
+		"many records in a packet": {7, 1 << 14},
+		"packets of 13 bytes":      {50, 13},
+		"packets of 700 bytes":     {600, 700},
+	} {
+		nc, err := net.Dial("tcp", g.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets := &packer{Conn: nc}
+		c := tls.Client(packets, anybody)
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		const n = 30
+		passed := g.b.passed.Load()
+		packets.size = cut.packet
+		go func() {
+			all := ""
+			for i := range n {
+				all += get(fmt.Sprint("/", i))
+			}
+			for all != "" {
+				m := min(cut.record, len(all))
+				io.WriteString(c, all[:m])
+				all = all[m:]
+			}
+			packets.flush()
+		}()
+		r := bufio.NewReader(c)
+		for i := range n {
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if body, err := io.ReadAll(resp.Body); err != nil || string(body) != fmt.Sprint("/", i) {
+				t.Fatalf("%s: %q, %v", name, body, err)
+			}
+		}
+		if passed = g.b.passed.Load() - passed; passed < n*9/10 { // one that takes long is lent
+			t.Errorf("%s: the fast path took %d of %d", name, passed, n)
+		}
+		c.Close()
+	}
+}
+
+// packer writes packets of one size; 0: as they come.
+type packer struct {
+	net.Conn
+	size int
+	held []byte
+}
+
+func (p *packer) Write(b []byte) (int, error) {
+	if p.size == 0 {
+		return p.Conn.Write(b)
+	}
+	for p.held = append(p.held, b...); len(p.held) >= p.size; p.held = p.held[p.size:] {
+		if _, err := p.Conn.Write(p.held[:p.size]); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+func (p *packer) flush() {
+	if len(p.held) > 0 {
+		p.Conn.Write(p.held)
+	}
+}
+
+// TestHandshakesApart: a client that does not complete its handshake holds nobody up,
+// neither others nor the stop, and is cut off in time.
+func TestHandshakesApart(t *testing.T) {
+	t.Parallel()
+	g := start(t, way{secure: true}.of(Config{Limits: Limits{HeaderTimeout: time.Second}, StopTimeout: 5 * time.Second}),
+		func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
+	for _, text := range []string{"", "\x16\x03\x01\x02\x00\x01", "GET / HTTP/1.1\r\n\r\n"} {
+		c, err := net.Dial("tcp", g.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, text)
+		if resp, body := g.get("/"); resp.StatusCode != 200 || body != "ok" {
+			t.Errorf("beside %q: %d %q", text, resp.StatusCode, body)
+		}
+		began := time.Now()
+		ends(t, c)
+		if took := time.Since(began); took > 2500*time.Millisecond {
+			t.Errorf("%q is cut off after %s", text, took)
+		}
+	}
+	late := start(t, way{secure: true}.of(Config{Limits: Limits{HeaderTimeout: time.Minute}}), func(http.ResponseWriter, *http.Request) {})
+	c, err := net.Dial("tcp", late.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	eventually(t, "it is accepted", func() bool { return late.b.clients.count() == 1 })
+	began := time.Now()
+	if err := late.stop(); err != nil || time.Since(began) > 4*time.Second {
+		t.Errorf("it stops after %s: %v", time.Since(began), err)
+	}
+}
+
+// TestHalfARecord: a record that comes byte by byte takes no longer than a header may, on a
+// connection that has served before as well.
+func TestHalfARecord(t *testing.T) {
+	t.Parallel()
+	g := start(t, way{secure: true}.of(Config{Limits: Limits{HeaderTimeout: 500 * time.Millisecond}}), func(http.ResponseWriter, *http.Request) {})
+	for _, before := range []string{"", get("/")} {
+		nc, err := net.Dial("tcp", g.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		c := tls.Client(nc, anybody)
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		if before != "" {
+			io.WriteString(c, before)
+			if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			ends(t, nc)
+		}()
+		began, tick := time.Now(), time.NewTicker(50*time.Millisecond)
+		for record, ended := []byte("\x17\x03\x03\x3f\xff"), false; !ended; {
+			nc.Write(record)
+			record = []byte{'x'}
+			select {
+			case <-tick.C:
+			case <-gone:
+				ended = true
+			}
+		}
+		tick.Stop()
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("after %q: cut off after %s", before, took)
+		}
+	}
+}
+
+// TestGoodbye: a TLS client is told that nothing more comes, so that it need not take the
+// end for an attack: behind its last answer, when it is idle too long, and at a stop.
+func TestGoodbye(t *testing.T) {
+	t.Parallel()
+	for _, off := range []bool{false, true} {
+		g := start(t, way{off, true}.of(Config{Limits: Limits{IdleTimeout: 300 * time.Millisecond}, StopTimeout: 5 * time.Second}),
+			func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
+		said := func(name, text string, before func()) {
+			nc, err := net.Dial("tcp", g.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			seen := &tail{Conn: nc}
+			c := tls.Client(seen, anybody)
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			io.WriteString(c, text)
+			r := bufio.NewReader(c)
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatalf("%s, off %v: %v", name, off, err)
+			}
+			io.Copy(io.Discard, resp.Body)
+			before()
+			if _, err := r.ReadByte(); err != io.EOF || seen.records < 1 || seen.last != 19+5 {
+				t.Errorf("%s, off %v: ends with %v, behind a record of %d bytes", name, off, err, seen.last)
+			}
+		}
+		said("last answer", next, func() {})
+		said("idle", get("/"), func() {})
+		said("stop", get("/"), func() { go g.stop() })
+	}
+}
+
+// tail notes the length of the last record: an alert's is 19 in TLS 1.3 with AES.
+type tail struct {
+	net.Conn
+	left, records, last int
+	head                []byte
+}
+
+func (s *tail) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	for b := p[:n]; len(b) > 0; {
+		if s.left > 0 {
+			m := min(s.left, len(b))
+			s.left, b = s.left-m, b[m:]
+			continue
+		}
+		s.head, b = append(s.head, b[0]), b[1:]
+		if len(s.head) == 5 {
+			s.left = int(s.head[3])<<8 | int(s.head[4])
+			s.records, s.last, s.head = s.records+1, 5+s.left, nil
+		}
+	}
+	return n, err
+}
+
+// TestProxyBeforeTLS: the address that a PROXY header tells counts over TLS too, when the
+// handshake begins in the same packet.
+func TestProxyBeforeTLS(t *testing.T) {
+	for _, off := range []bool{false, true} {
+		g := start(t, way{off, true}.of(Config{ProxyFrom: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
+			func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, r.Header.Get("X-Forwarded-For"), " ", r.Header.Get("X-Forwarded-Proto"))
+			})
+		for _, size := range []int{1 << 14, 100} {
+			nc, err := net.Dial("tcp", g.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &packer{Conn: nc, size: size, held: []byte("PROXY TCP4 203.0.113.7 10.0.0.1 8080 80\r\n")}
+			c := tls.Client(&eager{p}, anybody)
+			io.WriteString(c, next)
+			if got := ends(t, c); !strings.HasSuffix(got, "203.0.113.7 https") {
+				t.Errorf("off %v, packets of %d: %q", off, size, got)
+			}
+			c.Close()
+		}
+	}
+}
+
+// eager keeps nothing back.
+type eager struct{ *packer }
+
+func (e *eager) Write(b []byte) (int, error) {
+	n, err := e.packer.Write(b)
+	e.flush()
+	e.held = nil
+	return n, err
+}
+
+// TestBothProtocols: HTTP/2 and the fast path on one address.
+func TestBothProtocols(t *testing.T) {
+	g := start(t, way{secure: true}.of(Config{}), func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-Forwarded-Proto")) })
+	two := &http2.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer two.CloseIdleConnections()
+	for range 3 {
+		resp, err := (&http.Client{Transport: two}).Get(g.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.ProtoMajor != 2 || string(body) != "https" {
+			t.Errorf("%s %q", resp.Proto, body)
+		}
+		if resp, body := g.get("/"); resp.ProtoMajor != 1 || body != "https" {
+			t.Errorf("%s %q", resp.Proto, body)
+		}
+	}
+	if passed := g.b.passed.Load(); passed != 3 {
+		t.Errorf("%d requests went through the fast path, want 3", passed)
+	}
+}
+
+// TestDribblers: clients that have sent a part of a header, and wait, hold little.
+func TestDribblers(t *testing.T) {
+	const n, most = 300, 40 << 10
+	ways(t, func(t *testing.T, w way) {
+		if w.off {
+			t.Skip("net/http's buffers are what they are")
+		}
+		g := start(t, w.of(Config{}), func(http.ResponseWriter, *http.Request) {})
+		var conns []net.Conn
+		open := func(n int) {
+			for range n {
+				c := dial(t, g)
+				conns = append(conns, c)
+				for _, text := range []string{"GE", "T / HTTP/1.1\r\nHost: x\r\nX-Long: "} {
+					io.WriteString(c, text)
+				}
+			}
+			<-time.After(200 * time.Millisecond) // until they are waited for
+		}
+		open(10)
+		before := heap()
+		open(n)
+		if each := (heap() - before) / n; each > most {
+			t.Errorf("each holds %d bytes, want %d at most", each, most)
+		}
+		c := conns[len(conns)-1]
+		io.WriteString(c, "y\r\n\r\n")
+		if resp, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || resp.StatusCode != 200 {
+			t.Errorf("one that goes on after all: %v, %v", resp, err)
+		}
+	})
+}
+
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what pools hold goes with the second
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc + m.StackInuse)
+}
+
+// sealer is a client of TLS 1.3 that writes records of any kind.
+type sealer struct {
+	net.Conn
+	tls  *tls.Conn // to read
+	aead cipher.AEAD
+	iv   []byte
+	n    uint64
+}
+
+func newSealer(t *testing.T, addr string) *sealer {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	var log bytes.Buffer
+	config := anybody.Clone()
+	config.KeyLogWriter = &log
+	s := &sealer{Conn: nc, tls: tls.Client(nc, config)}
+	if err := s.tls.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	hash, size := sha256.New, 16
+	switch s.tls.ConnectionState().CipherSuite {
+	case tls.TLS_AES_128_GCM_SHA256:
+	case tls.TLS_AES_256_GCM_SHA384:
+		hash, size = sha512.New384, 32
+	default:
+		t.Skip("a suite that this test does not know")
+	}
+	var secret []byte
+	for line := range strings.Lines(log.String()) {
+		if f := strings.Fields(line); f[0] == "CLIENT_TRAFFIC_SECRET_0" {
+			secret, _ = hex.DecodeString(f[2])
+		}
+	}
+	expand := func(label string, n int) []byte {
+		label = "tls13 " + label
+		b, err := hkdf.Expand(hash, secret, string([]byte{0, byte(n), byte(len(label))})+label+"\x00", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	block, err := aes.NewCipher(expand("key", size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.aead, err = cipher.NewGCM(block); err != nil {
+		t.Fatal(err)
+	}
+	s.iv = expand("iv", 12)
+	return s
+}
+
+// records are application data, or whatever kind says, in one packet.
+func (s *sealer) records(kind byte, texts ...string) {
+	var out []byte
+	for _, text := range texts {
+		inner := append([]byte(text), kind)
+		head := []byte{23, 3, 3, byte((len(inner) + 16) >> 8), byte(len(inner) + 16)}
+		nonce := bytes.Clone(s.iv)
+		for i := range 8 {
+			nonce[11-i] ^= byte(s.n >> (8 * i))
+		}
+		s.n++
+		out = s.aead.Seal(append(out, head...), nonce, inner, head)
+	}
+	s.Conn.Write(out)
+}
+
+// TestUselessRecords: empty records among others mean nothing; a flood of what advances
+// nothing ends the connection, as does what may not come any more.
+func TestUselessRecords(t *testing.T) {
+	const data, handshake, alert = 23, 22, 21
+	g := start(t, way{secure: true}.of(Config{}), func(http.ResponseWriter, *http.Request) {})
+	answers := func(s *sealer, n int) {
+		t.Helper()
+		s.tls.SetDeadline(time.Now().Add(5 * time.Second))
+		r := bufio.NewReader(s.tls)
+		for range n {
+			if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != 200 {
+				t.Fatalf("%v, %v", resp, err)
+			}
+		}
+	}
+	one := get("/")
+	s := newSealer(t, g.addr)
+	s.records(data, "", one[:5], "", "", one[5:], "", one, "")
+	answers(s, 2)
+	s.records(data, "")
+	s.records(data, one)
+	answers(s, 1)
+	if passed := g.b.passed.Load(); passed != 3 {
+		t.Errorf("%d of 3 went through the fast path", passed)
+	}
+	s.records(data, make([]string, 40)...)
+	if got := ends(t, s.tls); got != "" {
+		t.Errorf("%q", got)
+	}
+	for name, text := range map[string]string{"key updates": strings.Repeat("\x18\x00\x00\x01\x00", 40), "another handshake": "\x01\x00\x00\x02xx", "nothing of a handshake": ""} {
+		for _, before := range []int{0, 1} {
+			s := newSealer(t, g.addr)
+			for range before {
+				s.records(data, one)
+				answers(s, 1)
+			}
+			s.records(handshake, text)
+			if got := ends(t, s.tls); got != "" {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+	s = newSealer(t, g.addr)
+	s.records(data, one[:9])
+	s.records(alert, "\x01\x00") // goodbye in the middle of a request
+	if got := ends(t, s.tls); !strings.HasPrefix(got, "HTTP/1.1 400 ") && got != "" {
+		t.Errorf("half a request: %q", got)
+	}
+	eventually(t, "all are gone", func() bool { return g.b.clients.count() == 0 })
+}
