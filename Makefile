@@ -47,7 +47,7 @@ bench: build ## Pando, PocketBase and a bare handler side by side; see bench/REA
 bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the figures of docs/guarantees.md
 	$(GO) test -run '^$$' -bench . -benchtime 1x -count 3 -timeout 60m ./bench/cluster | grep -E '^(goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | tee bench/results/cluster.txt
 
-bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 4 minutes
+bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 5 minutes
 	$(GO) run ./bench/cmd/balancers
 
 bench-large: build ## the same work on 10,000,000 records

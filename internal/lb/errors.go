@@ -75,12 +75,17 @@ func (b *Balancer) refuse(w http.ResponseWriter, status int, message string, dat
 
 // answerOptions answers OPTIONS *, which is for no upstream: there is a server.
 func (b *Balancer) answerOptions(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// A body has no meaning here. What comes of it soon is read, so that the answer is not lost.
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(settleWithin))
+	}
 	if !isCounted(r) && !b.clients.request(r.RemoteAddr, time.Now()) {
 		b.refuse(w, http.StatusTooManyRequests, tooMany, nil)
 		return
 	}
-	if r.ContentLength != 0 || b.draining.Load() {
-		w.Header().Set("Connection", "close") // a body has no meaning here, and nobody reads it
+	if b.draining.Load() {
+		w.Header().Set("Connection", "close")
 	}
 	b.own[ownCode(http.StatusOK)].Add(1)
 	w.Header().Set("Content-Length", "0")

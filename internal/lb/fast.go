@@ -53,6 +53,7 @@ type fastConn struct {
 	leave bool // it is lent
 	begun *begun
 	shut  bool // it is closed
+	torn  bool // without a goodbye: an answer was cut off, or the client takes nothing
 }
 
 // errClosing is that the balancer stops.
@@ -102,11 +103,14 @@ func (f *fastConn) serve() {
 			goesOn = false
 		}
 	}
-	if f.leave {
+	switch {
+	case f.leave:
 		f.giveAway()
-		return
+	case f.torn:
+		_ = f.c.cut()
+	default:
+		_ = f.c.Close()
 	}
-	f.c.Close()
 }
 
 // advance answers what requests have come. It tells whether more is to be read.
@@ -222,6 +226,9 @@ func (f *fastConn) park() {
 
 // drop gives the buffers back.
 func (f *fastConn) drop() {
+	if f.have == 0 {
+		f.parked = nil
+	}
 	if f.w != nil {
 		if cap(f.w.out) > 2*fastBody {
 			f.w.out = nil

@@ -3,6 +3,7 @@ package lb
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -225,6 +226,30 @@ func TestPanic(t *testing.T) {
 			t.Errorf("logged: %q", got)
 		}
 	}
+}
+
+// TestPanicInHandshake: the same of a handshake.
+func TestPanicInHandshake(t *testing.T) {
+	config := secure().Clone()
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if hello.ServerName == "defect" {
+			panic("a defect")
+		}
+		return &config.Certificates[0], nil
+	}
+	logged := &lines{}
+	g := start(t, Config{Log: slog.New(slog.NewTextHandler(logged, nil)), Listen: []Listen{{Address: "127.0.0.1:0", TLS: config}}},
+		func(http.ResponseWriter, *http.Request) {})
+	broken := anybody.Clone()
+	broken.ServerName = "defect"
+	if c, err := tls.Dial("tcp", g.addr, broken); err == nil {
+		c.Close()
+		t.Error("the handshake succeeds")
+	}
+	if resp, _ := g.get("/"); resp.StatusCode != 200 {
+		t.Errorf("another connection: %d", resp.StatusCode)
+	}
+	eventually(t, "it is gone, and told of", func() bool { return g.b.clients.count() == 1 && strings.Contains(logged.String(), "a defect") })
 }
 
 // lines keeps what is logged.

@@ -276,7 +276,7 @@ func (f *fastConn) cut(c *upconn) bool {
 	c.waited()
 	c.m.drop(c)
 	c.m.inflight.Add(-1)
-	f.shut = true
+	f.shut, f.torn = true, true
 	return false
 }
 
@@ -295,7 +295,9 @@ func (f *fastConn) write(p []byte) bool {
 	default:
 		_, err = c.writePatiently(p)
 	}
-	f.shut = f.shut || err != nil
+	if err != nil {
+		f.shut, f.torn = true, true
+	}
 	return err == nil
 }
 

@@ -24,7 +24,8 @@ type guard struct {
 	conns  chan net.Conn // after their handshake, for net/http
 	failed chan error    // of Accept, where connections are not accepted by who serves them
 	ended  chan struct{}
-	once   sync.Once
+	socket sync.Once // closes it
+	once   sync.Once // closes ended
 	busy   sync.WaitGroup
 	shakes context.Context // of handshakes
 	cut    context.CancelFunc
@@ -75,14 +76,18 @@ func (g *guard) Accept() (net.Conn, error) {
 	}
 }
 
-// Close takes no more connections. To close it again, as net/http does when it is
-// stopped before it has noticed, is no failure.
-func (g *guard) Close() (err error) {
+// Close gives no more connections.
+func (g *guard) Close() error {
+	err := g.stop()
+	g.once.Do(func() { close(g.ended) })
+	return err
+}
+
+// stop takes no more connections; those in their handshake are still given. To stop again,
+// as net/http does before it has noticed, is no failure.
+func (g *guard) stop() (err error) {
 	g.closed.Store(true)
-	g.once.Do(func() {
-		err = g.Listener.Close()
-		close(g.ended)
-	})
+	g.socket.Do(func() { err = g.Listener.Close() })
 	return err
 }
 

@@ -273,7 +273,7 @@ func (e *eager) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestBothProtocols: HTTP/2 and the fast path on one address.
+// TestBothProtocols: HTTP/2 and the fast path on one address, and TLS 1.2.
 func TestBothProtocols(t *testing.T) {
 	g := start(t, way{secure: true}.of(Config{}), func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-Forwarded-Proto")) })
 	two := &http2.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
@@ -292,8 +292,21 @@ func TestBothProtocols(t *testing.T) {
 			t.Errorf("%s %q", resp.Proto, body)
 		}
 	}
-	if passed := g.b.passed.Load(); passed != 3 {
-		t.Errorf("%d requests went through the fast path, want 3", passed)
+	old := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}} // and no ALPN
+	defer old.CloseIdleConnections()
+	for range 3 {
+		resp, err := (&http.Client{Transport: old}).Get(g.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.TLS.Version != tls.VersionTLS12 || string(body) != "https" {
+			t.Errorf("%x %q", resp.TLS.Version, body)
+		}
+	}
+	if passed := g.b.passed.Load(); passed != 6 {
+		t.Errorf("%d requests went through the fast path, want 6", passed)
 	}
 }
 

@@ -205,7 +205,7 @@ const freshWithin = 2 * time.Second
 // net/http closes a connection unanswered whose request it reads after Shutdown was
 // called: those accepted just before are waited for.
 func (d *door) shutdown(ctx context.Context) error {
-	d.guard.Close()
+	_ = d.guard.stop()
 	d.firsts(ctx)
 	var late error
 	if d.front != nil {

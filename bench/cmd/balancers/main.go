@@ -3,7 +3,7 @@
 // machine. It prints a Markdown table and writes it, and every round as JSON, to
 // bench/results/balancers.{md,json}.
 //
-//	go run ./bench/cmd/balancers          (in the repository's root, after make build; 3 minutes)
+//	go run ./bench/cmd/balancers          (in the repository's root, after make build; 5 minutes)
 //	go run ./bench/cmd/balancers -quick   (a look at whether it works)
 package main
 
