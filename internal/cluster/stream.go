@@ -23,7 +23,7 @@ type stream struct {
 	visible position.N
 	unseen  []commit
 	looking bool
-	again   int // looks that changed nothing, one after another
+	vain    int64 // since when looks have changed nothing; 0: the last one did
 
 	// At a log's start there may be commits that the primary has on disk, before the
 	// start, and does not show yet. They are of transactions that run in any view
@@ -70,7 +70,7 @@ func (s *stream) note(entries []changes.Entry) {
 }
 
 // see takes a view of the primary.
-func (s *stream) see(v Visible) {
+func (s *stream) see(v Visible, now int64) {
 	if !s.begun {
 		s.start(v)
 	}
@@ -78,10 +78,11 @@ func (s *stream) see(v Visible) {
 	for n < len(s.unseen) && v.Sees(s.unseen[n].xid) {
 		n++
 	}
-	s.again++
 	if n > 0 {
-		s.again = 0
+		s.vain = 0
 		s.unseen = append(s.unseen[:0:0], s.unseen[n:]...)
+	} else if s.vain == 0 {
+		s.vain = now
 	}
 	s.advance()
 }
@@ -214,7 +215,7 @@ func (r *reign) read() {
 		return
 	}
 	if len(r.unseen) > 0 {
-		r.again = 0
+		r.vain = 0
 		r.look()
 	} else {
 		r.settle()
@@ -228,8 +229,11 @@ func (r *reign) look() {
 	}
 	r.looking = true
 	number, wait := r.number, time.Duration(0)
-	if r.again > 0 { // it waits for a standby, as a rule
-		wait = min(time.Duration(r.again)*r.n.cfg.Tick/40, r.n.cfg.Tick/2)
+	if r.vain > 0 {
+		// It waits for a standby, as a rule. Whoever committed waits for this look once
+		// the standby has answered, so pauses are short against what has passed.
+		passed := time.Duration(r.n.now() - r.vain)
+		wait = min(max(passed/4, r.n.cfg.Tick/40), r.n.cfg.Tick/2)
 	}
 	r.beside.Go(func() {
 		if wait > 0 && !r.n.pause(r.ctx, wait) {
@@ -254,7 +258,7 @@ func (r *reign) looked(number uint64, v Visible, err error) {
 	if v.Epoch != r.log.epoch {
 		return
 	}
-	r.see(v)
+	r.see(v, r.n.now())
 	r.settle()
 	r.look()
 }
