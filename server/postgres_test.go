@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/server"
 )
@@ -60,6 +63,52 @@ func TestBackupPostgres(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the restored server answers otherwise (-before +after):\n%s", diff)
 	}
+}
+
+// TestReloadHosts: a host that is added to the configuration is used from then on, and
+// the server survives the loss of the one that it was started with. One that is taken
+// out is used no more.
+func TestReloadHosts(t *testing.T) {
+	c := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{})
+	first, second := c.Node(0), c.Node(1)
+	if err := first.CreateDatabase(t.Context(), "app"); err != nil {
+		t.Fatal(err)
+	}
+	place := server.Place{Dir: filepath.Join(t.TempDir(), "data"), Database: first.URL("app", "postgres")}
+	cfg := config(place.Dir)
+	cfg.Database = place.Database
+	r := start(t, cfg)
+	posts(t, r.info.URL, superuserOf(t, place, r.info.URL))
+	shows := func(what string, want bool) {
+		t.Helper()
+		deadline := time.Now().Add(20 * time.Second)
+		for ; ; time.Sleep(10 * time.Millisecond) {
+			_, verbose := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/readyz?verbose", nil)
+			if strings.Contains(verbose, what) == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("whether readyz shows %q is not %v:\n%s", what, want, verbose)
+			}
+		}
+	}
+	shows(second.Addr(), false)
+	cfg.Database = c.URL("app", "postgres")
+	if err := r.server.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	shows(second.Addr()+" replica answers since ", true)
+	if err := errors.Join(c.WaitReplayed(t.Context()), first.Kill(), c.Promote(t.Context(), 1)); err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := call(t, "POST", r.info.URL+"/api/collections/posts/records", "", map[string]string{"title": "a"}); status != 200 {
+		t.Errorf("after the failover: %d %v", status, answer)
+	}
+	cfg.Database = second.URL("app", "postgres")
+	if err := r.server.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	shows(first.Addr(), false)
 }
 
 // TestOperatePostgresMetrics: docs/operate-postgresql.md lists the metrics that a

@@ -133,7 +133,7 @@ func mayMonitor(t *testing.T, c *localcluster.Patroni, leader *localcluster.Patr
 	t.Helper()
 	readme, err := os.ReadFile("../../deploy/patroni/README.md")
 	must(t, err)
-	for _, sql := range []string{"CREATE ROLE pando LOGIN PASSWORD '…'", "CREATE DATABASE pando OWNER pando", "GRANT pg_monitor TO pando"} {
+	for _, sql := range []string{"CREATE ROLE pando LOGIN REPLICATION PASSWORD '…'", "CREATE DATABASE pando OWNER pando", "GRANT pg_monitor TO pando"} {
 		if !strings.Contains(string(readme), `"`+sql+`"`) {
 			t.Errorf("deploy/patroni/README.md does not say %s", sql)
 		}

@@ -57,12 +57,20 @@ func (s *server) Timeline(ctx context.Context) (tli uint32, err error) {
 // committed from now on reaches none of them, and clients are answered. Followed by a
 // Kill it is how answered writes are lost without synchronous replication; a
 // kill alone loses none, as the kernel still sends what is in its buffers. Who reads
-// the log by logical decoding goes on.
-func (s *server) FreezeSenders() error {
+// the log by logical decoding goes on. With names, only the replicas of these names
+// are cut off.
+func (s *server) FreezeSenders(names ...string) error {
 	ctx, cancel := bounded(context.Background())
 	defer cancel()
-	pids, err := s.Exec(ctx, `SELECT pid FROM pg_stat_replication r WHERE NOT EXISTS (
-		SELECT FROM pg_replication_slots l WHERE l.active_pid = r.pid AND l.slot_type = 'logical')`)
+	sql := `SELECT pid FROM pg_stat_replication r WHERE NOT EXISTS (
+		SELECT FROM pg_replication_slots l WHERE l.active_pid = r.pid AND l.slot_type = 'logical')`
+	for i, name := range names {
+		names[i] = quote(name)
+	}
+	if len(names) > 0 {
+		sql += " AND application_name IN (" + strings.Join(names, ", ") + ")"
+	}
+	pids, err := s.Exec(ctx, sql)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,12 @@ func (m *Member) InFlight() int64 { return m.inflight.Load() }
 // a replica has replayed, what a primary has on disk.
 func (m *Member) Reached() position.N { return position.N(m.reached.Load()) }
 
+// received is how much of the log a replica has, when it was last heard.
+func (m *Member) received() position.N {
+	r := m.Report()
+	return max(r.Receive, r.Replay)
+}
+
 // Learn notes that a query on this member found it at n. It saves waiting for
 // the next probe. Only what was asked over a connection of this life counts.
 func (m *Member) Learn(n position.N) {

@@ -159,6 +159,31 @@ func TestGuess(t *testing.T) {
 	})
 }
 
+// TestSurest: what only one replica has received may be taken back, so others are asked
+// as long as they have what is needed.
+func TestSurest(t *testing.T) {
+	nodes := three()
+	nodes["h2"].Receive, nodes["h2"].Replay = 600, 590
+	nodes["h3"].Receive, nodes["h3"].Replay = 550, 500
+	in(t, "h1 h2 h3", nodes, func(t *testing.T, w *world) {
+		w.want("h1", "h2 h3")
+		for need, want := range map[position.N]string{0: "h3", 500: "h3", 501: "h2", 590: "h2", 591: ""} {
+			got := ""
+			if m := w.State().Surest(need); m != nil {
+				got = m.Host()
+			}
+			if got != want {
+				t.Errorf("for %d: %q, not %q", need, got, want)
+			}
+		}
+		w.State().Surest(0).Suspect()
+		if m := w.State().Surest(0); m.Host() != "h2" {
+			t.Errorf("%s is asked, which does not answer", m.Host())
+		}
+		w.pass(round)
+	})
+}
+
 func TestReplicaByPositionAndLoad(t *testing.T) {
 	in(t, "h1 h2 h3", three(), func(t *testing.T, w *world) {
 		s := w.State()

@@ -33,6 +33,10 @@ type load struct {
 	all    sync.WaitGroup
 	keys   [keys]counter
 
+	// aged has answers with Age judged apart: they may show what is taken back.
+	aged  bool
+	older atomic.Int64 // how many did, or were older than one before
+
 	mu         sync.Mutex
 	log        []answer
 	violations []string
@@ -44,6 +48,8 @@ type counter struct {
 	sent  atomic.Int64 // the highest value that a write was begun for
 	floor atomic.Int64 // the highest value that anybody was answered
 	wrote atomic.Int64 // the highest value whose write was answered
+	old   atomic.Int64 // the highest value that anybody was answered with Age
+	seen  atomic.Value // when floor was read first, and how old that could be
 }
 
 // answer is one line of the log.
@@ -56,6 +62,7 @@ type answer struct {
 	doubt        bool // of a read: nobody knew whether the last write was made
 	outcome      string
 	retryAfter   string
+	age          string // of an answer that may be old, for there is no primary
 	err          error
 }
 
@@ -156,9 +163,20 @@ func (l *load) read() {
 	a := answer{key: i, begun: l.now(), doubt: k.sent.Load() > k.wrote.Load()}
 	var got struct{ N int64 }
 	l.ask("GET", records+"/"+keyID(i), nil, &got, &a)
-	if a.value = got.N; a.status == http.StatusOK {
+	if a.value = got.N; a.status == http.StatusOK && a.age != "" && l.aged {
+		if got.N < least {
+			l.older.Add(1)
+		}
+		raise(&k.old, got.N)
+	} else if a.status == http.StatusOK {
+		if got.N < k.old.Swap(0) {
+			l.older.Add(1)
+		}
 		if got.N < least || got.N > k.sent.Load() {
-			l.violation("%v: %s was read as %d, after somebody was answered %d", a.ended, keyID(i), got.N, least)
+			l.violation("%v: %s was read as %d, with Age %q, after somebody was answered %d (%v)", a.ended, keyID(i), got.N, a.age, least, k.seen.Load())
+		}
+		if got.N > k.floor.Load() {
+			k.seen.Store(fmt.Sprintf("a read, at %v, with Age %q", a.ended, a.age))
 		}
 		raise(&k.floor, got.N)
 	}
@@ -189,7 +207,7 @@ func (l *load) ask(method, path string, body, out any, a *answer) {
 		a.err = err
 		return
 	}
-	a.status, a.retryAfter = res.StatusCode, res.Header.Get("Retry-After")
+	a.status, a.retryAfter, a.age = res.StatusCode, res.Header.Get("Retry-After"), res.Header.Get("Age")
 	if a.status == http.StatusOK {
 		err = json.Unmarshal(data, out)
 	} else {

@@ -117,7 +117,14 @@ func (l *load) create(ctx context.Context, t *testing.T, w int) (list []receipt)
 }
 
 // present sends a position, and says whether it was answered that it is void.
-func (l *load) present(t *testing.T, pos string) bool {
+func (l *load) present(t *testing.T, pos string) (void bool) {
+	t.Helper()
+	_, void = l.view(t, pos)
+	return void
+}
+
+// view reads a record as a client that has seen pos, and gives what it has seen then.
+func (l *load) view(t *testing.T, pos string) (seen string, void bool) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", l.server.URL+records+"/"+keyID(0), nil)
 	must(t, err)
@@ -128,7 +135,7 @@ func (l *load) present(t *testing.T, pos string) bool {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("with X-Pos %s: %s", pos, res.Status)
 	}
-	return res.Header.Get("X-Pos-Reset") != ""
+	return res.Header.Get("X-Pos"), res.Header.Get("X-Pos-Reset") != ""
 }
 
 // untilWritten waits until the server writes again.

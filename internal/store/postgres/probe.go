@@ -279,7 +279,7 @@ func (h *probed) read(ctx context.Context, r *topology.Report, row []string) int
 func (h *probed) fetchHistory(ctx context.Context, timeline uint32) position.History {
 	var text string
 	cfg := h.cfg.Copy()
-	cfg.RuntimeParams["replication"] = "true"
+	cfg.RuntimeParams["replication"] = "database" // and so let in by the line of pg_hba.conf that lets us in
 	if c, err := connect(ctx, cfg, true); err == nil {
 		results, err := c.pg.Exec(ctx, fmt.Sprintf("TIMELINE_HISTORY %d", timeline)).ReadAll()
 		if err == nil && len(results) == 1 && len(results[0].Rows) == 1 && len(results[0].Rows[0]) == 2 {

@@ -251,7 +251,7 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 	if r.stream.exact {
 		need = 0
 	}
-	if err := r.connect(ctx, need, r.primary); err != nil || r.replica {
+	if err := r.connect(ctx, need, r.primary); err != nil || r.replica || r.stream.degraded {
 		return err
 	}
 	return r.settled(ctx, need)
@@ -265,7 +265,11 @@ func (r *snapshot) nowDegraded() bool {
 // connect takes a connection to a node that has replayed need.
 func (r *snapshot) connect(ctx context.Context, need position.N, primary bool) error {
 	var err error
-	r.node, r.c, err = r.s.nodes.readerUnless(ctx, need, primary, r.nowDegraded)
+	if r.stream.degraded {
+		r.node, r.c, err = r.s.nodes.readerDegraded(ctx, need)
+	} else {
+		r.node, r.c, err = r.s.nodes.readerUnless(ctx, need, primary, r.nowDegraded)
+	}
 	if errors.Is(err, errDegraded) {
 		r.again, err = err, errAgain
 	}
@@ -401,6 +405,9 @@ func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch [
 		all = append(append(all[1:], &query{sql: "SELECT pg_sleep(0.005)"}), all[0])
 	}
 	bound := after.query(boundSQL, false)
+	if r.stream.degraded {
+		bound = after.query(reachedSQL, false)
+	}
 	if end := len(all) - 1; end >= 0 && all[end].sql == "COMMIT" {
 		all = append(all[:end], bound, all[end]) // the snapshot is there until then
 	} else {

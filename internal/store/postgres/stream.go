@@ -150,6 +150,12 @@ const (
 			ELSE pg_current_wal_flush_lsn() - '0/0' END,
 		CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_get_wal_receiver())::text
 			ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END`
+	// Where nothing comes any more, what was received may end within a record, which is
+	// never replayed.
+	reachedSQL = `SELECT pg_is_in_recovery(),
+		CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0',
+		CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_get_wal_receiver())::text
+			ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END`
 )
 
 // query asks; where alone, in a transaction of its own, lest the question's
@@ -199,6 +205,9 @@ type streamRead struct {
 func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 	if r.stream.exact {
 		return 0 // it shows everything up to S, and whatever else it does is looked at
+	}
+	if r.stream.degraded { // nothing beyond S was answered, and it may be taken back
+		return max(min(r.stream.x.Covers(tags), r.stream.front, r.stream.x.Safe()), r.need)
 	}
 	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need)
 }
@@ -263,7 +272,13 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 	case after.replica != r.replica:
 		return r.elsewhere(errNotWhatItWas)
 	case r.stream.degraded: // there is nobody to receive from
-		if !r.replica || !r.stamped && before.n < max(need, r.s.clock.Shown()) {
+		shown := max(need, r.s.clock.Shown())
+		if r.replica && !r.stamped && before.n < shown {
+			return r.elsewhere(errNotWhatItWas)
+		}
+		// The primary that the index is of may have been replaced, and one that was
+		// promoted since shows all that its replica did.
+		if !r.replica && (!after.known || after.timeline <= epoch.Timeline || after.n < shown) {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		r.stamped = true
@@ -394,22 +409,30 @@ func (s *Store) Bring(ctx context.Context, version uint64) error {
 func (s *Store) watchDegraded() {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	var since time.Time
+	var since, gone time.Time // no write is answered; there is no primary
 	for {
 		select {
 		case <-s.ended:
 			return
 		case <-tick.C:
 		}
-		if s.nodes.watcher.State().Primary() != nil && (s.clock.Index().Leased() || s.confirms()) {
-			since = time.Time{}
+		primary := s.nodes.watcher.State().Primary() != nil
+		if primary && (s.clock.Index().Leased() || s.confirms()) {
+			since, gone = time.Time{}, time.Time{}
 			s.clock.Degrade(false)
 			continue
 		}
+		now := time.Now()
 		if since.IsZero() {
-			since = time.Now()
+			since = now
 		}
-		if time.Since(since) > degradedAfter {
+		switch {
+		case primary:
+			gone = time.Time{}
+		case gone.IsZero():
+			gone = now
+		}
+		if now.Sub(since) > unconfirmedAfter || !gone.IsZero() && now.Sub(gone) > goneAfter {
 			s.clock.Degrade(true)
 		}
 	}
@@ -425,5 +448,10 @@ func (s *Store) confirms() bool {
 
 const confirmWait = 400 * time.Millisecond
 
-// degradedAfter is for how long that must be so.
-const degradedAfter = time.Second
+// goneAfter is for how long there must be no primary: as long as a lease lasts.
+// unconfirmedAfter is for how long none may have confirmed a commit, of which replicas
+// may show some.
+const (
+	goneAfter        = 500 * time.Millisecond
+	unconfirmedAfter = time.Second
+)

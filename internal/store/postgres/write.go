@@ -50,6 +50,11 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 		m.alone = r.how.alone || m.alone
 		switch {
 		case errors.Is(r.again, errMoved):
+			// After a failover all who waited for the new primary find it so: one of
+			// them reads the catalog, and the others go by that.
+			if s.now.Load() != r.under {
+				continue
+			}
 			if err := s.refresh(ctx); err != nil {
 				return 0, err
 			}
@@ -82,6 +87,7 @@ type result struct {
 	err   error
 	again error // it has to be run again, because of this
 	how   mode
+	under *current // which it went by
 }
 
 // attempt runs fn once. It has a goroutine of its own, so that an answer to
@@ -101,6 +107,7 @@ func (s *Store) attempt(ctx context.Context, m mode, fn func(store.Tx) error) re
 		}()
 		err := call(fn, t)
 		r := t.finish(err, committing)
+		r.under = t.now
 		finished = true
 		done <- r
 	})
