@@ -81,16 +81,14 @@ func TestReloadHosts(t *testing.T) {
 	posts(t, r.info.URL, superuserOf(t, place, r.info.URL))
 	shows := func(what string, want bool) {
 		t.Helper()
-		deadline := time.Now().Add(20 * time.Second)
-		for ; ; time.Sleep(10 * time.Millisecond) {
-			_, verbose := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/readyz?verbose", nil)
+		var verbose string
+		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			_, verbose = fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/readyz?verbose", nil)
 			if strings.Contains(verbose, what) == want {
 				return
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("whether readyz shows %q is not %v:\n%s", what, want, verbose)
-			}
 		}
+		t.Fatalf("whether readyz shows %q is not %v:\n%s", what, want, verbose)
 	}
 	shows(second.Addr(), false)
 	cfg.Database = c.URL("app", "postgres")

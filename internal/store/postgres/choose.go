@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -51,28 +50,6 @@ func (k *nodes) readerUnless(ctx context.Context, need position.N, primary bool,
 			}
 			if over() {
 				return nil, errDegraded
-			}
-			timer := time.NewTimer(10 * time.Millisecond)
-			select {
-			case <-state.Changed():
-			case <-timer.C:
-			case <-wait.Done():
-				timer.Stop()
-				return nil, errNoPrimary
-			}
-			timer.Stop()
-		}
-	}, func(n *node) *pool { return n.reads })
-}
-
-// readerDegraded is a connection for a read while no primary confirms a commit: to the
-// replica whose answer is least likely to be taken back, else to a new primary.
-func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *conn, error) {
-	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
-		for {
-			state := k.watcher.State()
-			if m := cmp.Or(state.Surest(max(need, k.s.clock.Shown())), state.Primary()); m != nil {
-				return m, nil
 			}
 			timer := time.NewTimer(10 * time.Millisecond)
 			select {

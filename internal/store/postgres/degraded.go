@@ -1,0 +1,84 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/topology"
+)
+
+// watchDegraded lets reads go on without a lease while no write can be answered: there
+// is no primary, or it waits for a standby to confirm commits and none does.
+func (s *Store) watchDegraded() {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	var since, gone time.Time // no write is answered; there is no primary
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-tick.C:
+		}
+		primary := s.nodes.watcher.State().Primary() != nil
+		if primary && (s.clock.Index().Leased() || s.confirms()) {
+			since, gone = time.Time{}, time.Time{}
+			s.clock.Degrade(false)
+			continue
+		}
+		now := time.Now()
+		if since.IsZero() {
+			since = now
+		}
+		switch {
+		case primary:
+			gone = time.Time{}
+		case gone.IsZero():
+			gone = now
+		}
+		if now.Sub(since) > unconfirmedAfter || !gone.IsZero() && now.Sub(gone) > goneAfter {
+			s.clock.Degrade(true)
+		}
+	}
+}
+
+// confirms tells whether the primary confirms a commit. Who hears of no changes may be
+// the only one who does not.
+func (s *Store) confirms() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), confirmWait)
+	defer cancel()
+	return s.Registry().commit(ctx, &query{sql: confirmSQL, once: true}) == nil
+}
+
+const confirmWait = 400 * time.Millisecond
+
+// goneAfter is for how long there must be no primary: as long as a lease lasts.
+// unconfirmedAfter is for how long none may have confirmed a commit, of which replicas
+// may show some.
+const (
+	goneAfter        = 500 * time.Millisecond
+	unconfirmedAfter = time.Second
+)
+
+// readerDegraded is a connection for a read while no primary confirms a commit: to the
+// replica whose answer is least likely to be taken back, else to a new primary.
+func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *conn, error) {
+	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
+		for {
+			state := k.watcher.State()
+			if m := cmp.Or(state.Surest(max(need, k.s.clock.Shown())), state.Primary()); m != nil {
+				return m, nil
+			}
+			timer := time.NewTimer(10 * time.Millisecond)
+			select {
+			case <-state.Changed():
+			case <-timer.C:
+			case <-wait.Done():
+				timer.Stop()
+				return nil, errNoPrimary
+			}
+			timer.Stop()
+		}
+	}, func(n *node) *pool { return n.reads })
+}
