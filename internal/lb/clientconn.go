@@ -39,9 +39,10 @@ type clientConn struct {
 	begun   atomic.Pointer[begun] // its attempt at the request that the slow path is given
 	counted atomic.Bool           // the request is counted as one of the client's
 	partial bool                  // there is a deadline for the rest of a header
-	fd      uintptr               // to be read and written directly, while it may be; 0: not
-	drained bool                  // nothing more was there when fd was read last
-	came    bool                  // of TLS: something has, which may be part of a request
+	atOnce  bool                  // it is read and written by means of fd, without waiting
+	fd      uintptr
+	drained bool // nothing more was there when fd was read last
+	came    bool // of TLS: something has, which may be part of a request
 }
 
 // enter counts the connection, if there may be one more.

@@ -84,7 +84,7 @@ func (b *Balancer) answerOptions(w http.ResponseWriter, r *http.Request) {
 		b.refuse(w, http.StatusTooManyRequests, tooMany, nil)
 		return
 	}
-	if b.draining.Load() {
+	if b.draining.Load() || r.Header["Upgrade"] != nil { // what may follow the latter has not been looked at: see strict
 		w.Header().Set("Connection", "close")
 	}
 	b.own[ownCode(http.StatusOK)].Add(1)

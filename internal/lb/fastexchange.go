@@ -285,12 +285,12 @@ func (f *fastConn) write(p []byte) bool {
 	c := f.c
 	var err error
 	switch {
-	case c.tls != nil && c.fd == 0:
+	case c.tls != nil && !c.atOnce:
 		c.hurry()
 		_, err = c.tls.Write(p)
 	case c.tls != nil:
 		_, err = c.tls.Write(p) // by writeNow
-	case c.fd != 0:
+	case c.atOnce:
 		_, err = c.writeNow(p)
 	default:
 		_, err = c.writePatiently(p)

@@ -20,7 +20,7 @@ const directReads = true
 // waits blindly therefore looks after a while.
 func (f *fastConn) direct(fd uintptr) bool {
 	c := f.c
-	c.fd, c.drained = fd, false
+	c.fd, c.atOnce, c.drained = fd, true, false
 	defer f.leaveStep()
 	for {
 		if f.rested && f.emptied {
@@ -61,7 +61,7 @@ func (f *fastConn) look(p []byte) (int, error) {
 	return f.c.readNow(p)
 }
 
-func (f *fastConn) leaveStep() { f.c.fd = 0 }
+func (f *fastConn) leaveStep() { f.c.atOnce = false }
 
 // gone tells whether the client has closed the connection, or its half of it. What it
 // says instead is kept.
@@ -74,7 +74,7 @@ func (f *fastConn) gone() bool {
 		return true // cut off here: its descriptor goes on until it is not used any more
 	}
 	room := f.w.in[f.have:]
-	if c.fd == 0 || len(room) == 0 {
+	if !c.atOnce || len(room) == 0 {
 		return false // it shows when something is written to it
 	}
 	c.drained = false

@@ -60,7 +60,7 @@ type below struct{ *clientConn }
 
 func (b below) Read(p []byte) (int, error) {
 	c := b.clientConn
-	if c.fd != 0 {
+	if c.atOnce {
 		if c.drained {
 			return 0, errLater // without asking: nothing has come since
 		}
@@ -85,7 +85,7 @@ func (b below) Read(p []byte) (int, error) {
 }
 
 func (b below) Write(p []byte) (int, error) {
-	if b.fd != 0 {
+	if b.atOnce {
 		return b.writeNow(p)
 	}
 	return b.Conn.Write(p)
