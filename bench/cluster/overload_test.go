@@ -32,8 +32,8 @@ func BenchmarkOverload(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if r.Errors > 0 {
-			b.Fatalf("%d wrong answers of %d, the first: %s", r.Errors, r.Errors+r.Completed, r.FirstError)
+		if r.Errors > 0 { // part of what is measured here
+			b.Logf("%d wrong answers beside %d, the first: %s", r.Errors, r.Completed, r.FirstError)
 		}
 		return r
 	}
@@ -51,9 +51,8 @@ func BenchmarkOverload(b *testing.B) {
 		return sum
 	}
 	ms := func(r load.Result, q float64) float64 { return float64(r.Latencies().ValueAtQuantile(q)) / 1000 }
-	share := func(r load.Result) float64 {
-		no := float64(r.Refused[0].TotalCount())
-		return no / (no + float64(r.Completed))
+	share := func(r load.Result, of float64) float64 {
+		return 100 * of / (float64(r.Refused[0].TotalCount()) + float64(r.Completed+r.Errors))
 	}
 	for b.Loop() {
 		peak := 0.0
@@ -62,20 +61,21 @@ func BenchmarkOverload(b *testing.B) {
 			peak = max(peak, full.PerSecond())
 		}
 		quiet := run(load.Options{Conns: 200, Duration: 8 * time.Second, Rate: peak / 10})
-		below := run(load.Options{Conns: 1000, Duration: 10 * time.Second, Rate: peak * 0.8})
+		below := run(load.Options{Conns: 300, Duration: 10 * time.Second, Rate: peak * 0.8})
 		before, refused := again(), s.sum(b, s.Members, "pando_http_refused_total", "")
 		over := run(load.Options{Conns: 2000, Duration: 20 * time.Second, Rate: peak * 3})
-		sent := float64(over.Completed) + float64(over.Refused[0].TotalCount())
 		b.ReportMetric(peak, "peak/s")
 		b.ReportMetric(ms(quiet, 50), "unloaded-p50-ms")
 		b.ReportMetric(ms(quiet, 99), "unloaded-p99-ms")
-		b.ReportMetric(100*share(below), "refused-%-at-0.8")
+		b.ReportMetric(share(below, float64(below.Refused[0].TotalCount())), "refused-%-at-0.8")
+		b.ReportMetric(share(below, float64(below.Errors)), "wrong-%-at-0.8")
 		b.ReportMetric(ms(below, 99), "p99-ms-at-0.8")
 		b.ReportMetric(over.PerSecond()/peak, "goodput-of-peak-at-3")
 		b.ReportMetric(ms(over, 50), "p50-ms-at-3")
 		b.ReportMetric(ms(over, 99), "p99-ms-at-3")
-		b.ReportMetric(100*share(over), "refused-%-at-3")
-		b.ReportMetric(100*(s.sum(b, s.Members, "pando_http_refused_total", "")-refused)/sent, "refused-by-servers-%-at-3")
-		b.ReportMetric(100*(again()-before)/sent, "sent-again-%-at-3")
+		b.ReportMetric(share(over, float64(over.Refused[0].TotalCount())), "refused-%-at-3")
+		b.ReportMetric(share(over, float64(over.Errors)), "wrong-%-at-3")
+		b.ReportMetric(share(over, s.sum(b, s.Members, "pando_http_refused_total", "")-refused), "refused-by-servers-%-at-3")
+		b.ReportMetric(share(over, again()-before), "sent-again-%-at-3")
 	}
 }

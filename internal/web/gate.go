@@ -39,6 +39,12 @@ const (
 // gateGain: a place is taken again at once, by who stands in line here.
 const gateGain = 1.25
 
+// insideAtMost is the time that requests may take for being worked on together, where
+// they would take less by themselves: the rest of what they may take is for waiting in
+// line, where those go first that matter, and where nobody keeps health checks from a
+// processor.
+const insideAtMost = 10 * time.Millisecond
+
 // stallBound is how long a request waits at most while nothing is answered: see
 // [overload.Limiter.Stalled].
 const stallBound = 5 * time.Second
@@ -47,8 +53,7 @@ const stallBound = 5 * time.Second
 const DefaultOverloadLatency = 250 * time.Millisecond
 
 // init has requests take so long at most when there are too many of them; 0: the
-// default, below 0: none is refused. Half of that is for being worked on, half for
-// waiting.
+// default, below 0: none is refused. Half of that at most is for being worked on.
 func (g *gate) init(within time.Duration) {
 	if within < 0 {
 		g.off = true
@@ -57,11 +62,12 @@ func (g *gate) init(within time.Duration) {
 		within = DefaultOverloadLatency
 	}
 	g.within = within
+	inside := min(within/2, insideAtMost)
 	processors := runtime.GOMAXPROCS(0)
 	o := overload.Options{
 		Start: int64(max(100, startPerProcessor*processors)), Least: int64(leastPerProcessor * processors),
-		Care: time.Duration(float64(within) / 2 / gateGain), Gain: gateGain, Stalls: true,
-		Within: within, Serial: int64(processors),
+		Care: time.Duration(float64(inside) / gateGain), Gain: gateGain, Stalls: true,
+		Within: inside, Serial: int64(processors),
 	}
 	g.limits[reads].Init(o)
 	g.limits[writes].Init(o)

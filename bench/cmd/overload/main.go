@@ -57,9 +57,7 @@ func main() {
 	runtime.GOMAXPROCS(8)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := m.run(ctx, *pando); err != nil {
-		log.Fatal(err)
-	}
+	failed := m.run(ctx, *pando) // what has been measured counts
 	raw, err := json.MarshalIndent(m.results, "", "  ")
 	if err != nil {
 		log.Fatal(err)
@@ -70,6 +68,9 @@ func main() {
 		if err := os.WriteFile(*out+name, text, 0o644); err != nil {
 			log.Fatal(err)
 		}
+	}
+	if failed != nil {
+		log.Fatal(failed)
 	}
 }
 

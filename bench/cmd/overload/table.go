@@ -11,7 +11,7 @@ func (m *measurement) table(loadCPU string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Overload, measured\n\n`pando serve` on processor %s, the load on processor %s, %s. 10,000 records. The peak is the best of closed loops with 2 to 32 connections; "+
 		"without load is a tenth of it; then, from one moment to the next and for %s, requests at three times the peak, whether answered or not, half of them with "+
-		"`Priority: u=6`. Latencies count from when a request was due. `go run ./bench/cmd/overload`\n\n", m.serverCPU, loadCPU, runtime.Version(), m.length)
+		"`Priority: u=6`. (creates and views, which are cheap: a fifth of that). Latencies count from when a request was due; goodput is until the last answer. `go run ./bench/cmd/overload`\n\n", m.serverCPU, loadCPU, runtime.Version(), m.length)
 	b.WriteString("| work | peak/s | p50, p99 without load, ms | offered/s | goodput/s | of peak | p50, p99 of what is accepted, ms | × p99 without load | after the first second | refused: usual, low | refusals' p99, ms | memory before, at most, MB | errors |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range m.results {
 		fmt.Fprintf(&b, "| %s | %.0f | %.1f, %.1f | %.0f | %.0f | %.2f | %.1f, %.1f | %.1f | %.1f | %.0f %%, %.0f %% | %.1f | %.0f, %.0f | %d |\n",

@@ -17,6 +17,7 @@ type work struct {
 	conns  int // of the overload: as many as can be under way
 	append func(rng *rand.Rand, dst []byte) []byte
 	body   func(rng *rand.Rand) []byte
+	cheap  bool // refusing one costs about what answering one does: it is not kept up for long
 	goal   bool // the goals are of this
 }
 
@@ -28,9 +29,8 @@ var works = []work{
 	{name: "filtered lists, `--overload-latency off`", flags: []string{"--overload-latency", "off"}, conns: 2000, append: filtered},
 	{name: "searches, as it comes", conns: 2000, append: search},
 	{name: "searches, `--overload-latency 30ms`", flags: []string{"--overload-latency", "30ms"}, conns: 2000, append: search, goal: true},
-	{name: "creates, as it comes", conns: 4000, append: create, body: record},
-	{name: "creates, `--overload-latency 20ms`", flags: []string{"--overload-latency", "20ms"}, conns: 4000, append: create, body: record},
-	{name: "views from the cache, as it comes", conns: 4000, append: view},
+	{name: "creates, as it comes", conns: 4000, append: create, body: record, cheap: true},
+	{name: "views from the cache, as it comes", conns: 4000, append: view, cheap: true},
 }
 
 const path = "/api/collections/" + dataset.Collection + "/records"
