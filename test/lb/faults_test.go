@@ -317,7 +317,8 @@ func TestEqualShares(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			share := float64(len(so(results, func(r result) bool { return r.name == name }))) / float64(len(results))
 			shares += fmt.Sprintf(" %.1f", 100*share)
-			if share < 0.303 || share > 0.363 {
+			// Whoever is kept from its processor by something else rightly gets less.
+			if off := 0.03 * lenient(4); share < 1.0/3-off || share > 1.0/3+off {
 				t.Errorf("%d balancers: %s gets %.1f %%", n, name, 100*share)
 			}
 		}
