@@ -5,7 +5,7 @@ T  ?= 30s
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-balancers bench-cluster bench-large
+.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-balancers bench-cluster bench-large bench-overload
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the
 
 bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 5 minutes
 	$(GO) run ./bench/cmd/balancers
+
+bench-overload: build ## a server that is asked for three times more than it can do; 5 minutes
+	$(GO) run ./bench/cmd/overload
 
 bench-large: build ## the same work on 10,000,000 records
 	$(GO) run ./bench/cmd/pandobench -large

@@ -172,25 +172,26 @@ func TestSharesSettle(t *testing.T) {
 	for name, c := range map[string]struct {
 		clients int
 		from    int // seconds that do not count
+		to      int // so many that chance makes no share of a third another one
 		took    func(i int, at time.Duration, rate int) time.Duration
 	}{
-		"jitter, quick, few":  {4, 1, func(int, time.Duration, int) time.Duration { return jitter(time.Millisecond) }},
-		"jitter, quick, many": {64, 1, func(int, time.Duration, int) time.Duration { return jitter(2 * time.Millisecond) }},
-		"jitter, slow, few":   {6, 1, func(int, time.Duration, int) time.Duration { return jitter(20 * time.Millisecond) }},
-		"jitter, slow, many":  {64, 1, func(int, time.Duration, int) time.Duration { return jitter(50 * time.Millisecond) }},
-		"slow for the first second": {8, 3, func(i int, at time.Duration, _ int) time.Duration {
+		"jitter, quick, few":  {4, 1, 10, func(int, time.Duration, int) time.Duration { return jitter(time.Millisecond) }},
+		"jitter, quick, many": {64, 1, 10, func(int, time.Duration, int) time.Duration { return jitter(2 * time.Millisecond) }},
+		"jitter, slow, few":   {6, 1, 120, func(int, time.Duration, int) time.Duration { return jitter(20 * time.Millisecond) }},
+		"jitter, slow, many":  {64, 1, 30, func(int, time.Duration, int) time.Duration { return jitter(50 * time.Millisecond) }},
+		"slow for the first second": {8, 3, 10, func(i int, at time.Duration, _ int) time.Duration {
 			if i == 2 && at < time.Second {
 				return jitter(100 * time.Millisecond)
 			}
 			return jitter(time.Millisecond)
 		}},
-		"very slow for the first second": {8, 4, func(i int, at time.Duration, _ int) time.Duration {
+		"very slow for the first second": {8, 4, 60, func(i int, at time.Duration, _ int) time.Duration {
 			if i == 2 && at < time.Second {
 				return 500 * time.Millisecond
 			}
 			return jitter(10 * time.Millisecond)
 		}},
-		"cold while it is asked seldom": {6, 3, func(i int, at time.Duration, rate int) time.Duration {
+		"cold while it is asked seldom": {6, 3, 20, func(i int, at time.Duration, rate int) time.Duration {
 			if rate < 100 || i == 2 && at < time.Second {
 				return jitter(5 * time.Millisecond)
 			}
@@ -198,7 +199,7 @@ func TestSharesSettle(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shares := simulate(t, 3, c.clients, 10*time.Second, c.took)
+			shares := simulate(t, 3, c.clients, time.Duration(c.to)*time.Second, c.took)
 			for i := range 3 {
 				sum := 0.0
 				for _, row := range shares[c.from:] {

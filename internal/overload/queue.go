@@ -14,25 +14,47 @@ const MaxQueued = 2048
 // of arrival, and each only for a moment.
 type Queue struct {
 	length atomic.Int64 // of both, for a look without the lock
+	usual  atomic.Int64 // of the row of those that matter
 
 	mu   sync.Mutex // guards what follows
-	rows [2][]*waiter
+	rows [2][]*Waiter
 }
 
-type waiter struct {
-	turn chan bool // true: look for a place; false: shed
-	gone bool      // guarded by Queue.mu
+// Waiter is a request that waits.
+type Waiter struct {
+	turn  chan bool // true: its turn has come; false: shed
+	class Class
+	gone  bool // guarded by Queue.mu
 }
 
 // Length is how many wait.
 func (q *Queue) Length() int64 { return q.length.Load() }
 
+// Before is how many have their turn before one of a class that comes now.
+func (q *Queue) Before(c Class) int64 {
+	if c == Low {
+		return q.length.Load()
+	}
+	return q.usual.Load()
+}
+
 // Wait waits for a turn, for at most patience. It tells whether there is one.
 func (q *Queue) Wait(ctx context.Context, c Class, patience time.Duration) bool {
-	w := &waiter{turn: make(chan bool, 1)}
-	if !q.join(w, c) {
-		return false
+	w := q.Join(c)
+	return w != nil && q.Await(ctx, w, patience)
+}
+
+// Join lines a request up; nil: there is no room. Whoever has done so calls Await.
+func (q *Queue) Join(c Class) *Waiter {
+	w := &Waiter{turn: make(chan bool, 1), class: c}
+	if !q.join(w) {
+		return nil
 	}
+	return w
+}
+
+// Await is Wait for who stands in line already.
+func (q *Queue) Await(ctx context.Context, w *Waiter, patience time.Duration) bool {
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
@@ -41,7 +63,7 @@ func (q *Queue) Wait(ctx context.Context, c Class, patience time.Duration) bool 
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	if q.leave(w, c) {
+	if q.leave(w) {
 		return false
 	}
 	return <-w.turn // its turn came at the same moment: the place would be lost
@@ -49,7 +71,8 @@ func (q *Queue) Wait(ctx context.Context, c Class, patience time.Duration) bool 
 
 // join puts w into its row. When all is full, one that matters takes the place of one
 // that does not; low ones never take more than half.
-func (q *Queue) join(w *waiter, c Class) bool {
+func (q *Queue) join(w *Waiter) bool {
+	c := w.class
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := len(q.rows[Low]) + len(q.rows[Normal])
@@ -65,11 +88,12 @@ func (q *Queue) join(w *waiter, c Class) bool {
 		return false
 	}
 	q.rows[c] = append(q.rows[c], w)
-	q.length.Add(1)
+	q.count(w, 1)
 	return true
 }
 
-func (q *Queue) leave(w *waiter, c Class) bool {
+func (q *Queue) leave(w *Waiter) bool {
+	c := w.class
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w.gone {
@@ -82,20 +106,27 @@ func (q *Queue) leave(w *waiter, c Class) bool {
 		}
 	}
 	w.gone = true
-	q.length.Add(-1)
+	q.count(w, -1)
 	return true
 }
 
-func (q *Queue) out(w *waiter, turn bool) {
-	w.gone = true
-	w.turn <- turn
-	q.length.Add(-1)
+func (q *Queue) count(w *Waiter, n int64) {
+	q.length.Add(n)
+	if w.class != Low {
+		q.usual.Add(n)
+	}
 }
 
-// Wake gives the next one its turn.
-func (q *Queue) Wake() {
+func (q *Queue) out(w *Waiter, turn bool) {
+	w.gone = true
+	w.turn <- turn
+	q.count(w, -1)
+}
+
+// Wake gives the next one its turn, and tells whether there is one.
+func (q *Queue) Wake() bool {
 	if q.length.Load() == 0 {
-		return
+		return false
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -104,7 +135,8 @@ func (q *Queue) Wake() {
 			w := q.rows[c][0]
 			q.rows[c] = q.rows[c][1:]
 			q.out(w, true)
-			return
+			return true
 		}
 	}
+	return false
 }

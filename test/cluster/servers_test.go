@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -205,6 +206,13 @@ func TestSchedule18(t *testing.T) {
 		w.end()
 		s.ready(t)
 		s.everywhere(t, 0, 10*n+9)
+	}
+	goal := 2 * time.Second
+	if os.Getenv("PANDO_PROVE") != "1" {
+		goal *= 3 // beside whatever else the machine does
+	}
+	if worst > goal {
+		t.Errorf("a write took %v beside a frozen tailer, goal %v", worst, goal)
 	}
 	t.Logf("the slowest write took %v; ten writes, and an answer of both others behind them, %v", worst, away)
 }

@@ -32,12 +32,12 @@ func TestKilled(t *testing.T) {
 	m := steady
 	m.writes = 10
 	l := begin(t, b.addr, m)
-	during(2 * time.Second)
+	during(time.Second)
 	servers[1].signal(syscall.SIGKILL)
 	killed := l.now()
 	during(time.Second)
 	before := b.status()
-	during(2 * time.Second)
+	during(time.Second)
 	after := b.status()
 	results := l.end()
 	none(t, "reads failed", failed(reads(results)))
@@ -65,7 +65,7 @@ func TestFrozen(t *testing.T) {
 	m := steady
 	m.writes = 10
 	l := begin(t, b.addr, m)
-	during(2 * time.Second)
+	during(time.Second)
 	before := b.status()
 	servers[1].signal(syscall.SIGSTOP)
 	frozen := l.now()
@@ -155,17 +155,22 @@ func TestRolling(t *testing.T) {
 }
 
 // TestReplaced: the load balancer itself is replaced: the next one starts on the same
-// address, then the old one is told to stop.
+// address, then the old one is told to stop. Event streams are told to come back, each
+// at a time of its own, and do.
 func TestReplaced(t *testing.T) {
 	_, addrs := three(t)
 	b := balance(t, free(t), addrs)
 	kept := begin(t, b.addr, mix{clients: 8, think: 10 * time.Millisecond, writes: 5})
 	fresh := begin(t, b.addr, mix{clients: 8, think: 5 * time.Millisecond, writes: 5, fresh: true})
+	const streams = 12
+	followed := follow(t, b.addr, streams)
+	all := func() bool { return followed.open.Load() == streams }
 	rounds := 2
 	if long {
 		rounds = 10
 	}
 	for range rounds {
+		wait(t, "all streams are there", all)
 		during(500 * time.Millisecond)
 		next := balance(t, b.addr, addrs)
 		b.signal(syscall.SIGTERM)
@@ -175,16 +180,53 @@ func TestReplaced(t *testing.T) {
 		}
 		b = next
 	}
-	during(500 * time.Millisecond)
+	wait(t, "all streams are back", all)
+	followed.end()
 	results, more := kept.end(), fresh.end()
 	none(t, "requests over kept connections failed", failed(results))
 	none(t, "requests over connections of their own failed", failed(more))
-	t.Logf("%d requests over kept connections, %d over connections of their own, 0 failed; p99 %s and %s",
-		len(results), len(more), milliseconds(p(results, 0.99)), milliseconds(p(more, 0.99)))
+	ended := int(followed.ended.Load())
+	if len(followed.wrong) > 0 || ended < rounds*streams || len(followed.hints) < ended*3/4 {
+		t.Errorf("%d streams ended, told to come back at %v; wrong: %q", ended, followed.hints, followed.wrong)
+	}
+	t.Logf("%d requests over kept connections, %d over connections of their own, 0 failed; p99 %s and %s; %d streams were told to come back at %d different times, and did",
+		len(results), len(more), milliseconds(p(results, 0.99)), milliseconds(p(more, 0.99)), ended, len(followed.hints))
+}
+
+// TestBalancerKilled: kill -9 of one of two load balancers. A client that knows both
+// addresses goes on.
+func TestBalancerKilled(t *testing.T) {
+	_, addrs := three(t)
+	one, two := balance(t, free(t), addrs), balance(t, free(t), addrs)
+	m := steady
+	m.writes, m.other = 10, two.addr
+	l := begin(t, one.addr, m)
+	during(time.Second)
+	one.signal(syscall.SIGKILL)
+	killed := l.now()
+	during(time.Second)
+	results := l.end()
+	none(t, "reads failed", failed(reads(results)))
+	lost := failed(writes(results))
+	for _, r := range lost {
+		if r.at > killed+100*time.Millisecond {
+			t.Errorf("a write failed %s after the kill: %d %v", r.at-killed, r.status, r.err)
+		}
+	}
+	after := between(results, killed-500*time.Millisecond, time.Hour)
+	slowest, went := p(after, 1), len(between(results, killed+100*time.Millisecond, time.Hour))
+	if slowest > times(time.Second, lenient(3)) || went < 100 {
+		t.Errorf("%d requests went on, the slowest took %s", went, slowest)
+	}
+	t.Logf("%d reads, 0 failed; %d of %d writes were under way there; the slowest request took %s", len(reads(results)), len(lost), len(writes(results)), milliseconds(slowest))
 }
 
 // TestOneSlow: one upstream is five times slower than the others.
 func TestOneSlow(t *testing.T) {
+	last := 2 * time.Second
+	if long {
+		last = 4 * time.Second
+	}
 	measure := func(policy string) ([]result, float64) {
 		var addrs []string
 		for name, delay := range map[string]string{"a": "10ms", "b": "10ms", "slow": "50ms"} {
@@ -193,7 +235,7 @@ func TestOneSlow(t *testing.T) {
 		}
 		b := balance(t, free(t), addrs, "--policy", policy)
 		l := begin(t, b.addr, mix{clients: 16})
-		during(4 * time.Second)
+		during(last)
 		results := between(l.end(), 500*time.Millisecond, time.Hour)
 		none(t, "requests failed", failed(results))
 		slow := so(results, func(r result) bool { return r.name == "slow" })
@@ -201,28 +243,35 @@ func TestOneSlow(t *testing.T) {
 	}
 	robin, robinShare := measure("round-robin")
 	least, leastShare := measure("least-loaded")
-	if p(least, 0.99) > times(p(robin, 0.99)/2, lenient(2.5)) {
+	// How late the latest answers are hangs on what else the machine does; who was asked
+	// for them does not, nor does how late one in ten is, of which round robin has the slow
+	// one answer three.
+	if leastShare > robinShare/3 || p(least, 0.9) > times(p(robin, 0.9)/2, lenient(1.6)) {
+		t.Errorf("the slow one gets %.1f %%, and %.1f %% by round robin; p90 %s, and %s of round robin", 100*leastShare, 100*robinShare, p(least, 0.9), p(robin, 0.9))
+	}
+	if long && p(least, 0.99) > p(robin, 0.99)/2 {
 		t.Errorf("p99 %s, and %s of round robin", p(least, 0.99), p(robin, 0.99))
 	}
-	t.Logf("least loaded: p99 %s, %d requests, the slow one gets %.1f %%; round robin: p99 %s, %d requests, %.1f %%",
-		milliseconds(p(least, 0.99)), len(least), 100*leastShare, milliseconds(p(robin, 0.99)), len(robin), 100*robinShare)
+	t.Logf("least loaded: p90 %s, p99 %s, %d requests, the slow one gets %.1f %%; round robin: p90 %s, p99 %s, %d requests, %.1f %%",
+		milliseconds(p(least, 0.9)), milliseconds(p(least, 0.99)), len(least), 100*leastShare,
+		milliseconds(p(robin, 0.9)), milliseconds(p(robin, 0.99)), len(robin), 100*robinShare)
 }
 
 // TestOverload: three times more than fits.
 func TestOverload(t *testing.T) {
 	const capacity = 3 * 5 * 50 // five at a time, 20 ms each, on three servers
 	_, addrs := three(t, "DELAY=20ms", "SLOTS=5")
-	b := balance(t, free(t), addrs)
+	b := balance(t, free(t), addrs, "--client-conns", "off")
 	quiet := begin(t, b.addr, mix{clients: 3})
-	during(2 * time.Second)
+	during(time.Second)
 	unloaded := p(quiet.end(), 0.99)
 	full := begin(t, b.addr, mix{clients: 24})
-	during(3 * time.Second)
+	during(2 * time.Second)
 	good := func(results []result) []result { return so(results, func(r result) bool { return r.status == 200 }) }
-	peak := float64(len(good(between(full.end(), time.Second, 3*time.Second)))) / 2
+	peak := float64(len(good(between(full.end(), 500*time.Millisecond, 2*time.Second)))) / 1.5
 
 	l := begin(t, b.addr, mix{rate: 3 * capacity})
-	last := 5 * time.Second
+	last := 4 * time.Second
 	if long {
 		last = 20 * time.Second
 	}
@@ -249,7 +298,7 @@ func TestOverload(t *testing.T) {
 func TestEqualShares(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		_, addrs := three(t, "DELAY=2ms")
-		last := 5 * time.Second
+		last := 3 * time.Second
 		if long {
 			last = 60 * time.Second
 		}
@@ -268,7 +317,8 @@ func TestEqualShares(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			share := float64(len(so(results, func(r result) bool { return r.name == name }))) / float64(len(results))
 			shares += fmt.Sprintf(" %.1f", 100*share)
-			if share < 0.303 || share > 0.363 {
+			// Whoever is kept from its processor by something else rightly gets less.
+			if off := 0.03 * lenient(4); share < 1.0/3-off || share > 1.0/3+off {
 				t.Errorf("%d balancers: %s gets %.1f %%", n, name, 100*share)
 			}
 		}

@@ -76,9 +76,10 @@ func TestIdleConnections(t *testing.T) {
 	during(time.Second)
 	results := l.end()
 	none(t, "requests failed", failed(results))
-	if open < clients || float64(each) > 8<<10*lenient(2) {
-		t.Errorf("%d connections, %d bytes each", open, each)
+	usual, meanwhile := p(between(results, 0, time.Second), 0.99), p(between(results, from, time.Hour), 0.99)
+	if open < clients || float64(each) > 8<<10*lenient(2) || meanwhile > times(max(10*usual, 100*time.Millisecond), lenient(5)) {
+		t.Errorf("%d connections, %d bytes each; p99 of others %s before, %s meanwhile", open, each, usual, meanwhile)
 	}
 	t.Logf("%d connections, %.1f KB each; others meanwhile: %d requests, 0 failed, p99 %s",
-		open, float64(each)/1024, len(results), milliseconds(p(between(results, from, time.Hour), 0.99)))
+		open, float64(each)/1024, len(results), milliseconds(meanwhile))
 }

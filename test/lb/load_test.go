@@ -2,6 +2,7 @@ package lb
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -17,7 +18,8 @@ import (
 type result struct {
 	at, took time.Duration // since the load began
 	write    bool
-	status   int // 0: no answer
+	low      bool // it said that it matters less
+	status   int  // 0: no answer
 	name     string
 	err      error
 }
@@ -37,6 +39,56 @@ type mix struct {
 	think   time.Duration // between two requests of one client
 	rate    int           // requests a second, whether answered or not, instead of clients
 	fresh   bool          // each over a connection of its own
+	other   string        // the address of another load balancer, for when one does not answer
+	path    func() string // of reads; nil: all ask for /
+	token   string
+	low     bool // every second read says that it matters less
+}
+
+// ask has a request answered: at the one address or, if it may be asked again and there
+// was no answer, at the other. Who has changed to the other stays there.
+func (m mix) ask(client *http.Client, first string, at *atomic.Pointer[string], r *result) {
+	for try := range 2 {
+		now := at.Load()
+		m.send(client, *now, r)
+		var dial *net.OpError
+		unsent := errors.As(r.err, &dial) && dial.Op == "dial"
+		if r.err == nil || m.other == "" || try > 0 || r.write && !unsent {
+			return
+		}
+		next := &m.other
+		if *now == m.other {
+			next = &first
+		}
+		at.CompareAndSwap(now, next)
+	}
+}
+
+func (m mix) send(client *http.Client, addr string, r *result) {
+	method, path, body := "GET", "/", io.Reader(nil)
+	switch {
+	case r.write:
+		method, body = "POST", strings.NewReader("hello")
+	case m.path != nil:
+		path = m.path()
+	}
+	var req *http.Request
+	if req, r.err = http.NewRequest(method, "http://"+addr+path, body); r.err != nil {
+		return
+	}
+	if m.token != "" {
+		req.Header.Set("Authorization", m.token)
+	}
+	if r.low {
+		req.Header.Set("Priority", "u=6")
+	}
+	var resp *http.Response
+	if resp, r.err = client.Do(req); r.err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	r.status, r.name = resp.StatusCode, resp.Header.Get("X-Name")
+	_, r.err = io.Copy(io.Discard, resp.Body)
 }
 
 func begin(t *testing.T, addr string, m mix) *load {
@@ -47,21 +99,13 @@ func begin(t *testing.T, addr string, m mix) *load {
 		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
 	client := &http.Client{Transport: tr, Timeout: 20 * time.Second}
 	var n atomic.Int64
-	one := func() {
-		r := result{write: m.writes > 0 && n.Add(1)%int64(m.writes) == 0}
-		begun := time.Now()
-		var resp *http.Response
-		if r.write {
-			resp, r.err = client.Post("http://"+addr+"/", "text/plain", strings.NewReader("hello"))
-		} else {
-			resp, r.err = client.Get("http://" + addr + "/")
-		}
-		if r.err == nil {
-			r.status, r.name = resp.StatusCode, resp.Header.Get("X-Name")
-			_, r.err = io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-		}
-		r.at, r.took = begun.Sub(l.began), time.Since(begun)
+	var at atomic.Pointer[string]
+	at.Store(&addr)
+	one := func(due time.Time) {
+		i := n.Add(1)
+		r := result{write: m.writes > 0 && i%int64(m.writes) == 0, low: m.low && i%2 == 0}
+		m.ask(client, addr, &at, &r)
+		r.at, r.took = due.Sub(l.began), time.Since(due)
 		l.mu.Lock()
 		l.results = append(l.results, r)
 		l.mu.Unlock()
@@ -69,7 +113,7 @@ func begin(t *testing.T, addr string, m mix) *load {
 	for range m.clients {
 		l.wg.Go(func() {
 			for ctx.Err() == nil {
-				one()
+				one(time.Now())
 				if m.think > 0 {
 					during(m.think)
 				}
@@ -88,7 +132,8 @@ func begin(t *testing.T, addr string, m mix) *load {
 				case <-tick.C:
 				}
 				for due := int(time.Since(l.began).Seconds() * float64(m.rate)); sent < due; sent++ {
-					l.wg.Go(one)
+					at := l.began.Add(time.Duration(float64(sent) / float64(m.rate) * float64(time.Second)))
+					l.wg.Go(func() { one(at) })
 				}
 			}
 		})

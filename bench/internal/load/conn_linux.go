@@ -142,7 +142,9 @@ func (e *engine) complete(c *conn) error {
 	now := time.Since(e.start)
 	e.last = now
 	kind := &e.opt.Kinds[c.shot.Kind]
-	if why := e.judge(c, kind); why != "" {
+	if status := c.parser.Status(); status == kind.Refused {
+		RecordLatency(e.res.Refused[c.shot.Kind], now-c.since)
+	} else if why := e.judge(c, kind); why != "" {
 		e.count(why)
 	} else {
 		e.res.Completed++

@@ -63,6 +63,7 @@ func (e *engine) open() error {
 	e.addr = unix.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
 	for range e.opt.Kinds {
 		e.res.ByKind = append(e.res.ByKind, NewHistogram())
+		e.res.Refused = append(e.res.Refused, NewHistogram())
 	}
 	if e.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err

@@ -31,6 +31,8 @@ func (f ScriptFunc) Next(conn int, dst []byte) ([]byte, Shot) { return f(conn, d
 type Kind struct {
 	Name   string
 	Status int // the status that its answers must have
+	// Refused is another status that is no error: such answers are counted apart. 0: none.
+	Refused int
 }
 
 // Options say what [Run] does.

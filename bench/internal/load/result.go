@@ -32,6 +32,7 @@ type Result struct {
 	Elapsed    time.Duration // from the first request to the last answer
 	Bytes      int64         // received
 	ByKind     []*hdrhistogram.Histogram
+	Refused    []*hdrhistogram.Histogram // by kind: answers of [Kind.Refused], in none of the above
 }
 
 // PerSecond is the number of right answers per second.

@@ -27,10 +27,11 @@ type Config struct {
 	// Database is the PostgreSQL database of Pando, which then has only files in
 	// Data, or of pgx; "" is none.
 	Database string
-	NoCache  bool   // of Pando
-	Work     string // an empty directory: working directory, home and log
-	CPUs     string // processors it may use, as taskset writes them ("0", "0,1"); empty for all
-	Limit    *Limit // bound on its memory, nil for none
+	NoCache  bool     // of Pando
+	Flags    []string // of Pando, besides
+	Work     string   // an empty directory: working directory, home and log
+	CPUs     string   // processors it may use, as taskset writes them ("0", "0,1"); empty for all
+	Limit    *Limit   // bound on its memory, nil for none
 }
 
 // Process is a running server.
@@ -67,6 +68,7 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 		if c.NoCache {
 			args = append(args, "--cache-size", "off")
 		}
+		args = append(args, c.Flags...)
 	case PocketBase:
 		// It would print every statement if its program lay below TMPDIR.
 		args = append(args, "serve", "--dev=false", "--dir", c.Data, "--http", addr)

@@ -224,7 +224,13 @@ func (s *Store) publish(cat *store.Catalog) {
 func (s *Store) Path() string { return s.path }
 
 // Read runs fn on a snapshot.
+//
+// A query holds a processor until it is done. Where there are more than processors, whoever
+// comes would stand in line for one before anybody has seen it: neither what is urgent nor
+// how many there are too many could be told. So all who are there already are let come as
+// far as this first.
 func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
+	runtime.Gosched()
 	c, err := s.pool.acquire(ctx)
 	if err != nil {
 		return err
