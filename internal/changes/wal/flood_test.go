@@ -39,7 +39,7 @@ func (c *trickle) Read(p []byte) (int, error) {
 	}
 	due := int(time.Since(c.began) / perPacket)
 	if due <= c.taken {
-		time.Sleep(perPacket)
+		<-time.After(perPacket)
 		due = c.taken + 1
 	}
 	n := copy(p, c.sent[c.taken:min(due, len(c.sent))])
