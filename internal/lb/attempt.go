@@ -60,11 +60,20 @@ func (m *member) blame(f *failure) {
 	}
 }
 
-// answered counts an answer and what it says of the upstream's health.
-func (m *member) answered(status int, took time.Duration, now time.Time) {
+// answered counts an answer and what it says of the upstream's health. One that asks the
+// client to come later has more to do than it can and says so, which is no failure: it
+// would be ejected for it, and the others had its share as well.
+func (m *member) answered(status int, later bool, took time.Duration, now time.Time) {
 	m.codes[min(status/100, 5)].Add(1)
 	switch status {
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusServiceUnavailable:
+		if later {
+			m.failed.Add(1)
+			m.health.refused()
+			return
+		}
+		fallthrough
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		m.failed.Add(1)
 		m.health.erred() // and its time says nothing: failing is quick
 	default:

@@ -275,6 +275,32 @@ func TestHalfAtMost(t *testing.T) {
 	}
 }
 
+// TestOutlier: who fails more than the others is ejected, and not who only says that it
+// has more to do than it can.
+func TestOutlier(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		later  bool
+		others int // what they answer
+		out    bool
+	}{
+		{500, false, 200, true}, {502, false, 200, true}, {503, false, 200, true}, {504, false, 200, true}, {500, true, 200, true},
+		{503, true, 200, false}, {404, false, 200, false}, {429, true, 200, false}, {500, false, 500, false},
+	} {
+		b, members := fleet(t, LeastLoaded, 3)
+		now := time.Now()
+		for range ejectSamples {
+			members[0].answered(c.status, c.later, time.Millisecond, now)
+			members[1].answered(c.others, false, time.Millisecond, now)
+			members[2].answered(c.others, false, time.Millisecond, now)
+		}
+		b.outlier(members[0], members, now)
+		if got, _, _ := members[0].state(); (got == stateEjected) != c.out {
+			t.Errorf("%+v: it is %v", c, got)
+		}
+	}
+}
+
 // TestFallback: what is not well is asked if there is nothing better, in this order.
 func TestFallback(t *testing.T) {
 	b, members := fleet(t, LeastLoaded, 3)

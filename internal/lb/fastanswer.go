@@ -15,6 +15,7 @@ type plainAnswer struct {
 	length int64 // of the body; below 0: chunked
 	close  bool  // the upstream ends the connection
 	dated  bool
+	later  bool    // it says when to come again
 	load   float64 // as the upstream tells; below 0: it does not
 
 	out  [fastStrips]span // lines that are not for the client
@@ -94,6 +95,8 @@ func (a *plainAnswer) parse(in []byte, head bool) fastVerdict {
 			a.load, strip = share, true
 		case "date":
 			a.dated = true
+		case "retry-after":
+			a.later = true
 		case "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te":
 			strip = true
 		case "trailer", "upgrade":

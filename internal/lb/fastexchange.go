@@ -75,7 +75,7 @@ func (f *fastConn) exchange(r *plainRequest) bool {
 	if a.load >= 0 {
 		m.load.set(a.load, now)
 	}
-	m.answered(a.status, now.Sub(bg.at), now)
+	m.answered(a.status, a.later, now.Sub(bg.at), now)
 	bg.leave()
 	f.doing.held = false
 	return f.pass(&a, c, have, now)

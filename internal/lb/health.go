@@ -57,9 +57,16 @@ func (h *health) succeeded() {
 	}
 }
 
-// erred counts an answer of 500, 502, 503 or 504.
+// erred counts an answer of 500, 502, 504, or 503 that does not say when to come again.
 func (h *health) erred() {
 	h.bad[h.period.Load()].Add(1)
+	if h.strikes.Load() != 0 {
+		h.strikes.Store(0)
+	}
+}
+
+// refused notes an answer of 503 that says when to come again.
+func (h *health) refused() {
 	if h.strikes.Load() != 0 {
 		h.strikes.Store(0)
 	}

@@ -252,7 +252,7 @@ func (cl *call) carry(bg *begun, started func(*upconn) bool, sent bool) (*http.R
 		seat.stream()
 		b.endable(resp, c)
 	}
-	m.answered(resp.StatusCode, took, now)
+	m.answered(resp.StatusCode, resp.Header.Get("Retry-After") != "", took, now)
 	return resp, nil
 }
 
