@@ -15,9 +15,7 @@ const (
 )
 
 // forUpstream is what the limiter of an upstream begins with: quick ones are not limited.
-// A place is empty there until the next request has gone to the upstream, so half as many
-// again are let in as keep it busy.
-var forUpstream = overload.Options{Start: 100, Least: 8, Care: 10 * time.Millisecond, Gain: 1.5}
+var forUpstream = overload.Options{Start: 100, Least: 8, Care: 10 * time.Millisecond}
 
 // patienceQuick is how long a request may wait for a place where answers are quick:
 // nobody minds a tenth of a second.

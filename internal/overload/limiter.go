@@ -9,11 +9,11 @@ import (
 
 // Limiter finds how many requests can be worked on at once, from latency alone: as many
 // as are answered in the time that an answer takes when nothing waits (rate × latency,
-// Little's law), and some more. More would only wait further in, where nobody can tell
-// what is urgent.
+// Little's law), and half as many again. More would only wait further in, where nobody
+// can tell what is urgent.
 //
 // While the limit is not reached it does nothing. Once it is, the latency without
-// waiting is looked for now and then by lowering the limit for a moment: something whose
+// waiting is looked for now and then by halving the limit for a moment: something whose
 // requests have become heavier must not be throttled for it.
 //
 // A request costs two atomic additions, and a third if it is one of those whose time is
@@ -38,15 +38,9 @@ type Limiter struct {
 	rates   [10]float64
 	lately  [10]float64 // rates of all windows, those too in which the limit was not reached
 	next    time.Time   // when to look for the base again
-	settled time.Time   // while it is looked for: when what was in flight before is answered; zero: it is not
-	began   time.Time   // when that began
-	unsure  bool        // the base may be much too high
-	rising  bool        // the limit was not reached a moment ago, and nothing waits yet
+	probing int         // windows left of looking for it
 	usual   int64       // the limit before that
-	cutting bool        // the limit was lowered much: the next window may be short
 	baseNow atomic.Int64
-	meanNow atomic.Int64 // of the last window in which the limit was reached, in ns; 0: it was not
-	bestNow atomic.Int64 // best rate of those windows, a second; 0: likewise
 }
 
 // Options are what a limiter begins with.
@@ -55,36 +49,22 @@ type Options struct {
 	Least int64 // it is never below
 	// Care is a latency that nobody minds: below it there is no reason to limit.
 	Care time.Duration
-	// Gain is how many requests are let in for one that is needed to keep busy what
-	// answers them: more than 1, the more the longer a place stays empty until the next
-	// request has come.
-	Gain float64
-	// Serial is how many requests can be computed at once, if they only compute, and Within
-	// how long they may take together with those before them. As long as the limit is not
-	// reached it is no higher than that (and than Start); once it is, it grows at once if
-	// nothing waits further in after all. 0: it is Start.
-	Serial int64
-	Within time.Duration
 	// Stalls has it look out for stalls: see [Limiter.Stalled].
 	Stalls bool
 }
 
 const (
 	limitMax    = 20_000
+	limitGain   = 1.5
 	limitWindow = 100 * time.Millisecond
-	limitShort  = 30 * time.Millisecond // of a window with many answers while the limit is too high
-	limitLong   = time.Second           // of a window with few answers
+	limitLong   = time.Second // of a window with few answers
 	limitFew    = 10
-	leastStart  = 16
-	limitMany   = 20
 	limitProbe  = 3 * time.Second
-	limitPause  = 10 // times as long as it took to look for the base, before that is done again
 )
 
 // Init makes it usable.
 func (l *Limiter) Init(o Options) {
 	l.Options = o
-	l.Gain = max(l.Gain, 1)
 	l.limit.Store(o.Start)
 	l.few.Store(true)
 }
@@ -142,12 +122,10 @@ func (l *Limiter) TookOne(began time.Time, d time.Duration) {
 	l.TickAt(began.Add(d))
 }
 
-// Beyond manyPerSecond answers, one in so many is counted. A window must hold enough of
-// those counted that their number tells the rate: the best rate of ten windows is taken,
-// so what chance adds to it is added to the limit.
+// Beyond manyPerSecond answers, one in so many is counted.
 const (
 	sampled       = 8
-	manyPerSecond = 20_000
+	manyPerSecond = 2000
 )
 
 func (l *Limiter) count(n int64, sum time.Duration) {
@@ -163,7 +141,7 @@ func (l *Limiter) Stalled() bool { return l.stalled.Load() }
 // seldom does it do anything. It may be called by many at once.
 func (l *Limiter) TickAt(now time.Time) {
 	at := now.UnixNano()
-	if at-l.last.Load() < int64(limitShort) || !l.ticking.TryLock() {
+	if at-l.last.Load() < int64(limitWindow) || !l.ticking.TryLock() {
 		return
 	}
 	defer l.ticking.Unlock()
@@ -177,7 +155,7 @@ func (l *Limiter) Tick(now time.Time) {
 		l.from = now
 	}
 	took, n := now.Sub(l.from), l.window.Load()>>windowShift
-	if took < limitWindow && (took < limitShort || n < limitMany || !l.cutting) {
+	if took < limitWindow {
 		return
 	}
 	l.judgeStall(float64(n), took)
@@ -188,7 +166,6 @@ func (l *Limiter) Tick(now time.Time) {
 	n = window >> windowShift
 	sum := time.Duration(window&(1<<windowShift-1)) * time.Microsecond
 	bound := l.bound.Swap(false)
-	from := l.from
 	l.from = now
 	rate := float64(n) / took.Seconds()
 	if few := rate < manyPerSecond; few != l.few.Load() {
@@ -196,52 +173,29 @@ func (l *Limiter) Tick(now time.Time) {
 	}
 	copy(l.lately[1:], l.lately[:9])
 	l.lately[0] = rate
-	l.cutting = false
 	if n == 0 {
 		l.ended()
 		return
 	}
 	mean := (sum / time.Duration(n)).Seconds()
 	switch {
-	case !l.settled.IsZero() && from.Before(l.settled): // what was in flight before the limit was lowered is among these
-	case !l.settled.IsZero():
-		took := now.Sub(l.began)
-		l.next = now.Add(max(limitProbe, limitPause*took))
-		if l.unsure = mean < 0.9*l.base; l.unsure { // something may still have waited
-			l.next = now.Add(took)
-		}
+	case l.probing > 1: // what was in flight before the limit was halved is still among these
+		l.probing--
+	case l.probing == 1:
 		l.setBase(mean)
 		l.ended()
+		l.next = now.Add(limitProbe)
 	case bound && l.Stalled(): // nothing is to be learnt from it
 	case bound:
-		l.meanNow.Store(int64(mean * float64(time.Second)))
-		if took < limitWindow { // too short to tell the rate
-			rate = min(rate, l.lately[1])
-		}
 		l.fit(now, mean, rate)
 	default:
-		l.rates, l.unsure, l.rising = [10]float64{}, false, true
-		l.meanNow.Store(0)
-		l.bestNow.Store(0)
-		l.cutting = true // should it be reached now
+		l.rates = [10]float64{}
 		l.learn(mean)
 		l.next = now.Add(limitProbe)
-		start := l.start()
-		if limit := l.limit.Load(); limit < start {
-			l.limit.Store(min(limit+limit/10+1, start))
-		} else if limit <= l.Start {
-			l.limit.Store(start)
+		if limit := l.limit.Load(); limit < l.Start {
+			l.limit.Store(min(limit+limit/10+1, l.Start))
 		}
 	}
-}
-
-// start is the limit as long as it is not reached.
-func (l *Limiter) start() int64 {
-	if l.Serial == 0 || l.base == 0 {
-		return l.Start
-	}
-	n := int64(float64(l.Serial) * l.Within.Seconds() / l.base)
-	return min(max(n, leastStart), l.Start)
 }
 
 // judgeStall compares a window that need not be over with the best of before.
@@ -281,35 +235,19 @@ func (l *Limiter) fit(now time.Time, mean, rate float64) {
 	l.rates[0] = rate
 	if l.base == 0 {
 		l.setBase(mean) // never seen without load: look at once
-		l.next, l.unsure = now, true
-	}
-	if mean < l.base { // it was too high: nothing is answered sooner than without load
-		l.setBase((l.base + mean) / 2)
+		l.next = now
 	}
 	if !now.Before(l.next) {
-		l.usual, l.began = l.limit.Load(), now
-		l.settled = now.Add(time.Duration(1.5 * mean * float64(time.Second)))
-		// So many that nothing waits, if the limit is what it should be.
-		part := 1 / (1.1 * l.Gain)
-		if l.unsure {
-			part = 0.5
-		}
-		l.limit.Store(max(int64(part*float64(l.usual)), l.Least/2))
+		l.usual, l.probing = l.limit.Load(), 3
+		l.limit.Store(max(l.usual/2, l.Least/2))
 		return
 	}
 	best := 0.0
 	for _, r := range l.rates {
 		best = max(best, r)
 	}
-	l.bestNow.Store(int64(best))
 	limit := float64(l.limit.Load())
-	target := l.Gain*best*max(l.base, l.Care.Seconds()) + 1
-	if l.rising = l.rising && mean < 1.15*l.base && limit < float64(l.Start); l.rising { // nothing waits yet: there may be room
-		l.limit.Store(int64(min(max(target, 2*limit), float64(l.Start))))
-		l.cutting = true
-		return
-	}
-	l.cutting = target < limit*0.9
+	target := limitGain*best*max(l.base, l.Care.Seconds()) + 1
 	slowest := 0.7
 	if mean > 3*l.base {
 		slowest = 0.5
@@ -320,8 +258,8 @@ func (l *Limiter) fit(now time.Time, mean, rate float64) {
 
 // ended puts the usual limit back.
 func (l *Limiter) ended() {
-	if !l.settled.IsZero() {
-		l.settled = time.Time{}
+	if l.probing > 0 {
+		l.probing = 0
 		l.limit.Store(l.usual)
 	}
 }
@@ -333,20 +271,4 @@ func (l *Limiter) Patience(least time.Duration) time.Duration {
 		return base
 	}
 	return least
-}
-
-// InVain tells whether a request that has so many before it is not let in for so long,
-// as answers come now.
-func (l *Limiter) InVain(before int64, patience time.Duration) bool {
-	best := l.bestNow.Load()
-	return best > 0 && float64(before) > float64(best)*patience.Seconds()+1
-}
-
-// Rest is how long a request may wait for a place so that it is answered in a time, or
-// in twice the latency without waiting if that is longer: what is left of that beside
-// the time that answers take now.
-func (l *Limiter) Rest(of time.Duration) time.Duration {
-	base, now := time.Duration(l.baseNow.Load()), time.Duration(l.meanNow.Load())
-	of = max(of, 2*base)
-	return max(of-max(base, now), of/8)
 }

@@ -14,47 +14,25 @@ const MaxQueued = 2048
 // of arrival, and each only for a moment.
 type Queue struct {
 	length atomic.Int64 // of both, for a look without the lock
-	usual  atomic.Int64 // of the row of those that matter
 
 	mu   sync.Mutex // guards what follows
-	rows [2][]*Waiter
+	rows [2][]*waiter
 }
 
-// Waiter is a request that waits.
-type Waiter struct {
-	turn  chan bool // true: its turn has come; false: shed
-	class Class
-	gone  bool // guarded by Queue.mu
+type waiter struct {
+	turn chan bool // true: look for a place; false: shed
+	gone bool      // guarded by Queue.mu
 }
 
 // Length is how many wait.
 func (q *Queue) Length() int64 { return q.length.Load() }
 
-// Before is how many have their turn before one of a class that comes now.
-func (q *Queue) Before(c Class) int64 {
-	if c == Low {
-		return q.length.Load()
-	}
-	return q.usual.Load()
-}
-
 // Wait waits for a turn, for at most patience. It tells whether there is one.
 func (q *Queue) Wait(ctx context.Context, c Class, patience time.Duration) bool {
-	w := q.Join(c)
-	return w != nil && q.Await(ctx, w, patience)
-}
-
-// Join lines a request up; nil: there is no room. Whoever has done so calls Await.
-func (q *Queue) Join(c Class) *Waiter {
-	w := &Waiter{turn: make(chan bool, 1), class: c}
-	if !q.join(w) {
-		return nil
+	w := &waiter{turn: make(chan bool, 1)}
+	if !q.join(w, c) {
+		return false
 	}
-	return w
-}
-
-// Await is Wait for who stands in line already.
-func (q *Queue) Await(ctx context.Context, w *Waiter, patience time.Duration) bool {
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
@@ -63,7 +41,7 @@ func (q *Queue) Await(ctx context.Context, w *Waiter, patience time.Duration) bo
 	case <-t.C:
 	case <-ctx.Done():
 	}
-	if q.leave(w) {
+	if q.leave(w, c) {
 		return false
 	}
 	return <-w.turn // its turn came at the same moment: the place would be lost
@@ -71,8 +49,7 @@ func (q *Queue) Await(ctx context.Context, w *Waiter, patience time.Duration) bo
 
 // join puts w into its row. When all is full, one that matters takes the place of one
 // that does not; low ones never take more than half.
-func (q *Queue) join(w *Waiter) bool {
-	c := w.class
+func (q *Queue) join(w *waiter, c Class) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := len(q.rows[Low]) + len(q.rows[Normal])
@@ -88,12 +65,11 @@ func (q *Queue) join(w *Waiter) bool {
 		return false
 	}
 	q.rows[c] = append(q.rows[c], w)
-	q.count(w, 1)
+	q.length.Add(1)
 	return true
 }
 
-func (q *Queue) leave(w *Waiter) bool {
-	c := w.class
+func (q *Queue) leave(w *waiter, c Class) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if w.gone {
@@ -106,27 +82,20 @@ func (q *Queue) leave(w *Waiter) bool {
 		}
 	}
 	w.gone = true
-	q.count(w, -1)
+	q.length.Add(-1)
 	return true
 }
 
-func (q *Queue) count(w *Waiter, n int64) {
-	q.length.Add(n)
-	if w.class != Low {
-		q.usual.Add(n)
-	}
-}
-
-func (q *Queue) out(w *Waiter, turn bool) {
+func (q *Queue) out(w *waiter, turn bool) {
 	w.gone = true
 	w.turn <- turn
-	q.count(w, -1)
+	q.length.Add(-1)
 }
 
-// Wake gives the next one its turn, and tells whether there is one.
-func (q *Queue) Wake() bool {
+// Wake gives the next one its turn.
+func (q *Queue) Wake() {
 	if q.length.Load() == 0 {
-		return false
+		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -135,8 +104,7 @@ func (q *Queue) Wake() bool {
 			w := q.rows[c][0]
 			q.rows[c] = q.rows[c][1:]
 			q.out(w, true)
-			return true
+			return
 		}
 	}
-	return false
 }

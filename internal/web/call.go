@@ -37,9 +37,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	h.setCommonHeaders(w, r)
 	// Also before a position is judged: it can be of what this server has not heard of.
 	var ready error
-	if h.gate.inVain(rt, r) {
-		ready = errOverload
-	} else if rt.waits {
+	if rt.waits {
 		ready = h.await(r.Context())
 	}
 	if sent := r.Header["X-Pos"]; ready == nil && len(sent) > 0 && h.cfg.Positions != nil {

@@ -25,25 +25,14 @@ type gate struct {
 	limits  [3]overload.Limiter // by kind
 	lines   [3]overload.Queue   // who waits
 	off     bool
-	within  time.Duration // that requests may come to take
 	refused atomic.Int64
 }
 
-// Limits that a server begins with, and does not go below: requests that do nothing but
-// compute take longer the more of them there are, from one for each processor on.
+// Limits that a server begins with, and does not go below.
 const (
 	startPerProcessor = 64
-	leastPerProcessor = 2
+	leastAtOnce       = 16
 )
-
-// gateGain: a place is taken again at once, by who stands in line here.
-const gateGain = 1.25
-
-// insideAtMost is the time that requests may take for being worked on together, where
-// they would take less by themselves: the rest of what they may take is for waiting in
-// line, where those go first that matter, and where nobody keeps health checks from a
-// processor.
-const insideAtMost = 10 * time.Millisecond
 
 // stallBound is how long a request waits at most while nothing is answered: see
 // [overload.Limiter.Stalled].
@@ -52,23 +41,16 @@ const stallBound = 5 * time.Second
 // DefaultOverloadLatency is a latency that nobody minds if it comes to that.
 const DefaultOverloadLatency = 250 * time.Millisecond
 
-// init has requests take so long at most when there are too many of them; 0: the
-// default, below 0: none is refused. Half of that at most is for being worked on.
-func (g *gate) init(within time.Duration) {
-	if within < 0 {
+// init has requests take care at most when there are too many of them; 0: the default,
+// below 0: none is refused.
+func (g *gate) init(care time.Duration) {
+	if care < 0 {
 		g.off = true
 	}
-	if within <= 0 {
-		within = DefaultOverloadLatency
+	if care <= 0 {
+		care = DefaultOverloadLatency
 	}
-	g.within = within
-	inside := min(within/2, insideAtMost)
-	processors := runtime.GOMAXPROCS(0)
-	o := overload.Options{
-		Start: int64(max(100, startPerProcessor*processors)), Least: int64(leastPerProcessor * processors),
-		Care: time.Duration(float64(inside) / gateGain), Gain: gateGain, Stalls: true,
-		Within: inside, Serial: int64(processors),
-	}
+	o := overload.Options{Start: int64(max(100, startPerProcessor*runtime.GOMAXPROCS(0))), Least: leastAtOnce, Care: care, Stalls: true}
 	g.limits[reads].Init(o)
 	g.limits[writes].Init(o)
 }
@@ -102,30 +84,6 @@ const (
 var errOverload = &pando.Error{
 	Kind:    pando.KindUnavailable,
 	Message: "The server has more to do than it can. Please try again in a moment.",
-}
-
-func classOf(r *http.Request) overload.Class {
-	if overload.IsLow(r.Header.Get("Priority")) || overload.IsPrefetch(r.Header.Get("Sec-Purpose")) || overload.IsPrefetch(r.Header.Get("Purpose")) {
-		return overload.Low
-	}
-	return overload.Normal
-}
-
-// inVain tells whether a request would wait for a place in vain, there being so many
-// before it. It is asked before anything is done for a request: where there are too many,
-// each that is refused costs those that are answered.
-func (g *gate) inVain(rt *route, r *http.Request) bool {
-	in := kindOf(r.Method)
-	line, limit := &g.lines[in], &g.limits[in]
-	if !rt.placed || line.Length() == 0 || g.off {
-		return false
-	}
-	class := classOf(r)
-	if class == overload.Normal && limit.Stalled() || !limit.InVain(line.Before(class), limit.Rest(g.within)) {
-		return false
-	}
-	g.refused.Add(1)
-	return true
 }
 
 // enter takes a place, if the call is to have one and has had none yet.
@@ -162,18 +120,7 @@ func (c *call) left(d time.Duration) {
 	if c.status < 500 {
 		g.limits[in].TookOne(c.place.since, d)
 	}
-	g.next(in)
-}
-
-// next gives the places that are free to those who have waited longest. Whoever is woken
-// has its place already, so nobody overtakes it.
-func (g *gate) next(in kind) {
-	for g.lines[in].Length() > 0 && g.limits[in].Acquire() {
-		if !g.lines[in].Wake() {
-			g.limits[in].Release()
-			return
-		}
-	}
+	g.lines[in].Wake()
 }
 
 // Overload is how many requests are worked on, and how many may be.
@@ -227,23 +174,28 @@ func (g *gate) wait(r *http.Request, in kind) error {
 		limit.Force()
 		return nil
 	}
-	class := classOf(r)
+	class := overload.Normal
+	if overload.IsLow(r.Header.Get("Priority")) || overload.IsPrefetch(r.Header.Get("Sec-Purpose")) || overload.IsPrefetch(r.Header.Get("Purpose")) {
+		class = overload.Low
+	}
 	began := time.Now()
-	limit.TickAt(began)
-	for patience := limit.Rest(g.within); ; patience = g.within {
-		w := line.Join(class)
-		g.next(in) // a place that became free before this one stood in line is nobody else's
-		if w != nil && line.Await(r.Context(), w, patience) {
-			return nil
+	for until := began.Add(limit.Patience(limit.Care)); ; {
+		now := time.Now()
+		limit.TickAt(now)
+		if line.Wait(r.Context(), class, until.Sub(now)) {
+			if limit.Acquire() {
+				return nil
+			}
+			continue
 		}
 		if err := context.Cause(r.Context()); err != nil {
 			return err
 		}
-		now := time.Now()
-		limit.TickAt(now)
-		if class != overload.Normal || !limit.Stalled() || now.Sub(began) >= stallBound {
-			g.refused.Add(1)
-			return errOverload
+		if now = time.Now(); class == overload.Normal && limit.Stalled() && now.Sub(began) < stallBound {
+			until = now.Add(limit.Care)
+			continue
 		}
+		g.refused.Add(1)
+		return errOverload
 	}
 }

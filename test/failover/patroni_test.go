@@ -121,7 +121,11 @@ func (c *cluster) judge(t *testing.T, what string, from time.Duration) figures {
 	t.Helper()
 	f := c.between(from, c.now())
 	t.Logf("%s: %v", what, f)
-	if f.readsFailed > 0 || f.readGap > time.Second {
+	longest := time.Second
+	if !long { // on whatever machine
+		longest = 3 * time.Second / 2
+	}
+	if f.readsFailed > 0 || f.readGap > longest {
 		t.Errorf("%s: %d reads failed, and for %v none was answered", what, f.readsFailed, f.readGap)
 	}
 	for _, odd := range f.odd {
