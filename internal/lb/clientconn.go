@@ -115,16 +115,21 @@ func (c *clientConn) read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(c.rest) > 0 {
-		n := copy(p, c.rest)
-		if c.rest = c.rest[n:]; len(c.rest) == 0 {
-			c.rest = nil
-		}
-		return n, nil
+		return takeFrom(&c.rest, p), nil
 	}
 	if c.tls != nil {
 		return c.tls.Read(p)
 	}
 	return c.Conn.Read(p)
+}
+
+// takeFrom moves what fits of kept into p, and lets go of kept with the last of it.
+func takeFrom(kept *[]byte, p []byte) int {
+	n := copy(p, *kept)
+	if *kept = (*kept)[n:]; len(*kept) == 0 {
+		*kept = nil
+	}
+	return n
 }
 
 func (c *clientConn) Write(p []byte) (int, error) {

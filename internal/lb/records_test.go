@@ -141,12 +141,12 @@ func newSealer(t *testing.T, addr string) *sealer {
 		t.Fatal(err)
 	}
 	hash, size := sha256.New, 16
-	switch s.tls.ConnectionState().CipherSuite {
+	switch suite := s.tls.ConnectionState().CipherSuite; suite {
 	case tls.TLS_AES_128_GCM_SHA256:
 	case tls.TLS_AES_256_GCM_SHA384:
 		hash, size = sha512.New384, 32
 	default:
-		t.Skip("a suite that this test does not know")
+		t.Skipf("records are sealed here with AES-GCM only, and this machine, for want of instructions for it, speaks %s", tls.CipherSuiteName(suite))
 	}
 	var secret []byte
 	for line := range strings.Lines(log.String()) {

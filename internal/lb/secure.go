@@ -75,11 +75,7 @@ func (b below) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(c.sealed) > 0 {
-		n := copy(p, c.sealed)
-		if c.sealed = c.sealed[n:]; len(c.sealed) == 0 {
-			c.sealed = nil
-		}
-		return n, nil
+		return takeFrom(&c.sealed, p), nil
 	}
 	return c.Conn.Read(p)
 }

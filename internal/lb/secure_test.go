@@ -228,7 +228,7 @@ func TestDribblers(t *testing.T) {
 	const n, most = 300, 40 << 10
 	ways(t, func(t *testing.T, w way) {
 		if w.off {
-			t.Skip("net/http's buffers are what they are")
+			t.Skip("without the fast path the buffers are net/http's, and not ours to bound")
 		}
 		g := start(t, w.of(Config{}), func(http.ResponseWriter, *http.Request) {})
 		var conns []net.Conn

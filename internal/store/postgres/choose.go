@@ -51,17 +51,25 @@ func (k *nodes) readerUnless(ctx context.Context, need position.N, primary bool,
 			if over() {
 				return nil, errDegraded
 			}
-			timer := time.NewTimer(10 * time.Millisecond)
-			select {
-			case <-state.Changed():
-			case <-timer.C:
-			case <-wait.Done():
-				timer.Stop()
+			if !moved(wait, state) {
 				return nil, errNoPrimary
 			}
-			timer.Stop()
 		}
 	}, func(n *node) *pool { return n.reads })
+}
+
+// moved waits until there is another state, or nodes may have got further; false if ctx
+// ends before.
+func moved(ctx context.Context, state *topology.State) bool {
+	timer := time.NewTimer(10 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-state.Changed():
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 var (

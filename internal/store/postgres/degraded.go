@@ -70,15 +70,9 @@ func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *co
 			if m := cmp.Or(state.Surest(max(need, k.s.clock.Shown())), state.Primary()); m != nil {
 				return m, nil
 			}
-			timer := time.NewTimer(10 * time.Millisecond)
-			select {
-			case <-state.Changed():
-			case <-timer.C:
-			case <-wait.Done():
-				timer.Stop()
+			if !moved(wait, state) {
 				return nil, errNoPrimary
 			}
-			timer.Stop()
 		}
 	}, func(n *node) *pool { return n.reads })
 }
