@@ -48,6 +48,11 @@ type Config struct {
 	// the hosts which answer first.
 	System uint64
 
+	// Known is how far the log of a timeline is known to go from elsewhere: a primary
+	// whose log ends before it was restored from a copy. nil: only probes say it. It
+	// must return at once.
+	Known func() (timeline uint32, n position.N)
+
 	Log *slog.Logger // nil: none
 	// OnChange is told what changed, one at a time and in order. It must return
 	// at once and must not call SetHosts or Close.

@@ -72,6 +72,9 @@ func (w *Watcher) hear(r result) {
 		h.contact, h.since = r.to, time.Now()
 	}
 	h.err = r.err
+	if h == w.primary && r.timeline == w.timeline {
+		w.flush = max(w.flush, r.known)
+	}
 	m := h.member.Load()
 	if r.to != answers {
 		m.doubt()
@@ -79,6 +82,9 @@ func (w *Watcher) hear(r result) {
 		return
 	}
 	if !m.lives(r.report) {
+		if h == w.primary {
+			w.flush = max(w.flush, m.Reached()) // queries may have seen more of it than probes
+		}
 		m = w.renew(h)
 		r.member, r.doubts = m, 0
 	}

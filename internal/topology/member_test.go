@@ -53,7 +53,7 @@ func TestRestartIsANewLife(t *testing.T) {
 		p, r := w.State().Primary(), w.State().Replicas()[0]
 		p.Learn(900)
 		r.Learn(900)
-		w.set(func(n map[string]*node) { n["h1"].Instance, n["h2"].Instance = 2, 2 })
+		w.set(func(n map[string]*node) { n["h1"].Flush, n["h1"].Instance, n["h2"].Instance = 900, 2, 2 })
 		w.pass(round)
 		w.want("h1", "h2 h3")
 		if !over(p.Gone()) || !over(r.Gone()) || !p.Silent() {
@@ -81,6 +81,36 @@ func TestRestoredPrimary(t *testing.T) {
 		w.want("", "h2")
 		if m := w.member("h1"); !strings.HasPrefix(m.Why, "its log of timeline 1 ends before positions that it had reached") {
 			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// What was read of the primary's log between two probes is not forgotten.
+func TestRestoredBetweenProbes(t *testing.T) {
+	for _, learn := range []func(w *world){
+		func(w *world) { w.State().Primary().Learn(700) },
+		func(w *world) { w.known.Store(700) },
+	} {
+		in(t, "h1", map[string]*node{"h1": primary(1, 500)}, func(t *testing.T, w *world) {
+			learn(w)
+			w.set(func(n map[string]*node) { n["h1"] = primary(1, 600); n["h1"].Instance = 2 })
+			w.pass(round)
+			w.want("", "")
+			w.set(func(n map[string]*node) { n["h1"].Flush = 700 })
+			w.pass(round)
+			w.want("h1", "")
+		})
+	}
+	// A probe is not held to what became known behind its question.
+	in(t, "h1", map[string]*node{"h1": primary(1, 500)}, func(t *testing.T, w *world) {
+		w.set(func(n map[string]*node) {
+			h1 := n["h1"]
+			h1.asked = func() { h1.Flush, h1.asked = 550, nil; w.known.Store(550) }
+		})
+		w.pass(round)
+		w.want("h1", "")
+		if told := strings.Join(w.told(), "; "); strings.Contains(told, "restored") {
+			t.Error(told)
 		}
 	})
 }

@@ -3,6 +3,8 @@ package topology
 import (
 	"context"
 	"time"
+
+	"github.com/pandobase/pando/internal/position"
 )
 
 // result is how a probe ended.
@@ -15,6 +17,11 @@ type result struct {
 	// What the probe may end the doubts of: it began after them.
 	member *Member
 	doubts uint64
+
+	// What was known of the log when the probe began, see Config.Known: what it
+	// brings can only be more.
+	timeline uint32
+	known    position.N
 }
 
 // watchHost probes one host until ctx ends: every interval, or as soon as somebody
@@ -51,6 +58,9 @@ func (w *Watcher) watchHost(ctx context.Context, h *host) {
 func (w *Watcher) probe(ctx context.Context, h *host) {
 	r := result{host: h, member: h.member.Load()}
 	r.doubts = r.member.doubted()
+	if w.cfg.Known != nil {
+		r.timeline, r.known = w.cfg.Known()
+	}
 	asked, cancel := context.WithTimeout(ctx, w.cfg.Deadline)
 	defer cancel()
 	done := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,8 @@ type world struct {
 	*topology.Watcher
 	t *testing.T
 
+	known atomic.Uint64 // of timeline 1, by others than the probes
+
 	mu      sync.Mutex
 	nodes   map[string]*node
 	changes []string
@@ -34,6 +37,7 @@ type node struct {
 	err    error
 	frozen bool
 	slow   time.Duration
+	asked  func() // what happens when it has answered
 }
 
 const system = 7300000000000000001
@@ -70,6 +74,7 @@ func watch(t *testing.T, order string, nodes map[string]*node) *world {
 	w := &world{t: t, nodes: nodes}
 	w.Watcher = topology.New(topology.Config{
 		Hosts: strings.Fields(order), Probe: w.probe,
+		Known: func() (uint32, position.N) { return 1, position.N(w.known.Load()) },
 		OnChange: func(c topology.Change) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -88,6 +93,9 @@ func (w *world) probe(ctx context.Context, host string) (topology.Report, error)
 		return topology.Report{}, errors.New("no such host")
 	}
 	now := *n
+	if n.asked != nil {
+		n.asked()
+	}
 	w.mu.Unlock()
 	if now.frozen {
 		<-ctx.Done()

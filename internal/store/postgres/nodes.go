@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/topology"
 )
 
@@ -56,6 +57,9 @@ func (s *Store) openNodes(ctx context.Context) (*nodes, error) {
 	}}
 	if len(s.hosts) == 1 {
 		cfg.Deadline = soleDeadline
+	}
+	if clock := s.clock; clock != nil {
+		cfg.Known = func() (uint32, position.N) { x := clock.Index(); return x.Epoch().Timeline, x.Frontier() }
 	}
 	k.watcher = topology.New(cfg)
 	if err := k.first(ctx); err != nil {
@@ -160,6 +164,9 @@ func (k *nodes) of(m *topology.Member) *node {
 		reads:   newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
 		writes:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
 		cluster: newPool(a.cfg, clusterConns, wait, map[string]string{"statement_timeout": timeout}),
+	}
+	for _, p := range []*pool{n.reads, n.writes, n.cluster} {
+		p.life = func() life { return life{m.Report().Instance, m.Reached()} }
 	}
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })

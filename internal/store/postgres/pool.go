@@ -19,8 +19,10 @@ import (
 type pool struct {
 	cfg     *pgconn.Config
 	session map[string]string // settings of each session, where no pooler is between
-	wait    time.Duration
-	tokens  chan struct{} // one for each connection that there may be
+	// life is the life of the host that the pool is of; nil: any will do.
+	life   func() life
+	wait   time.Duration
+	tokens chan struct{} // one for each connection that there may be
 
 	mu   sync.Mutex
 	idle []*conn // used last is last, and is used next
@@ -188,6 +190,11 @@ func (p *pool) opened(ctx context.Context) (*conn, error) {
 	p.opening[id] = cancel
 	p.mu.Unlock()
 	c, err := p.open(attempt)
+	if err == nil && p.life != nil {
+		if err = p.life().continues(attempt, c); err != nil {
+			c.close()
+		}
+	}
 	p.mu.Lock()
 	delete(p.opening, id)
 	p.mu.Unlock()

@@ -157,7 +157,7 @@ func (e errorText) Unwrap() error { return e.err }
 // which timeline a primary writes; the control file lags behind, by a checkpoint or
 // until pages are written. The receiver's timeline is shown to members of pg_monitor
 // only, and while there is a primary to receive from.
-const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
+const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, ` + instanceSQL + `,
 	CASE WHEN pg_is_in_recovery()
 		THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver), c.timeline_id, r.min_recovery_end_timeline)::text
 		ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END,

@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/localcluster"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// A database that was put back from a copy of its disk takes nothing before its log is
+// longer than it was: not even over a connection that is made before the next probe.
+func TestRestoredFromACopy(t *testing.T) {
+	pg := localclustertest.Postgres(t, localcluster.Options{NoSync: true})
+	ctx := t.Context()
+	if err := pg.CreateDatabase(ctx, "app"); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Options{URL: pg.URL("app", "postgres"), WriteWait: 300 * time.Millisecond})
+	c := create(t, s, things())
+	insert := func(id string) error {
+		_, err := s.Write(ctx, func(tx store.Tx) error { return tx.Insert(ctx, thing(c, id, "", 0)) })
+		return err
+	}
+	do := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(name string, args ...string) error { return exec.CommandContext(ctx, name, args...).Run() }
+
+	dir, err := pg.Exec(ctx, "SHOW data_directory")
+	do(err, insert("before"), pg.Stop(), run("cp", "-a", dir, dir+".copy"), pg.Start(ctx))
+	for _, id := range strings.Split("abcdefghij", "") {
+		for insert(id) != nil { // the server has just been started
+			do(ctx.Err())
+		}
+	}
+	// No stream tells this store of commits, only probes do.
+	text, err := pg.Exec(ctx, "SELECT pg_current_wal_flush_lsn() - '0/0'")
+	do(err)
+	wrote, err := strconv.ParseUint(text, 10, 64)
+	do(err)
+	for m := s.nodes.watcher.State().Primary(); m == nil || uint64(m.Reached()) < wrote; m = s.nodes.watcher.State().Primary() {
+		do(pause(ctx, 1))
+	}
+	do(pg.Kill(), run("rm", "-r", dir), run("mv", dir+".copy", dir), pg.Start(ctx))
+	for _, id := range strings.Split("klm", "") {
+		if err := insert(id); pando.KindOf(err) != pando.KindUnavailable {
+			t.Fatalf("%s is written to a restored copy: %v", id, err)
+		}
+	}
+	if found := s.Topology().Problem; !strings.Contains(found, "restored from a copy") {
+		t.Errorf("what is said of the database is %q", found)
+	}
+	_, err = pg.Exec(ctx, "SELECT pg_switch_wal()")
+	do(err)
+	for end := time.Now().Add(20 * time.Second); ; {
+		err := insert("after")
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("its log is longer than it was, and it is not used: %v", err)
+		}
+	}
+	for id, want := range map[string]bool{"before": true, "a": false, "j": false, "k": false, "m": false, "after": true} {
+		if is := get(t, s, c, id) != nil; is != want {
+			t.Errorf("%s is there: %v", id, is)
+		}
+	}
+}
+
+func TestConnectionOfAnotherLife(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	m := s.nodes.watcher.State().Primary()
+	n, c, err := s.nodes.writer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(c)
+	instance := m.Report().Instance
+	for _, row := range []struct {
+		name string
+		life life
+		want error
+	}{
+		{"the same", life{instance, m.Reached()}, nil},
+		{"started again", life{instance - 1, m.Reached()}, errOtherLife},
+		{"had been further", life{instance, m.Reached() + 1<<40}, errOtherLife},
+	} {
+		if err := row.life.continues(t.Context(), c); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+	if !isLost(errOtherLife) {
+		t.Error("it is not tried again on another connection")
+	}
+}
