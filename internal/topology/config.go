@@ -41,7 +41,8 @@ type Config struct {
 
 	// Every is the time from probe to probe; 0 means 100 ms. Deadline is how long
 	// a host may take to answer before it counts as silent; 0 means 180 ms. Both
-	// together are the time until a frozen host is noticed.
+	// together are the time until a frozen host is noticed; one that was slow before
+	// it froze is given up to a second (see patience).
 	Every, Deadline time.Duration
 
 	// System is the database system whose hosts these are; 0: that of most of

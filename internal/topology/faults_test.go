@@ -93,6 +93,8 @@ func (c *cluster) check() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
+	// One that was slow before, as after a freeze, is given a second: see patience.
+	const silence = 1100 * time.Millisecond
 	long := func(since time.Time, d time.Duration) bool { return !since.IsZero() && now.Sub(since) > d }
 	if p := s.Primary(); p != nil {
 		switch {
@@ -100,7 +102,7 @@ func (c *cluster) check() error {
 			return fmt.Errorf("primary %s is gone", p.Host())
 		case p.Report().Timeline < s.Timeline():
 			return fmt.Errorf("primary %s is on timeline %d, one is on %d", p.Host(), p.Report().Timeline, s.Timeline())
-		case long(c.down[p.Host()], 300*time.Millisecond):
+		case long(c.down[p.Host()], silence):
 			return fmt.Errorf("primary %s does not answer since %v", p.Host(), now.Sub(c.down[p.Host()]))
 		case p.Host() != c.leader && c.down[c.leader].IsZero() && long(c.settled, 310*time.Millisecond):
 			return fmt.Errorf("primary %s, but it is %s for %v", p.Host(), c.leader, now.Sub(c.settled))
@@ -116,7 +118,7 @@ func (c *cluster) check() error {
 			return fmt.Errorf("replica %s is gone", m.Host())
 		case r.Timeline != s.Timeline() && (!old || r.Replay > at):
 			return fmt.Errorf("replica %s shows %v of timeline %d, which was left at %v", m.Host(), r.Replay, r.Timeline, at)
-		case !m.Silent() && long(c.down[m.Host()], 300*time.Millisecond):
+		case !m.Silent() && long(c.down[m.Host()], silence):
 			return fmt.Errorf("replica %s does not answer since %v", m.Host(), now.Sub(c.down[m.Host()]))
 		}
 	}

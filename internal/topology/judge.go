@@ -71,7 +71,7 @@ func (w *Watcher) hear(r result) {
 	if h.contact != r.to {
 		h.contact, h.since = r.to, time.Now()
 	}
-	h.err = r.err
+	h.err, h.waited = r.err, r.waited
 	if h == w.primary && r.timeline == w.timeline {
 		w.flush = max(w.flush, r.known)
 	}

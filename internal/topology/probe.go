@@ -13,6 +13,7 @@ type result struct {
 	to     contact
 	report Report
 	err    error
+	waited time.Duration // in vain, where it is silent
 
 	// What the probe may end the doubts of: it began after them.
 	member *Member
@@ -29,11 +30,12 @@ type result struct {
 // thousand probes.
 func (w *Watcher) watchHost(ctx context.Context, h *host) {
 	pause := w.cfg.Every / 10
+	p := patience{least: w.cfg.Deadline, now: w.cfg.Deadline}
 	timer := time.NewTimer(w.cfg.Every)
 	defer timer.Stop()
 	for {
 		began := time.Now()
-		w.probe(ctx, h)
+		w.probe(ctx, h, &p)
 		timer.Reset(max(w.cfg.Every-time.Since(began), pause))
 		select {
 		case <-timer.C:
@@ -55,13 +57,14 @@ func (w *Watcher) watchHost(ctx context.Context, h *host) {
 
 // probe asks once. That the deadline has passed is told when it passes, and not
 // when the probe returns.
-func (w *Watcher) probe(ctx context.Context, h *host) {
+func (w *Watcher) probe(ctx context.Context, h *host, p *patience) {
 	r := result{host: h, member: h.member.Load()}
 	r.doubts = r.member.doubted()
 	if w.cfg.Known != nil {
 		r.timeline, r.known = w.cfg.Known()
 	}
-	asked, cancel := context.WithTimeout(ctx, w.cfg.Deadline)
+	began, deadline := time.Now(), p.now
+	asked, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	done := make(chan struct{})
 	w.running.Go(func() {
@@ -70,18 +73,21 @@ func (w *Watcher) probe(ctx context.Context, h *host) {
 	})
 	select {
 	case <-done:
-		r.to = answers
-		if r.err != nil {
-			r.to = unreachable
-		}
-		if asked.Err() != nil {
-			r.to = silent
-		}
-		w.send(ctx, r)
 	case <-asked.Done():
-		w.send(ctx, result{host: h, to: silent})
-		<-done
 	}
+	switch {
+	case asked.Err() != nil:
+		p.silent()
+		w.send(ctx, result{host: h, to: silent, waited: deadline})
+		<-done
+		return
+	case r.err != nil:
+		r.to = unreachable
+	default:
+		r.to = answers
+		p.answered(time.Since(began))
+	}
+	w.send(ctx, r)
 }
 
 func (w *Watcher) send(ctx context.Context, r result) {

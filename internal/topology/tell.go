@@ -97,7 +97,7 @@ func (w *Watcher) tellContact(h *host) {
 	}
 	switch {
 	case h.contact == silent:
-		w.say(slog.LevelWarn, "%s has not answered within %v", name, w.cfg.Deadline)
+		w.say(slog.LevelWarn, "%s has not answered within %v", name, h.waited)
 	case h.contact == unreachable:
 		w.say(slog.LevelWarn, "%s cannot be reached: %v", name, h.err)
 	case t.contact == unheard: // that it answers is said by what it is

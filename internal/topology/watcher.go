@@ -52,12 +52,13 @@ type host struct {
 
 	// Only judge's goroutine touches these.
 	contact contact
-	since   time.Time // of contact
-	err     error     // why it cannot be reached
-	known   bool      // report is set
-	report  Report    // the last one
-	used    bool      // the member is in the State
-	refused string    // why it is not
+	since   time.Time     // of contact
+	err     error         // why it cannot be reached
+	waited  time.Duration // for an answer, where it is silent
+	known   bool          // report is set
+	report  Report        // the last one
+	used    bool          // the member is in the State
+	refused string        // why it is not
 	told    hostTold
 }
 

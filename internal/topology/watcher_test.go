@@ -196,6 +196,48 @@ func TestFrozenHost(t *testing.T) {
 	}
 }
 
+// A host that answers late stays in use: what it may take grows with what it takes, and
+// shrinks again. Only the first late answer costs something.
+func TestSlowHost(t *testing.T) {
+	in(t, "h1 h2", map[string]*node{"h1": primary(1, 500), "h2": replica(1, 500)}, func(t *testing.T, w *world) {
+		slow := func(d time.Duration) { w.set(func(n map[string]*node) { n["h1"].slow = d }) }
+		m := w.State().Primary()
+		silent := 0
+		watch := func(d time.Duration) int {
+			silent = 0
+			for range d / (10 * time.Millisecond) {
+				w.pass(10 * time.Millisecond)
+				if m.Silent() {
+					silent++
+				}
+			}
+			return silent * 10
+		}
+		for _, d := range []time.Duration{40 * time.Millisecond, 150 * time.Millisecond, 500 * time.Millisecond} {
+			slow(d)
+			if ms := watch(3 * time.Second); ms > 0 {
+				t.Errorf("it answers within %v, and was silent for %d ms", d, ms)
+			}
+		}
+		slow(0)
+		watch(10 * time.Second)
+		slow(500 * time.Millisecond) // from one moment to the next
+		if ms := watch(3 * time.Second); ms == 0 || ms > 1000 {
+			t.Errorf("it was silent for %d ms", ms)
+		}
+		slow(0)
+		watch(10 * time.Second)
+		began := time.Now()
+		alarm := m.Alarm()
+		w.set(func(n map[string]*node) { n["h1"].frozen = true })
+		<-alarm
+		if took := time.Since(began); took > 300*time.Millisecond {
+			t.Errorf("that it froze was noticed after %v", took)
+		}
+		w.want("", "h2")
+	})
+}
+
 func TestOtherSystem(t *testing.T) {
 	nodes := three()
 	nodes["x"] = primary(9, 9000)

@@ -28,6 +28,7 @@ type world struct {
 
 	mu      sync.Mutex
 	nodes   map[string]*node
+	changed chan struct{} // closed when they are
 	changes []string
 }
 
@@ -71,7 +72,7 @@ func in(t *testing.T, order string, nodes map[string]*node, test func(t *testing
 
 // watch begins to watch nodes, in a bubble.
 func watch(t *testing.T, order string, nodes map[string]*node) *world {
-	w := &world{t: t, nodes: nodes}
+	w := &world{t: t, nodes: nodes, changed: make(chan struct{})}
 	w.Watcher = topology.New(topology.Config{
 		Hosts: strings.Fields(order), Probe: w.probe,
 		Known: func() (uint32, position.N) { return 1, position.N(w.known.Load()) },
@@ -92,14 +93,20 @@ func (w *world) probe(ctx context.Context, host string) (topology.Report, error)
 		w.mu.Unlock()
 		return topology.Report{}, errors.New("no such host")
 	}
-	now := *n
+	now, thawed := *n, w.changed
 	if n.asked != nil {
 		n.asked()
 	}
 	w.mu.Unlock()
-	if now.frozen {
-		<-ctx.Done()
-		return topology.Report{}, ctx.Err()
+	for now.frozen {
+		select {
+		case <-thawed:
+		case <-ctx.Done():
+			return topology.Report{}, ctx.Err()
+		}
+		w.mu.Lock()
+		now, thawed = *w.nodes[host], w.changed
+		w.mu.Unlock()
 	}
 	if now.slow > 0 {
 		select {
@@ -116,6 +123,8 @@ func (w *world) set(change func(nodes map[string]*node)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change(w.nodes)
+	close(w.changed)
+	w.changed = make(chan struct{})
 }
 
 // pass lets time pass, and everything that is due then happen.
