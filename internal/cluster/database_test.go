@@ -288,7 +288,7 @@ func (r *registry) Leave(ctx context.Context, m Member) error {
 }
 
 func (r *registry) Members(ctx context.Context) (list []Member, err error) {
-	err = r.do(ctx, func(w *world) { list = slices.Collect(maps.Values(w.rows)) })
+	err = r.do(ctx, func(w *world) { list = slices.Collect(maps.Values(w.rows)); w.asked++ })
 	return list, err
 }
 

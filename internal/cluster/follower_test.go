@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -184,6 +185,44 @@ func TestLeaveWithoutDatabase(t *testing.T) {
 	}
 	if now := <-told; len(now.Members) != 1 || !now.Members[0].Draining {
 		t.Errorf("load balancers are told of %+v", now.Members)
+	}
+}
+
+// TestFind: who has joined before somebody asks for it is found, however lately the
+// database was asked for others; and many who ask in vain are not many questions.
+func TestFind(t *testing.T) {
+	w := newWorld(t)
+	a := startWeb(t, w, secret(t, followSecret), "a")
+	<-a.node.joined
+	named := func(id string) func(Member) bool { return func(m Member) bool { return m.ID == id } }
+	for i := range 20 {
+		id := fmt.Sprintf("n%d", i)
+		w.mu.Lock()
+		w.rows[id] = Member{ID: id, Address: "127.0.0.1:1"}
+		w.mu.Unlock()
+		if m, ok := a.node.Find(t.Context(), named(id)); !ok || m.ID != id {
+			t.Fatalf("%s has joined, and is not found", id)
+		}
+	}
+	w.mu.Lock()
+	before := w.asked
+	w.mu.Unlock()
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			for range 4 {
+				if m, ok := a.node.Find(t.Context(), named("nobody")); ok {
+					t.Errorf("%+v is found", m)
+				}
+			}
+		})
+	}
+	all.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if most := int(time.Since(began)/findPause) + 5; w.asked-before > most {
+		t.Errorf("200 questions are %d of the database in %v, want %d at most", w.asked-before, time.Since(began), most)
 	}
 }
 

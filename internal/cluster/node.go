@@ -43,7 +43,7 @@ func New(cfg Config) *Node {
 		cfg: cfg, boot: bootNumber(cfg.Self.Boot), log: cfg.Log,
 		joined: make(chan struct{}), again: make(chan struct{}, 1),
 		f:      follower{since: cfg.BootTime()},
-		roster: roster{changed: make(chan struct{}), asked: make(chan struct{}, 1)},
+		roster: roster{changed: make(chan struct{}), asked: make(chan struct{}, 1), finding: make(chan struct{}, 1)},
 	}
 }
 

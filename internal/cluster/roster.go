@@ -29,7 +29,7 @@ type roster struct {
 
 	waiting atomic.Int64
 	asked   chan struct{} // somebody has begun to wait
-	finding sync.Mutex    // held by who asks for somebody who is not known
+	finding chan struct{} // holds who asks for somebody who is not known
 	leaving atomic.Bool   // this server goes: it is marked, whatever the database says
 }
 
@@ -116,26 +116,47 @@ func (n *Node) lookOut(ctx context.Context) {
 	}
 }
 
-// Find is a member of whom is says so. If none is known, the database is asked, not
-// more often than for those who wait.
+// Find is a member of whom is says so; false if there was none when it was called. If
+// none is known, the database is asked: at most once each findPause, for all who want it.
 func (n *Node) Find(ctx context.Context, is func(Member) bool) (Member, bool) {
-	for asked := false; ; asked = true {
-		now, _ := n.rosterNow()
-		if i := slices.IndexFunc(now.Members, is); i >= 0 {
-			return now.Members[i], true
+	r := &n.roster
+	for came := n.now(); ; {
+		r.mu.Lock()
+		list, at := r.list, r.at
+		r.mu.Unlock()
+		if i := slices.IndexFunc(list, is); i >= 0 {
+			return list[i], true
 		}
-		if asked || now.Age >= 0 && now.Age < n.cfg.Look {
-			return Member{}, false
-		}
-		if !n.roster.finding.TryLock() {
-			return Member{}, false // somebody asks already; whoever is not there now comes again
-		}
-		_, err := n.askMembers(ctx)
-		n.roster.finding.Unlock()
-		if err != nil {
+		if at >= came || !n.askAgain(ctx, at) {
 			return Member{}, false
 		}
 	}
+}
+
+// findPause is the time from question to question, whoever wants to know of whom.
+const findPause = 20 * time.Millisecond
+
+// askAgain has the database asked who is a member, unless others have had since then;
+// false if it cannot be.
+func (n *Node) askAgain(ctx context.Context, since int64) bool {
+	r := &n.roster
+	select {
+	case r.finding <- struct{}{}:
+		defer func() { <-r.finding }()
+	case <-ctx.Done():
+		return false
+	}
+	r.mu.Lock()
+	at := r.at
+	r.mu.Unlock()
+	if at != since {
+		return true
+	}
+	if rest := findPause - time.Duration(n.now()-at); at != 0 && rest > 0 && !n.pause(ctx, rest) {
+		return false
+	}
+	_, err := n.askMembers(ctx)
+	return err == nil
 }
 
 // Leave marks this server's row, since it is about to go: it is to get no new

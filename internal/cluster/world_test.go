@@ -33,6 +33,7 @@ type world struct {
 	xid     uint64
 	down    bool // no primary
 	rows    map[string]Member
+	asked   int // for rows
 	tailer  Tailer
 	flushes []flushed                     // the last ones
 	hidden  map[position.Epoch]position.N // the first commit of an epoch that was never shown

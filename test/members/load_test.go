@@ -178,6 +178,8 @@ func (l *listener) listen(ctx context.Context) (wait time.Duration) {
 	l.connects.Add(1)
 	lines := bufio.NewScanner(res.Body)
 	event := ""
+	var refused error
+	told := false // when to come back
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ":")
 		switch {
@@ -189,9 +191,9 @@ func (l *listener) listen(ctx context.Context) (wait time.Duration) {
 				l.fail(err)
 				return wait
 			}
-			if err := l.subscribe(ctx, c.ClientID); err != nil && ctx.Err() == nil {
-				l.fail(err)
-				return wait
+			if refused = l.subscribe(ctx, c.ClientID); refused != nil {
+				stop := time.AfterFunc(3*time.Second, func() { res.Body.Close() })
+				defer stop.Stop()
 			}
 		case name == "data":
 			l.heard.Add(1)
@@ -202,9 +204,14 @@ func (l *listener) listen(ctx context.Context) (wait time.Duration) {
 				l.mu.Lock()
 				l.waits = append(l.waits, ms)
 				l.mu.Unlock()
-				wait = time.Duration(ms) * time.Millisecond
+				wait, told = time.Duration(ms)*time.Millisecond, true
 			}
 		}
+	}
+	// A server that is about to go may have ended the stream before the subscription came:
+	// then the stream itself says so, in what was still to be read of it.
+	if refused != nil && !told && ctx.Err() == nil {
+		l.fail(refused)
 	}
 	return wait
 }
