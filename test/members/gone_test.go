@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -35,7 +34,7 @@ func (s *stage) databaseGone(t *testing.T, lbs []*target.Server, link *localclus
 	}
 	s.warm(t, kept)
 	gone := 6 * time.Second // load balancers stop believing members after 3
-	if os.Getenv("PANDO_PROVE") == "1" {
+	if prove {
 		gone = time.Minute
 	}
 

@@ -5,15 +5,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pandobase/pando/test/target"
 )
 
-// TestRollingRestart: all servers are restarted, one after the other, while clients
-// read and write through two load balancers, of which one asks members who there is and
-// one the database, and event streams are open. No request fails; each stream is told
-// to come back, and does.
+// TestRollingRestart: all servers are restarted, one after the other, and then both load
+// balancers are replaced, while clients read and write through them, of which one asks
+// members who there is and one the database, and event streams are open. No request
+// fails; each stream is told to come back, and does.
 func TestRollingRestart(t *testing.T) {
 	s := newStage(t)
-	other := s.StartBalancer(t, "--database", s.URL(s.Database, "postgres"))
+	flags := [][]string{s.Join(), {"--database", s.URL(s.Database, "postgres")}}
+	other := s.StartBalancer(t, flags[1]...)
 	s.all(t, s.lb, other)
 	var ids []string
 	for range 20 {
@@ -42,6 +45,13 @@ func TestRollingRestart(t *testing.T) {
 		must(t, err)
 		s.all(t, s.lb, other)
 		t.Logf("%s was gone after %s, and takes part again after %s", m.Name, gone.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	}
+	for i, lb := range []*target.Server{s.lb, other} {
+		within(t, 10*time.Second, "all streams are back", listening)
+		began := time.Now()
+		must(t, lb.Replace(t.Context(), flags[i]...))
+		s.all(t, s.lb, other)
+		t.Logf("load balancer %d was replaced within %s", i+1, time.Since(began).Round(time.Millisecond))
 	}
 	for i, l := range loads {
 		l.end()
@@ -77,7 +87,7 @@ func TestRollingRestart(t *testing.T) {
 		}
 		l.mu.Unlock()
 	}
-	if ended := connects - int64(len(listeners)); ended < 6 || hinted != ended {
+	if ended := connects - int64(len(listeners)); ended < 18 || hinted != ended {
 		t.Errorf("%d streams ended, %d were told when to come back", ended, hinted)
 	}
 	slices.Sort(waits)

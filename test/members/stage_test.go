@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// prove has the tests run for longer, and hold the goals as they are.
+var prove = os.Getenv("PANDO_PROVE") == "1"
 
 type object = map[string]any
 

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -45,17 +46,49 @@ func (c *Cluster) StartBalancerOf(t testing.TB, bin string, env []string, flags 
 }
 
 func startBalancer(ctx context.Context, bin string, env, flags []string) (*Server, error) {
-	admin, err := freeAddr()
+	p, err := balancer(bin, env, flags)
 	if err != nil {
 		return nil, err
 	}
-	return launch(ctx, program{
+	return launch(ctx, p, "")
+}
+
+func balancer(bin string, env, flags []string) (program, error) {
+	admin, err := freeAddr()
+	return program{
 		name: "pando lb", bin: bin, admin: "http://" + admin,
 		in: Surroundings{Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, env...)},
 		serve: func(_, addr string) []string {
 			return append([]string{"lb", "--listen", addr, "--admin", admin}, flags...)
 		},
-	}, "")
+	}, err
+}
+
+// Replace has another load balancer with these flags take the place of s, as an upgrade
+// does: it starts at the same address, and when it is ready s is told to stop. From then
+// on s is the new one.
+func (s *Server) Replace(ctx context.Context, flags ...string) error {
+	p, err := balancer(s.args.bin, nil, flags)
+	if err != nil {
+		return err
+	}
+	next, err := run(p.command("", s.addr), p.in.Env)
+	if err != nil {
+		return fmt.Errorf("target: start another %s: %w", s.Name, err)
+	}
+	if err := next.ready(ctx, p.admin+"/readyz"); err != nil {
+		next.stop(0)
+		return fmt.Errorf("target: another %s on %s: %w\n%s", s.Name, s.addr, err, next.output.String())
+	}
+	old := s.process()
+	s.mu.Lock()
+	s.proc, s.args, s.Admin = next, p, p.admin
+	s.mu.Unlock()
+	old.stop(10 * time.Second)
+	if code := old.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("target: %s ended with %d when it was replaced:\n%s", s.Name, code, old.output.String())
+	}
+	return nil
 }
 
 // PandoCluster is three servers over PostgreSQL with a replica and Redis, which only
