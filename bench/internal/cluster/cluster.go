@@ -2,7 +2,7 @@
 // this machine, and puts data into them.
 //
 // They are as PostgreSQL comes, with fsync, but for shared_buffers: 1 GB is what
-// everybody sets who reads one page about PostgreSQL.
+// everybody sets who reads one page about PostgreSQL. wal_level is the default.
 package cluster
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/pandobase/pando/internal/localcluster"
 )
 
-var settings = map[string]string{"shared_buffers": "1GB"}
+var settings = map[string]string{"shared_buffers": "1GB", "wal_level": "replica"}
 
 // Server is one server without replicas, started when it is needed first. Data is
 // copied into it once from a data directory of Pando; each use gets a fresh copy
