@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -97,7 +98,7 @@ func (g *gate) keep(ctx context.Context, w *world) {
 		if g.burst && v%20 == 0 {
 			// Every change of a rule voids all that the cache holds; between
 			// bursts it has to prove itself.
-			pause(ctx, 1500*time.Millisecond)
+			pause(ctx, cmp.Or(w.rest, 1500*time.Millisecond))
 		}
 	}
 }

@@ -201,6 +201,10 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		g := onCluster(other)
 		if l.time > time.Minute {
 			g.readers = 30 // many of them wait for servers that are away
+			g.rest = 6 * time.Second
+			for _, m := range c.Members { // the machine is for the others
+				m.Stop()
+			}
 		}
 		g.weather, g.faulty, g.settled = s.weather, true, settled(other)
 		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
