@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -246,6 +247,36 @@ func TestEventStream(t *testing.T) {
 		t.Error(err)
 	}
 	<-gone
+}
+
+// TestEventStreamEndsWithinAnEvent: half an event has been passed on when the balancer
+// stops. What follows says when to come back, and does not make it a whole one.
+func TestEventStreamEndsWithinAnEvent(t *testing.T) {
+	for half, want := range map[string]string{"data: a": `^\nretry: \d+\n$`, "data: a\n": `^retry: \d+\n$`} {
+		g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, half)
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		resp, err := g.http.Get(g.url + "/stream")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.ReadFull(resp.Body, make([]byte, len(half))); err != nil {
+			t.Fatal(err)
+		}
+		stopped := make(chan error)
+		go func() { stopped <- g.stop() }()
+		rest, err := io.ReadAll(resp.Body)
+		if err != nil || !regexp.MustCompile(want).Match(rest) {
+			t.Errorf("behind %q: %q, %v", half, rest, err)
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestUpgrade: after 101 both sides talk as they like.

@@ -16,8 +16,8 @@ var errFarewell = errors.New("the load balancer is stopping")
 // Bounds of when a client is told to come back, in milliseconds: not all at once.
 const comeBackFrom, comeBackTo = 200, 3000
 
-// endable makes an event stream end when the balancer stops: between two events, with a
-// hint when to come back.
+// endable makes an event stream end when the balancer stops, with a hint when to come
+// back.
 func (b *Balancer) endable(resp *http.Response, c *upconn) {
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), eventStream) || resp.Header.Get("Content-Encoding") != "" || resp.ContentLength >= 0 {
 		return
@@ -47,11 +47,22 @@ func (s *stream) Read(p []byte) (int, error) {
 	if !errors.Is(err, errFarewell) {
 		return n, err
 	}
-	if !bytes.Equal(s.at, []byte("\n\n")) {
-		return n, io.EOF // half an event is dropped by the client
-	}
-	s.hint = strings.NewReader(fmt.Sprintf("retry: %d\n\n", comeBackFrom+rand.IntN(comeBackTo-comeBackFrom)))
+	s.hint = strings.NewReader(farewellHint(s.at))
 	return n, nil
+}
+
+// farewellHint is the last that a stream says, behind a body that ends with at. A client
+// takes a line that names the time at once, and drops the event that is not ended by an
+// empty one (HTML, 9.2.6): so half an event stays half.
+func farewellHint(at []byte) string {
+	hint := fmt.Sprintf("retry: %d\n", comeBackFrom+rand.IntN(comeBackTo-comeBackFrom))
+	switch {
+	case bytes.Equal(at, []byte("\n\n")):
+		return hint + "\n"
+	case bytes.HasSuffix(at, []byte("\n")):
+		return hint
+	}
+	return "\n" + hint
 }
 
 func (s *stream) Close() error {
