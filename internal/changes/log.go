@@ -21,6 +21,9 @@ type LogReader interface {
 	// all commits beyond Start will be read.
 	Epoch() position.Epoch
 	Start() position.N
+	// Instance names the run of the primary whose log it is: another one, with another
+	// end of the log, may be of a copy that lacks what this one had.
+	Instance() uint64
 	// Next waits for more of the log. Entries are in the order of their positions;
 	// all commits up to To have been read with them. Without commits it returns at
 	// least every 20 ms, with the position that the log has reached, which then is

@@ -97,6 +97,7 @@ func (w *world) restore(flush position.N) {
 	w.flush, w.log, w.running = flush, nil, map[uint64]bool{}
 	w.tailer.Term -= min(w.tailer.Term, 1)
 	w.opens++ // every connection ends
+	w.instance++
 	w.grow()
 }
 
@@ -158,7 +159,7 @@ func (d *database) Open(ctx context.Context) (LogReader, error) {
 	if w.down {
 		return nil, errDown
 	}
-	return &reader{w: w, l: d.l, epoch: w.epoch, start: w.flush, to: w.flush, opens: w.opens, asked: make(chan struct{}, 1)}, nil
+	return &reader{w: w, l: d.l, epoch: w.epoch, start: w.flush, to: w.flush, opens: w.opens, instance: w.instance, asked: make(chan struct{}, 1)}, nil
 }
 
 type reader struct {
@@ -167,11 +168,13 @@ type reader struct {
 	epoch     position.Epoch
 	start, to position.N
 	opens     int
+	instance  uint64
 	asked     chan struct{}
 }
 
 func (r *reader) Epoch() position.Epoch { return r.epoch }
 func (r *reader) Start() position.N     { return r.start }
+func (r *reader) Instance() uint64      { return r.instance }
 func (r *reader) Ask() {
 	select {
 	case r.asked <- struct{}{}:

@@ -72,7 +72,9 @@ func (n *Node) follow(ctx context.Context) {
 func (n *Node) forsake() {
 	if n.f.index != nil {
 		old := n.f.index
-		n.cfg.Clock.Replace(position.NewStreamIndex(old.Epoch(), old.Frontier(), 1))
+		x := position.NewStreamIndex(old.Epoch(), old.Frontier(), 1)
+		x.SetInstance(old.Instance())
+		n.cfg.Clock.Replace(x)
 		n.f.index = nil
 	}
 }

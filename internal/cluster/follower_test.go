@@ -220,9 +220,23 @@ func TestFind(t *testing.T) {
 	}
 	all.Wait()
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if most := int(time.Since(began)/findPause) + 5; w.asked-before > most {
 		t.Errorf("200 questions are %d of the database in %v, want %d at most", w.asked-before, time.Since(began), most)
+	}
+	w.mu.Unlock()
+	// Without the database one finds that out for all who came before.
+	a.life.offline.Store(true)
+	began = time.Now()
+	for range 50 {
+		all.Go(func() {
+			if m, ok := a.node.Find(t.Context(), named("nobody")); ok {
+				t.Errorf("%+v is found", m)
+			}
+		})
+	}
+	all.Wait()
+	if took, bound := time.Since(began), 5*a.node.cfg.Deadline; took > bound {
+		t.Errorf("50 have asked in vain for %v, want %v", took, bound)
 	}
 }
 

@@ -17,8 +17,8 @@ var someEpoch = position.Epoch{Database: math.MaxUint64, Incarnation: 3, Timelin
 
 func someMessages() []message {
 	return []message{
-		hello{Oldest: 1, Newest: 2, ID: "a", Boot: "b", Term: 7, Epoch: someEpoch, Base: 8, Frontier: math.MaxUint64, Leased: true},
-		snapshot{Term: 1, Number: 2, Epoch: someEpoch, Base: 3, At: 4, Slots: 64, Full: true, Origin: math.MaxUint64},
+		hello{Oldest: 1, Newest: 2, ID: "a", Boot: "b", Term: 7, Epoch: someEpoch, Base: 8, Frontier: math.MaxUint64, Leased: true, Instance: 9},
+		snapshot{Term: 1, Number: 2, Epoch: someEpoch, Base: 3, At: 4, Slots: 64, Full: true, Origin: math.MaxUint64, Instance: math.MaxUint64},
 		snapshot{Term: 1, Resume: true},
 		positions{From: 64, List: []position.N{0, 1, math.MaxUint64}},
 		batch{

@@ -3,6 +3,8 @@ package cluster
 import (
 	"testing"
 	"time"
+
+	"github.com/pandobase/pando/internal/position"
 )
 
 func TestALostLogIsAGapForAll(t *testing.T) {
@@ -104,5 +106,52 @@ func TestARestoredDatabaseIsAnotherIncarnation(t *testing.T) {
 		})
 		n := w.commit(1, 0)
 		w.until("a commit is safe", 2*time.Second, safe(n, w.machines...))
+	})
+}
+
+// A server was away while the database was put back from a copy, whose log has grown
+// beyond what that server knew when it comes back. What it knew is of what is not there
+// any more.
+func TestNobodyContinuesByTheLogOfACopy(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		away := w.follower()
+		copied := w.flush
+		old := w.commit(1, 0)
+		for range 10 {
+			old = w.commit(2, 0)
+		}
+		w.until("all know of it", time.Second, safe(old, w.machines...))
+		known := away.clock.Index()
+		away.lives.offline.Store(true)
+		others := w.but(away)
+		for _, m := range others {
+			w.cut(away, m, true)
+			m.kill()
+		}
+		w.restore(copied)
+		w.mu.Lock()
+		w.restored, w.safest = false, 0 // nobody is left who knew better, but who is away
+		w.mu.Unlock()
+		for _, m := range others {
+			w.start(m.id)
+		}
+		w.until("the others have leases", 5*time.Second, leased(others...))
+		for n := w.flush; n <= old; n = w.flush {
+			w.commit(3, 0)
+			time.Sleep(5 * time.Millisecond)
+		}
+		for _, m := range others {
+			w.cut(away, m, false)
+		}
+		away.lives.offline.Store(false)
+		away.lives.notify()
+		w.until("it has a lease", 5*time.Second, leased(away))
+		x := away.clock.Index()
+		if x == known || x.Instance() == known.Instance() {
+			t.Error("it goes on with what it knew")
+		}
+		if s := known.Frontier(); x.Valid(s, []position.Tag{1}) {
+			t.Errorf("what it cached at %d is believed, from %d on", s, x.Base())
+		}
 	})
 }

@@ -16,6 +16,9 @@ type hello struct {
 	Epoch          position.Epoch
 	Base, Frontier position.N
 	Leased         bool // it has a lease, of an earlier connection
+	// Instance is of the primary's run by whose log the index was made: see
+	// position.Index.Instance.
+	Instance uint64
 }
 
 func (hello) kind() kind { return kindHello }
@@ -28,7 +31,7 @@ func (h hello) append(b []byte) []byte {
 	b = appendEpoch(b, h.Epoch)
 	b = binary.AppendUvarint(b, uint64(h.Base))
 	b = binary.AppendUvarint(b, uint64(h.Frontier))
-	return appendBool(b, h.Leased)
+	return binary.LittleEndian.AppendUint64(appendBool(b, h.Leased), h.Instance)
 }
 
 func decodeHello(d *decoder) hello {
@@ -38,7 +41,7 @@ func decodeHello(d *decoder) hello {
 		Term:  d.uvarint(),
 		Epoch: decodeEpoch(d),
 		Base:  position.N(d.uvarint()), Frontier: position.N(d.uvarint()),
-		Leased: d.bool(),
+		Leased: d.bool(), Instance: d.fixed(),
 	}
 }
 
@@ -53,6 +56,8 @@ type snapshot struct {
 	Resume bool       // the member keeps its index
 	Full   bool
 	Origin uint64 // of the index: see position.Index.Origin
+	// Instance is of the log: see position.Index.Instance.
+	Instance uint64
 }
 
 func (snapshot) kind() kind { return kindSnapshot }
@@ -66,7 +71,7 @@ func (s snapshot) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(s.Slots))
 	b = appendBool(b, s.Resume)
 	b = appendBool(b, s.Full)
-	return binary.LittleEndian.AppendUint64(b, s.Origin)
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, s.Origin), s.Instance)
 }
 
 // maxSlots is more than any index has.
@@ -84,7 +89,7 @@ func decodeSnapshot(d *decoder) snapshot {
 	}
 	s.Slots = uint32(slots)
 	s.Resume, s.Full = d.bool(), d.bool()
-	s.Origin = d.fixed()
+	s.Origin, s.Instance = d.fixed(), d.fixed()
 	return s
 }
 

@@ -133,7 +133,7 @@ func (r *reign) join(p *peer, h hello) {
 		// What is too much to be queued would cut it off, again and again: it takes our
 		// index instead. Our own follower has no other to take, and loses it to nobody.
 		own := p.id == r.n.cfg.Self.ID
-		if h.Frontier > 0 && (r.log.covers(h.Frontier) || mutant.GapIgnored) && (own || r.log.space(h.Frontier) <= maxBatch) {
+		if h.Frontier > 0 && h.Instance == r.log.instance && (r.log.covers(h.Frontier) || mutant.GapIgnored) && (own || r.log.space(h.Frontier) <= maxBatch) {
 			r.resume(p, h)
 			return
 		}
@@ -157,11 +157,11 @@ func (r *reign) begin(p *peer) {
 	p.mark, p.marked = r.sent, r.n.now()
 	s := snapshot{
 		Term: r.row.Term, Number: r.number, Epoch: r.log.epoch,
-		Base: r.sent, At: r.sent, Slots: uint32(r.n.cfg.Slots), Origin: r.origin,
+		Base: r.sent, At: r.sent, Slots: uint32(r.n.cfg.Slots), Origin: r.origin, Instance: r.log.instance,
 	}
 	// F before X: the index goes on meanwhile.
 	x := r.n.cfg.Clock.Index()
-	if at := x.Frontier(); p.id != r.n.cfg.Self.ID && x.Epoch() == r.log.epoch && at > 0 && r.log.covers(at) {
+	if at := x.Frontier(); p.id != r.n.cfg.Self.ID && r.log.made(x) && at > 0 && r.log.covers(at) {
 		s.Base, s.At, s.Slots, s.Full, s.Origin = x.Base(), at, uint32(x.Slots()), true, x.Origin()
 		p.out.put(letter{head: appendFrame(nil, p.format, s), index: x, format: p.format})
 	} else {

@@ -30,6 +30,7 @@ type roster struct {
 	waiting atomic.Int64
 	asked   chan struct{} // somebody has begun to wait
 	finding chan struct{} // holds who asks for somebody who is not known
+	failed  int64         // when such a question began that failed
 	leaving atomic.Bool   // this server goes: it is marked, whatever the database says
 }
 
@@ -127,7 +128,7 @@ func (n *Node) Find(ctx context.Context, is func(Member) bool) (Member, bool) {
 		if i := slices.IndexFunc(list, is); i >= 0 {
 			return list[i], true
 		}
-		if at >= came || !n.askAgain(ctx, at) {
+		if at >= came || !n.askAgain(ctx, came) {
 			return Member{}, false
 		}
 	}
@@ -136,9 +137,9 @@ func (n *Node) Find(ctx context.Context, is func(Member) bool) (Member, bool) {
 // findPause is the time from question to question, whoever wants to know of whom.
 const findPause = 20 * time.Millisecond
 
-// askAgain has the database asked who is a member, unless others have had since then;
-// false if it cannot be.
-func (n *Node) askAgain(ctx context.Context, since int64) bool {
+// askAgain has the database asked who is a member, unless others have since came; false
+// if it cannot be, or could not for one of them.
+func (n *Node) askAgain(ctx context.Context, came int64) bool {
 	r := &n.roster
 	select {
 	case r.finding <- struct{}{}:
@@ -147,15 +148,22 @@ func (n *Node) askAgain(ctx context.Context, since int64) bool {
 		return false
 	}
 	r.mu.Lock()
-	at := r.at
+	at, failed := r.at, r.failed
 	r.mu.Unlock()
-	if at != since {
-		return true
+	if at >= came || failed >= came {
+		return at >= came
 	}
-	if rest := findPause - time.Duration(n.now()-at); at != 0 && rest > 0 && !n.pause(ctx, rest) {
+	last := max(at, failed)
+	if rest := findPause - time.Duration(n.now()-last); last != 0 && rest > 0 && !n.pause(ctx, rest) {
 		return false
 	}
+	began := n.now()
 	_, err := n.askMembers(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.mu.Lock()
+		r.failed = began
+		r.mu.Unlock()
+	}
 	return err == nil
 }
 

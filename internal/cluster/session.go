@@ -178,7 +178,7 @@ func (s *session) hello() hello {
 		ID: n.cfg.Self.ID, Boot: n.cfg.Self.Boot, Term: n.f.known.Load(),
 	}
 	if x := n.f.index; x != nil {
-		h.Epoch, h.Base, h.Frontier, h.Leased = x.Epoch(), x.Base(), x.Frontier(), x.Leased()
+		h.Epoch, h.Instance, h.Base, h.Frontier, h.Leased = x.Epoch(), x.Instance(), x.Base(), x.Frontier(), x.Leased()
 	}
 	return h
 }
@@ -220,6 +220,7 @@ func (s *session) begin(ctx context.Context, m snapshot) error {
 	}
 	x := position.NewStreamIndex(m.Epoch, m.Base, int(m.Slots))
 	x.SetOrigin(m.Origin)
+	x.SetInstance(m.Instance)
 	x.Advance(m.At)
 	s.loading, s.loaded = x, 0
 	if !m.Full {
@@ -247,6 +248,11 @@ func (s *session) start(ctx context.Context) error {
 	n := s.n
 	x := s.loading
 	s.loading = nil
+	if old := n.cfg.Clock.Index(); old.Epoch() == x.Epoch() && old.Instance() != x.Instance() {
+		// The primary was started again, and may be a copy that lacks some of what the
+		// index before knew of: what is cached by that one is judged by no other.
+		x.Distrust(old.Frontier() + 1)
+	}
 	missed := missing(x.Frontier())
 	if err := n.cfg.Apply(ctx, []changes.Entry{missed}); err != nil {
 		return fmt.Errorf("the stream cannot be followed from %s: %w", x.Frontier().LSN(), err)

@@ -46,7 +46,7 @@ type commit struct {
 func (s *stream) take(t *tail, x *position.Index) {
 	*s = stream{log: t, number: s.number + 1, came: map[uint64]bool{}, origin: rand.Uint64()}
 	from := t.start
-	if x.Epoch() == t.epoch && x.Safe() >= t.start && t.covers(x.Safe()) {
+	if t.made(x) && x.Safe() >= t.start && t.covers(x.Safe()) {
 		from = x.Safe()
 		s.begun, s.visible = true, from
 	}

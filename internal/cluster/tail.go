@@ -11,13 +11,14 @@ import (
 // tail reads a log, and keeps its last entries: for members that were away for a
 // moment, and for the day on which whoever is only ready to be the tailer becomes it.
 type tail struct {
-	epoch  position.Epoch
-	start  position.N // all commits beyond have been or will be read
-	reader LogReader
-	now    func() int64
-	keep   int64 // nanoseconds
-	cancel context.CancelFunc
-	ended  chan struct{}
+	epoch    position.Epoch
+	instance uint64     // of the primary's run
+	start    position.N // all commits beyond have been or will be read
+	reader   LogReader
+	now      func() int64
+	keep     int64 // nanoseconds
+	cancel   context.CancelFunc
+	ended    chan struct{}
 
 	mu      sync.Mutex
 	kept    []keptEntry
@@ -45,7 +46,7 @@ func openTail(ctx context.Context, l Log, now func() int64, keep int64) (*tail, 
 	}
 	reading, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	t := &tail{
-		epoch: reader.Epoch(), start: reader.Start(), reader: reader,
+		epoch: reader.Epoch(), instance: reader.Instance(), start: reader.Start(), reader: reader,
 		now: now, keep: keep, cancel: cancel, ended: make(chan struct{}),
 		from: reader.Start(), to: reader.Start(), changed: make(chan struct{}, 1),
 	}
@@ -109,6 +110,11 @@ func (t *tail) covers(n position.N) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return n >= t.from
+}
+
+// made tells whether an index was made by the log of this run of the primary.
+func (t *tail) made(x *position.Index) bool {
+	return x.Epoch() == t.epoch && x.Instance() == t.instance
 }
 
 // space is about how many bytes the entries beyond n take.

@@ -24,22 +24,23 @@ type world struct {
 	t       *testing.T
 	verbose bool
 
-	mu      sync.Mutex
-	epoch   position.Epoch
-	flush   position.N
-	log     []changes.Entry // of the epoch
-	running map[uint64]bool // transactions that no view shows yet
-	shown   map[position.N]int64
-	xid     uint64
-	down    bool // no primary
-	rows    map[string]Member
-	asked   int // for rows
-	tailer  Tailer
-	flushes []flushed                     // the last ones
-	hidden  map[position.Epoch]position.N // the first commit of an epoch that was never shown
-	grown   chan struct{}                 // closed when the log grows or ends
-	opens   int
-	took    []string // who became the tailer
+	mu       sync.Mutex
+	epoch    position.Epoch
+	flush    position.N
+	log      []changes.Entry // of the epoch
+	running  map[uint64]bool // transactions that no view shows yet
+	shown    map[position.N]int64
+	xid      uint64
+	down     bool // no primary
+	rows     map[string]Member
+	asked    int // for rows
+	tailer   Tailer
+	flushes  []flushed                     // the last ones
+	hidden   map[position.Epoch]position.N // the first commit of an epoch that was never shown
+	grown    chan struct{}                 // closed when the log grows or ends
+	opens    int
+	instance uint64   // of the primary's run
+	took     []string // who became the tailer
 
 	machines []*machine
 	cables   []*cable

@@ -31,7 +31,9 @@ type Index struct {
 
 	epoch  Epoch
 	origin uint64
-	lease  atomic.Pointer[lease] // until when it may be believed; nil: it may not
+	// instance is the run of the primary by whose log the index was made.
+	instance uint64
+	lease    atomic.Pointer[lease] // until when it may be believed; nil: it may not
 	stream
 }
 

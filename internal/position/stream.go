@@ -75,8 +75,20 @@ func (x *Index) SetOrigin(origin uint64) { x.origin = origin }
 // have noticed, it would be of another past, and its positions would tell nobody so.
 func (x *Index) Origin() uint64 { return x.origin }
 
+// SetInstance gives the index the run of the primary by whose log it is made, before it
+// is put into a clock.
+func (x *Index) SetInstance(instance uint64) { x.instance = instance }
+
+// Instance is the run of the primary by whose log the index is made. By the log of
+// another run it must not be continued: the positions of both say nothing of each
+// other if the database was put back from a copy between them.
+func (x *Index) Instance() uint64 { return x.instance }
+
 // Base is where the index's knowledge begins.
 func (x *Index) Base() N { return N(x.base.Load()) }
+
+// Distrust has facts of before n not be trusted, before the index is put into a clock.
+func (x *Index) Distrust(n N) { raise(&x.base, n) }
 
 // Safe is S: every server knows of each commit up to here, and the primary shows
 // it. Where there is no stream, that is true of the frontier.

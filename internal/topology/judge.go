@@ -72,9 +72,6 @@ func (w *Watcher) hear(r result) {
 		h.contact, h.since = r.to, time.Now()
 	}
 	h.err, h.waited = r.err, r.waited
-	if h == w.primary && r.timeline == w.timeline {
-		w.flush = max(w.flush, r.known)
-	}
 	m := h.member.Load()
 	if r.to != answers {
 		m.doubt()
@@ -83,7 +80,12 @@ func (w *Watcher) hear(r result) {
 	}
 	if !m.lives(r.report) {
 		if h == w.primary {
-			w.flush = max(w.flush, m.Reached()) // queries may have seen more of it than probes
+			// Others may have seen more of its log than probes. Only here: the stream can
+			// be a moment ahead of the disk, when a segment of the log is left.
+			w.flush = max(w.flush, m.Reached())
+			if r.timeline == w.timeline {
+				w.flush = max(w.flush, r.known)
+			}
 		}
 		m = w.renew(h)
 		r.member, r.doubts = m, 0

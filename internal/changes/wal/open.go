@@ -166,7 +166,7 @@ func (l *Log) start(ctx context.Context, c link) (*Reader, error) {
 		return nil, err
 	}
 	epoch := position.Epoch{Database: state.Database, Incarnation: state.Incarnation, Timeline: uint32(system.Timeline)}
-	return newReader(c, epoch, at, newDecoder(&l.cfg.Tables, state), l.cfg.Settle), nil
+	return newReader(c, epoch, state.Instance, at, newDecoder(&l.cfg.Tables, state), l.cfg.Settle), nil
 }
 
 // createSlot waits for the transactions that are open, and says whose.

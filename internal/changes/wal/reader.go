@@ -26,10 +26,11 @@ const (
 // Reader is a changes.LogReader. One goroutine receives and decodes, one tells the
 // server that we are there and asks how far it is, one lets go of the log.
 type Reader struct {
-	c     link
-	epoch position.Epoch
-	start position.N
-	dec   *decoder
+	c        link
+	epoch    position.Epoch
+	instance uint64
+	start    position.N
+	dec      *decoder
 
 	settle    func(context.Context) error
 	confirmed atomic.Uint64
@@ -52,9 +53,9 @@ type Reader struct {
 	running  sync.WaitGroup
 }
 
-func newReader(c link, epoch position.Epoch, start position.N, d *decoder, settle func(context.Context) error) *Reader {
+func newReader(c link, epoch position.Epoch, instance uint64, start position.N, d *decoder, settle func(context.Context) error) *Reader {
 	r := &Reader{
-		settle: settle, c: c, epoch: epoch, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
+		settle: settle, c: c, epoch: epoch, instance: instance, start: start, dec: d, began: time.Now(), pending: changes.Chunk{To: start},
 		ask: make(chan struct{}, 1), ready: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		received: make(chan struct{}),
 	}
@@ -73,6 +74,9 @@ func (r *Reader) run(gone <-chan struct{}) {
 
 // Epoch is that of the log.
 func (r *Reader) Epoch() position.Epoch { return r.epoch }
+
+// Instance is that of the server.
+func (r *Reader) Instance() uint64 { return r.instance }
 
 // Start is the position behind which the log begins.
 func (r *Reader) Start() position.N { return r.start }

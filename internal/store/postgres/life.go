@@ -28,7 +28,9 @@ var errOtherLife = &lostError{errors.New("the host has been restarted")}
 // continues fails unless a new connection is of this life. A server that has been
 // started again since the last probe may be a copy with fewer commits, and a replica
 // that has gone down alone begins behind what it had shown. Either ends every
-// connection that there was, so that each need be looked at only when it is new.
+// connection that there was, so that each need be looked at only when it is new. (Those
+// to a pooler such as PgBouncer live on; through one no log is followed, and so nothing
+// is cached.)
 func (l life) continues(ctx context.Context, c *conn) error {
 	var instance, at uint64
 	err := c.each(ctx, lifeSQL, func(v [][]byte) error {

@@ -2,9 +2,13 @@ package postgres
 
 import (
 	"errors"
+	"io"
+	"net"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +81,78 @@ func TestRestoredFromACopy(t *testing.T) {
 		}
 	}
 }
+
+// The name of the host has moved to another server, which was promoted, and the one
+// before lives on: it is found out by who connects anew, though probes go on there.
+func TestMovedName(t *testing.T) {
+	c := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{Options: localcluster.Options{NoSync: true}})
+	ctx := t.Context()
+	old := c.Primary()
+	if err := old.CreateDatabase(ctx, "app"); err != nil {
+		t.Fatal(err)
+	}
+	name := movable(t, old.Addr())
+	s := open(t, Options{URL: "postgres://postgres@" + name.addr() + "/app"})
+	coll := create(t, s, things())
+	if err := errors.Join(c.WaitReplayed(ctx), c.Promote(ctx, 1)); err != nil {
+		t.Fatal(err)
+	}
+	name.move(c.Node(1).Addr())
+	n, conn, err := s.nodes.writer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.writes.flush() // but for this one
+	conn.cut()
+	n.release(conn)
+	write(t, s, func(tx store.Tx) error { return tx.Insert(ctx, thing(coll, "moved", "", 0)) })
+	for i, want := range []string{"0", "1"} {
+		if got, err := c.Node(i).ExecIn(ctx, "app", "SELECT count(*) FROM things WHERE id = 'moved'"); err != nil || got != want {
+			t.Errorf("node %d has %q of it, %v; want %s", i, got, err, want)
+		}
+	}
+}
+
+// moving is an address that can lead elsewhere; connections stay where they are.
+type moving struct {
+	net.Listener
+	to atomic.Pointer[string]
+}
+
+func movable(t *testing.T, to string) *moving {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &moving{Listener: l}
+	m.move(to)
+	var all sync.WaitGroup
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", *m.to.Load())
+			if err != nil {
+				in.Close()
+				continue
+			}
+			for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+				all.Go(func() {
+					io.Copy(way[0], way[1])
+					in.Close()
+					out.Close()
+				})
+			}
+		}
+	})
+	return m
+}
+
+func (m *moving) addr() string   { return m.Addr().String() }
+func (m *moving) move(to string) { m.to.Store(&to) }
 
 func TestConnectionOfAnotherLife(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})

@@ -43,7 +43,7 @@ func (s *Store) logPrimary(ctx context.Context) (*pgconn.Config, <-chan struct{}
 // replication, which has no protocol but the simple one.
 func loadState(ctx context.Context, c *pgconn.PgConn) (st wal.State, err error) {
 	results, err := c.Exec(ctx, `SELECT database, incarnation, catalog, current_schema(), pg_snapshot_xmax(pg_current_snapshot()),
-		pg_is_in_recovery(), (`+publicationSQL+`) FROM _pando_meta;
+		pg_is_in_recovery(), (`+publicationSQL+`), `+instanceSQL+` FROM _pando_meta;
 		SELECT seq, id, name FROM _pando_collections`).ReadAll()
 	if err != nil {
 		return st, err
@@ -55,7 +55,7 @@ func loadState(ctx context.Context, c *pgconn.PgConn) (st wal.State, err error) 
 	if string(v[5]) != "f" {
 		return st, errNoPrimary
 	}
-	for i, to := range []*uint64{&st.Database, &st.Incarnation, &st.Catalog, nil, &st.XID} {
+	for i, to := range []*uint64{&st.Database, &st.Incarnation, &st.Catalog, nil, &st.XID, nil, nil, &st.Instance} {
 		if to != nil {
 			if *to, err = strconv.ParseUint(string(v[i]), 10, 64); err != nil {
 				return st, err

@@ -40,6 +40,8 @@ type node struct {
 	// cluster is what the cluster keeps here: see registry.go.
 	cluster *pool
 	served  *served
+
+	strangers atomic.Int32 // new connections that were of another life, one after the other
 }
 
 // soleDeadline is how long the only host may take to answer a probe: there is
@@ -167,10 +169,25 @@ func (k *nodes) of(m *topology.Member) *node {
 	}
 	for _, p := range []*pool{n.reads, n.writes, n.cluster} {
 		p.life = func() life { return life{m.Report().Instance, m.Reached()} }
+		p.met = func(ours bool) { k.met(n, ours) }
 	}
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })
 	return n
+}
+
+// strangersMost is how many new connections reach another life than the probes before
+// these connect anew: the host's name may have moved to another server, while the one
+// that they reach lives on.
+const strangersMost = 3
+
+// met is told whether a new connection reached the life of the host that the node is.
+func (k *nodes) met(n *node, ours bool) {
+	if ours {
+		n.strangers.Store(0)
+	} else if n.strangers.Add(1)%strangersMost == 0 {
+		k.prober.redial(n.host)
+	}
 }
 
 // size is how many connections each of the two pools may have: what the server

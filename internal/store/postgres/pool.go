@@ -19,8 +19,10 @@ import (
 type pool struct {
 	cfg     *pgconn.Config
 	session map[string]string // settings of each session, where no pooler is between
-	// life is the life of the host that the pool is of; nil: any will do.
+	// life is the life of the host that the pool is of; nil: any will do. met is told
+	// whether a new connection is of it.
 	life   func() life
+	met    func(ours bool)
 	wait   time.Duration
 	tokens chan struct{} // one for each connection that there may be
 
@@ -141,6 +143,14 @@ func (p *pool) end(c *conn) {
 	}()
 }
 
+// discard closes a connection that never came to be used. Whoever has waited for it
+// does not wait for its end as well, nor is a host that does not answer asked to stop.
+func (p *pool) discard(c *conn) {
+	c.hold.Store(true)
+	p.ends.Add(1)
+	p.end(c)
+}
+
 // retire closes the connections that nobody uses, and the others when they are
 // released. With cut, those in use fail at once: their node is not what it was.
 func (p *pool) retire(cut bool) {
@@ -188,11 +198,18 @@ func (p *pool) opened(ctx context.Context) (*conn, error) {
 	p.attempts++
 	id := p.attempts
 	p.opening[id] = cancel
+	closed := p.closed
 	p.mu.Unlock()
+	if closed { // and who cuts what is under way has done so
+		cancel(errPoolClosed)
+	}
 	c, err := p.open(attempt)
 	if err == nil && p.life != nil {
 		if err = p.life().continues(attempt, c); err != nil {
-			c.close()
+			p.discard(c)
+		}
+		if err == nil || errors.Is(err, errOtherLife) {
+			p.met(err == nil)
 		}
 	}
 	p.mu.Lock()
@@ -235,7 +252,7 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 	}
 	pid, err := c.queryInt(ctx, "SELECT pg_backend_pid()")
 	if err != nil {
-		c.close()
+		p.discard(c)
 		return nil, err
 	}
 	if strconv.FormatInt(pid, 10) == strconv.FormatUint(uint64(c.pg.PID()), 10) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,6 +44,15 @@ type probed struct {
 	received uint32
 	after    time.Time // not to be asked again before: it will say the same
 	most     int       // connections that the server allows
+
+	anew atomic.Bool // connect again for the next probe
+}
+
+// redial has the next probe of a host connect to it again.
+func (p *prober) redial(name string) {
+	if h := p.host(name); h != nil {
+		h.anew.Store(true)
+	}
 }
 
 // refusalPause is for how long a host that refuses us is left alone.
@@ -170,6 +180,11 @@ const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, ` + instanceS
 	FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r`
 
 func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most int, err error) {
+	if h.anew.Swap(false) && h.c != nil {
+		h.c.hold.Store(true)
+		p.ends.Go(h.c.close)
+		h.c = nil
+	}
 	if err := h.connect(ctx, p.ctx); err != nil {
 		return r, 0, err
 	}
