@@ -10,6 +10,7 @@ import (
 	"github.com/pandobase/pando/internal/certs"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/collections"
+	"github.com/pandobase/pando/internal/overload"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/store/postgres"
@@ -76,6 +77,14 @@ func openDatabase(cfg Config, place Place, l limits, index *position.Index, sink
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// Read is of requests too that were let in without a place: they need one now.
+func (d *database) Read(ctx context.Context, fn func(store.Reader) error) error {
+	if err := overload.Admit(ctx); err != nil {
+		return err
+	}
+	return d.Store.Read(ctx, fn)
 }
 
 // Close leaves the cluster, then closes the database.

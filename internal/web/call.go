@@ -57,6 +57,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 			h.log.Error("panic in a handler", "method", r.Method, "route", rt.Pattern, "panic", p, "stack", string(debug.Stack()))
 			c.fail(&pando.Error{Kind: pando.KindInternal, Message: "panic"})
 		}
+		c.surrender()
 		took := time.Since(start)
 		if c.place.in != nowhere {
 			c.left(took - c.place.since.Sub(start))

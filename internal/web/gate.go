@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"math/bits"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -26,6 +28,9 @@ type gate struct {
 	lines   [3]overload.Queue   // who waits
 	off     bool
 	refused atomic.Int64
+	// needed are the last 64 reads that were let in without a place, a bit each: whether
+	// they came to need one.
+	needed atomic.Uint64
 }
 
 // Limits that a server begins with, and does not go below.
@@ -67,9 +72,10 @@ func (g *gate) value() float64 { return max(g.limits[reads].Load(), g.limits[wri
 
 // place is a request's part in what is worked on.
 type place struct {
-	since time.Time
-	in    kind
-	asked bool // it has had its place, or was refused
+	since  time.Time
+	in     kind
+	asked  bool             // it has had its place, or was refused
+	ticket *overload.Ticket // it was let in without one
 }
 
 type kind uint8
@@ -94,10 +100,12 @@ func (c *call) enter() error {
 	c.place.asked = true
 	g, in := &c.h.gate, kindOf(c.r.Method)
 	if g.lines[in].Length() > 0 || !g.limits[in].Acquire() { // whoever comes while others wait, waits behind them
-		if err := g.wait(c.r, in); err != nil {
-			return err
+		if in == reads && g.mayBeKnown(c.r) {
+			c.place.ticket = overload.NewTicket(func() error { return c.await(in) })
+			c.r = c.r.WithContext(c.place.ticket.With(c.r.Context()))
+			return nil
 		}
-		c.place.since = time.Now()
+		return c.await(in)
 	} else if c.hasBody() {
 		c.place.since = time.Now()
 	}
@@ -105,8 +113,44 @@ func (c *call) enter() error {
 	return nil
 }
 
+// await waits for a place.
+func (c *call) await(in kind) error {
+	if err := c.h.gate.wait(c.r, in); err != nil {
+		return err
+	}
+	c.place.since, c.place.in = time.Now(), in
+	return nil
+}
+
+// mayBeKnown tells whether to let a read in without a place, since the cache may know
+// the answer: to refuse it takes as long as to give it. Where nearly all turn out to
+// need one, few are.
+func (g *gate) mayBeKnown(r *http.Request) bool {
+	if g.off || classOf(r) == overload.Low {
+		return false
+	}
+	return bits.OnesCount64(g.needed.Load()) < 60 || rand.Uint32()%16 == 0
+}
+
+// surrender gives up the right to a place, if the call was let in with one.
+func (c *call) surrender() {
+	t := c.place.ticket
+	if t == nil {
+		return
+	}
+	c.place.ticket = nil
+	bit := uint64(0)
+	if t.Close() {
+		bit = 1
+	}
+	for old := c.h.gate.needed.Load(); !c.h.gate.needed.CompareAndSwap(old, old<<1|bit); {
+		old = c.h.gate.needed.Load()
+	}
+}
+
 // leave gives the place back, if the call has one.
 func (c *call) leave() {
+	c.surrender()
 	if c.place.in != nowhere {
 		c.left(time.Since(c.place.since))
 	}
@@ -167,6 +211,13 @@ func (h *Handler) measureOverload(reg *prometheus.Registry) {
 	}, func() float64 { return float64(h.gate.refused.Load()) }))
 }
 
+func classOf(r *http.Request) overload.Class {
+	if overload.IsLow(r.Header.Get("Priority")) || overload.IsPrefetch(r.Header.Get("Sec-Purpose")) || overload.IsPrefetch(r.Header.Get("Purpose")) {
+		return overload.Low
+	}
+	return overload.Normal
+}
+
 // wait waits for a place.
 func (g *gate) wait(r *http.Request, in kind) error {
 	limit, line := &g.limits[in], &g.lines[in]
@@ -174,11 +225,7 @@ func (g *gate) wait(r *http.Request, in kind) error {
 		limit.Force()
 		return nil
 	}
-	class := overload.Normal
-	if overload.IsLow(r.Header.Get("Priority")) || overload.IsPrefetch(r.Header.Get("Sec-Purpose")) || overload.IsPrefetch(r.Header.Get("Purpose")) {
-		class = overload.Low
-	}
-	began := time.Now()
+	class, began := classOf(r), time.Now()
 	for until := began.Add(limit.Patience(limit.Care)); ; {
 		now := time.Now()
 		limit.TickAt(now)

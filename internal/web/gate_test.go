@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // slowStore works on so many at once, and takes so long for each.
@@ -38,6 +39,9 @@ func (s *slowStore) work(ctx context.Context) error {
 }
 
 func (s *slowStore) List(ctx context.Context, _ *pando.Request, _ string, _ pando.ListQuery) (pando.Answer, error) {
+	if err := overload.Admit(ctx); err != nil { // as the database does
+		return s.answer, err
+	}
 	return s.answer, s.work(ctx)
 }
 
@@ -100,6 +104,35 @@ func TestOverload(t *testing.T) {
 		}
 		t.Logf("%d answered of 7500 that the store can do, p99 %s; %d refused, after %s at most; limit %d", len(o.answered), o.p99(), o.refused, o.slowest, h.Overload().Reads.Limit)
 		if st := h.Overload(); st.Reads.Now != 0 || st.Waiting != 0 || st.Refused == 0 {
+			t.Errorf("it ends with %+v", st)
+		}
+	})
+}
+
+// TestOverloadAnswersWhatIsKnown: what needs no database is answered, however many wait
+// for it, and takes no place of theirs.
+func TestOverloadAnswersWhatIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowStore(50, 20*time.Millisecond)
+		h := s.handler(t, func(c *Config) { c.Records, c.OverloadLatency = s, 20*time.Millisecond })
+		var heavy *outcome
+		var all sync.WaitGroup
+		all.Go(func() { heavy = arrivals(h, 7500, 3*time.Second, "GET", "") })
+		wrong := 0
+		for range 3000 {
+			time.Sleep(time.Millisecond)
+			began := time.Now()
+			if w := request(h, "GET", createURL+"/x", ""); w.Code == http.StatusServiceUnavailable || time.Since(began) > 0 {
+				wrong++
+			}
+		}
+		all.Wait()
+		// Where nearly all need the database, only some are tried.
+		if wrong > 300 || heavy.refused < 5000 || len(heavy.answered) < 6000 {
+			t.Errorf("of 3,000 that are known %d wait or are refused; of the others %d are answered and %d refused", wrong, len(heavy.answered), heavy.refused)
+		}
+		t.Logf("of 3,000 that are known %d wait or are refused; of the others %d are answered and %d refused", wrong, len(heavy.answered), heavy.refused)
+		if st := h.Overload(); st.Reads.Now != 0 || st.Waiting != 0 {
 			t.Errorf("it ends with %+v", st)
 		}
 	})
