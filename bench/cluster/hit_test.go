@@ -92,6 +92,7 @@ func BenchmarkReadersOfOneKey(b *testing.B) {
 		before := s.sum(b, others, "pando_db_reads_total", "")
 		done := make(chan []load.Result, 1)
 		go func() {
+			defer close(done) // whatever each makes of wrong answers
 			done <- s.each(b, others, func(m *target.Member, _ *rand.Rand) load.Options {
 				return load.Options{Conns: readers / len(others), Kinds: reads, Duration: time.Minute, Stop: &stop,
 					Script: load.ScriptFunc(func(_ int, dst []byte) ([]byte, load.Shot) { return view(dst, m, 0), load.Shot{} })}
@@ -104,7 +105,11 @@ func BenchmarkReadersOfOneKey(b *testing.B) {
 		wait(b.Context(), every)
 		stop.Store(true)
 		asked := 0
-		for _, r := range <-done {
+		results, ok := <-done
+		if !ok {
+			b.FailNow()
+		}
+		for _, r := range results {
 			asked += r.Completed
 		}
 		queries := s.sum(b, others, "pando_db_reads_total", "") - before
