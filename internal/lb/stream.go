@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 var errFarewell = errors.New("the load balancer is stopping")
@@ -23,7 +24,10 @@ func (b *Balancer) endable(resp *http.Response, c *upconn) {
 		return
 	}
 	s := &stream{ReadCloser: resp.Body, at: []byte("\n\n")}
-	s.stop = context.AfterFunc(b.farewell, func() { c.abort(errFarewell) })
+	s.stop = context.AfterFunc(b.farewell, func() {
+		s.leaving.Store(true)
+		c.abort(errFarewell)
+	})
 	resp.Body = s
 }
 
@@ -33,6 +37,8 @@ type stream struct {
 	stop func() bool
 	at   []byte // the last bytes passed on
 	hint *strings.Reader
+
+	leaving atomic.Bool // the balancer ends it
 }
 
 func (s *stream) Read(p []byte) (int, error) {
@@ -44,7 +50,9 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.at = append(s.at, p[max(0, n-2):n]...)
 		s.at = append(s.at[:0], s.at[max(0, len(s.at)-2):]...)
 	}
-	if !errors.Is(err, errFarewell) {
+	// A connection with TLS is closed in two steps: behind the first, the upstream may
+	// end its answer in order.
+	if err == nil || !errors.Is(err, errFarewell) && !s.leaving.Load() {
 		return n, err
 	}
 	s.hint = strings.NewReader(farewellHint(s.at))
