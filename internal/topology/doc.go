@@ -20,7 +20,8 @@
 // What it does not say is no proof of anything. A host that does not answer
 // within the deadline, or cannot be reached, stays what it was but is not chosen
 // (Member.Silent): a frozen host costs whoever is waiting for it (Member.Alarm)
-// the deadline and not more. A primary that is silent is not replaced until
+// the deadline and not more. The deadline of a host that has lately answered late is
+// longer (see patience). A primary that is silent is not replaced until
 // another one is on a higher timeline: that is for those who promote to decide,
 // and this package never does.
 //

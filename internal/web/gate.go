@@ -18,7 +18,8 @@ import (
 // gate lets in as many requests as the server can work on at once, and the others wait
 // for a moment, or are refused: with more than can be answered, those that are answered
 // are answered soon. Reads and writes have a limit each: writes that all wait for the
-// same thing keep nobody from reading.
+// same thing keep nobody from reading. A read that finds no place may be let in without:
+// see [gate.mayBeKnown].
 //
 // A request has its place while it is worked on: from when its body has been read until
 // its answer begins. What the client does with its time, what only waits (an event
