@@ -34,6 +34,9 @@ func (bg *begun) abandon() {
 	}
 	bg.leave()
 	bg.m.inflight.Add(-1)
+	if !bg.c.heard.Load() {
+		bg.m.owes(bg.at)
+	}
 	bg.m.drop(bg.c)
 }
 

@@ -68,10 +68,10 @@ const (
 // Health says how upstreams are watched.
 type Health struct {
 	ProbePath    string        // asked for with GET; "" is /readyz
-	Interval     time.Duration // between two probes of an upstream; 0 is a second
+	Interval     time.Duration // between two probes of an upstream; 0 is 500 ms
 	ProbeTimeout time.Duration // 0 is a second
-	// Silence is how long an upstream with requests in flight may send nothing, while
-	// others answer, before it is asked whether it is there; 0 is 250 ms.
+	// Silence is how long an upstream that owes an answer may send nothing before it is
+	// asked whether it is there, and how long it then has to say so; 0 is 250 ms.
 	Silence time.Duration
 	Ramp    time.Duration // a new or returning upstream takes this long to its full share; 0 is 3 s, below 0 none
 	Eject   time.Duration // the first ejection lasts this long, each further one twice as long; 0 is a second
@@ -130,7 +130,7 @@ func (c Config) Check() error {
 func (c Config) withDefaults() Config {
 	or(&c.Policy, LeastLoaded)
 	or(&c.Health.ProbePath, DefaultProbePath)
-	or(&c.Health.Interval, time.Second)
+	or(&c.Health.Interval, 500*time.Millisecond)
 	or(&c.Health.ProbeTimeout, time.Second)
 	or(&c.Health.Silence, 250*time.Millisecond)
 	or(&c.Health.Ramp, 3*time.Second)

@@ -20,6 +20,8 @@ type member struct {
 	inflight atomic.Int64 // requests of which the answer is not over, streams excepted
 	streams  atomic.Int64 // event streams and tunnels
 	lastWord atomic.Int64 // when a byte came from it last, in Unix ns
+	owed     atomic.Int64 // since when an answer is due that nobody waits for any more, in Unix ns
+	probing  atomic.Int64 // since when a probe in its turn is under way, in Unix ns; 0: none is
 	load     reported
 	latency  ewma
 	times    histogram
@@ -57,6 +59,14 @@ func (m *member) name() string        { return m.upstream().name() }
 
 // spoke notes that a byte has come.
 func (m *member) spoke(now time.Time) { m.lastWord.Store(now.UnixNano()) }
+
+// owes notes that a request of which nothing was heard is waited for no longer: it was
+// answered elsewhere, or its client has gone. The upstream may be silent all the same.
+func (m *member) owes(since time.Time) {
+	if old := m.owed.Load(); old <= m.lastWord.Load() {
+		m.owed.CompareAndSwap(old, since.UnixNano())
+	}
+}
 
 // score is how unwise it would be to send a request here. How much slower it is than
 // typical counts twice: it is what the request would wait, and says how long those before

@@ -58,10 +58,10 @@ func (b *Balancer) monitor(ctx context.Context) {
 	}
 }
 
-// listen notices silence: requests are in flight, and not a byte comes, while others
-// answer. Whoever is silent is asked, and if that is not answered either, it is frozen:
-// the kernel still accepts connections for it. Requests that wait there are ended, to be
-// sent elsewhere if that is harmless.
+// listen notices silence: an answer is due, and not a byte comes. Whoever is silent is
+// asked, and if that is not answered either, while others answer, it is frozen: the
+// kernel still accepts connections for it. Requests that wait there are ended, to be sent
+// elsewhere if that is harmless.
 func (b *Balancer) listen(m *member, list []*member, now time.Time) {
 	silence := b.cfg.Health.Silence
 	oldest := m.waitingSince(now, b.cfg.Limits.AnswerTimeout)
@@ -72,15 +72,13 @@ func (b *Balancer) listen(m *member, list []*member, now time.Time) {
 	if now.Sub(oldest) < silence || now.Sub(heard) < silence {
 		return
 	}
-	others := slices.ContainsFunc(list, func(o *member) bool {
-		return o != m && now.Sub(time.Unix(0, o.lastWord.Load())) < silence
-	})
 	ctx := b.running.Load()
 	s, _, _ := m.state()
-	if ctx == nil || !m.removed.Load() && (!others || s != stateUp) || m.health.asking.Swap(true) {
+	if ctx == nil || !m.removed.Load() && s != stateUp || m.health.asking.Swap(true) {
 		return
 	}
 	m.health.suspect.Store(true)
+	others := b.witnesses(m, list, now.Add(-silence))
 	b.tasks.Go(func() {
 		defer m.health.asking.Store(false)
 		v := b.probe(*ctx, m, max(silence, 100*time.Millisecond))
@@ -90,20 +88,38 @@ func (b *Balancer) listen(m *member, list []*member, now time.Time) {
 			m.spoke(now)
 			return
 		}
-		reason := fmt.Sprintf("silent for %s with requests in flight", now.Sub(heard).Round(time.Millisecond))
-		if heard.Unix() <= 0 {
-			reason = "silent with requests in flight"
-		}
 		if m.removed.Load() {
 			m.abortAll(errSilent)
 			return
 		}
-		if b.mayEject(m) && m.eject(reason, now) {
+		reason := fmt.Sprintf("silent for %s", now.Sub(heard).Round(time.Millisecond))
+		if heard.Unix() <= 0 {
+			reason = "silent"
+		}
+		if others() && b.mayEject(m) && m.eject(reason, now) {
 			b.tell(m)
 			b.rebuild(now)
 			m.abortAll(errSilent)
 		}
 	})
+}
+
+// witnesses are the others of the list: the function that is returned tells whether one
+// of them has said anything since a time. If none has so far, which is so where little is
+// asked, they are asked.
+func (b *Balancer) witnesses(m *member, list []*member, since time.Time) (spoke func() bool) {
+	spoke = func() bool {
+		return slices.ContainsFunc(list, func(o *member) bool { return o != m && o.lastWord.Load() > since.UnixNano() })
+	}
+	if spoke() {
+		return spoke
+	}
+	for _, o := range list {
+		if s, _, _ := o.state(); o != m && s == stateUp {
+			b.recheck(o)
+		}
+	}
+	return spoke
 }
 
 // stillBusy are the upstreams that are no longer told of, with requests under way.
@@ -160,8 +176,8 @@ func (b *Balancer) outlier(m *member, list []*member, now time.Time) {
 	}
 }
 
-// waitingSince is when the request was sent that waits longest for an answer; zero if
-// none does. Those that wait too long are ended.
+// waitingSince is since when an answer is due and nothing has come; zero if none is.
+// Requests that wait too long are ended.
 func (m *member) waitingSince(now time.Time, longest time.Duration) (oldest time.Time) {
 	m.pool.mu.Lock()
 	defer m.pool.mu.Unlock()
@@ -175,6 +191,12 @@ func (m *member) waitingSince(now time.Time, longest time.Duration) (oldest time
 			c.abort(errLate)
 		}
 		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	heard := m.lastWord.Load()
+	for _, due := range []int64{m.owed.Load(), m.probing.Load()} {
+		if at := time.Unix(0, due); due > heard && (oldest.IsZero() || at.Before(oldest)) {
 			oldest = at
 		}
 	}

@@ -15,7 +15,9 @@ import (
 // watchMember probes m until ctx ends, first at once.
 func (b *Balancer) watchMember(ctx context.Context, m *member) {
 	for {
+		m.probing.Store(time.Now().UnixNano())
 		b.probeNow(ctx, m, b.cfg.Health.ProbeTimeout)
+		m.probing.Store(0)
 		m.probed.Do(func() { close(m.asked) })
 		every := b.cfg.Health.Interval
 		t := time.NewTimer(every*9/10 + rand.N(every/5+1)) // not all at one moment

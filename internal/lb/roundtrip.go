@@ -237,7 +237,11 @@ func (cl *call) carry(bg *begun, started func(*upconn) bool, sent bool) (*http.R
 	took := now.Sub(bg.at)
 	if f != nil {
 		seat.leave()
-		if errors.Is(f.err, errLost) {
+		lost := errors.Is(f.err, errLost)
+		if (lost || ctx.Err() != nil) && !c.heard.Load() {
+			m.owes(bg.at)
+		}
+		if lost {
 			m.latency.atLeast(took, now, b.roster.Load().typical) // it took as long at least
 		} else if ctx.Err() == nil {
 			m.blame(f)

@@ -382,6 +382,43 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+// TestSilentUnasked: a server falls silent while little is asked of anybody: by a client
+// that does not wait, or by nobody but the probes.
+func TestSilentUnasked(t *testing.T) {
+	bound := 1200 * time.Millisecond
+	if os.Getenv("PANDO_PROVE") == "" {
+		bound *= 3 // beside whatever else the machine does
+	}
+	for name, c := range map[string]struct {
+		interval time.Duration
+		asked    bool
+	}{"one client, which leaves": {time.Hour, true}, "nobody": {0, false}} {
+		t.Run(name, func(t *testing.T) {
+			var frozen atomic.Bool
+			mute := freezable(t, &frozen, func(c net.Conn, _ []byte) {
+				frozen.Store(true)
+				io.Copy(io.Discard, c)
+			})
+			good := upstreamOf(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+			g := run(t, Config{Policy: RoundRobin, Health: Health{Ramp: -1, Interval: c.interval}, Upstreams: []Upstream{{Address: mute}, {Address: good}}})
+			for c.asked && !frozen.Load() {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				req, _ := http.NewRequestWithContext(ctx, "POST", g.url+"/", nil)
+				if resp, err := g.http.Do(req); err == nil {
+					resp.Body.Close()
+				}
+				cancel()
+			}
+			frozen.Store(true)
+			began := time.Now()
+			eventually(t, "it is out", func() bool { return g.b.Status().Upstreams[0].State == "ejected" })
+			if took := time.Since(began); took > bound {
+				t.Errorf("it is out after %s", took)
+			}
+		})
+	}
+}
+
 // TestStatus: what is told of each upstream adds up.
 func TestStatus(t *testing.T) {
 	g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
