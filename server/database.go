@@ -25,7 +25,9 @@ type database struct {
 	kind   string // as /readyz?verbose names it
 	counts func() databaseCounts
 	// judge tells what a position that a client kept is worth now.
-	judge func(position.Token) position.Verdict
+	judge func(context.Context, position.Token) position.Verdict
+	// void tells whether a failover has taken back what one stands for.
+	void func(position.Token) bool
 	// reload takes another address of the same database: other hosts.
 	reload func(address string) error
 	// hosts is what is known of each host; nil: there are none.
@@ -111,6 +113,9 @@ func openSQLite(cfg Config, dir string, l limits, index *position.Index, sinks [
 			return databaseCounts{reads: s.Reads, writes: s.Writes, commits: s.Commits}
 		},
 		// On one machine there is one timeline, 0, and whatever is read is current.
-		judge: func(t position.Token) position.Verdict { return position.History{}.Judge(t, index.Latest()) },
+		judge: func(_ context.Context, t position.Token) position.Verdict {
+			return position.History{}.Judge(t, index.Latest())
+		},
+		void: position.History{}.Void,
 	}, nil
 }

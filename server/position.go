@@ -26,6 +26,7 @@ func (p *parts) positions(ctx context.Context) (*web.Positions, error) {
 	return &web.Positions{
 		Key:   position.NewKey(secret),
 		Judge: p.store.judge,
+		Void:  p.store.void,
 	}, nil
 }
 

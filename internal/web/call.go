@@ -41,7 +41,7 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 		ready = h.await(r.Context())
 	}
 	if sent := r.Header["X-Pos"]; ready == nil && len(sent) > 0 && h.cfg.Positions != nil {
-		p := h.keepPosition(w, sent[0])
+		p := h.keepPosition(r.Context(), w, sent[0])
 		defer p.stamp() // if nothing was written
 		w, r = p, r.WithContext(position.WithSession(r.Context(), p.session))
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,22 +32,22 @@ type positionWriter struct {
 }
 
 // keepPosition takes the position that a client sent.
-func (h *Handler) keepPosition(w http.ResponseWriter, text string) *positionWriter {
+func (h *Handler) keepPosition(ctx context.Context, w http.ResponseWriter, text string) *positionWriter {
 	p := &positionWriter{ResponseWriter: w, positions: h.cfg.Positions, counts: h.metrics.positions}
 	verdict := posForged
 	if t, ok := position.Parse(p.positions.Key, text); ok {
-		verdict = p.take(t)
+		verdict = p.take(ctx, t)
 	}
 	p.counts[verdict].Inc()
 	p.session = position.NewSession(p.sent)
 	return p
 }
 
-func (p *positionWriter) take(t position.Token) (verdict string) {
+func (p *positionWriter) take(ctx context.Context, t position.Token) (verdict string) {
 	if t == (position.Token{}) {
 		return posStart
 	}
-	switch p.positions.Judge(t) {
+	switch p.positions.Judge(ctx, t) {
 	case position.Void:
 		p.void = true
 		return posVoid
@@ -64,7 +65,7 @@ func (p *positionWriter) stamp() {
 	}
 	p.stamped = true
 	greatest := p.session.Observed()
-	if p.sent != (position.Token{}) && p.positions.Judge(p.sent) == position.Void {
+	if p.sent != (position.Token{}) && p.positions.Void(p.sent) {
 		// There was a failover during the request. From the answer on the client
 		// presents a position of the new timeline: this is the time to tell it.
 		p.counts[posVoid].Inc()

@@ -90,7 +90,8 @@ type Config struct {
 // clients and take them back.
 type Positions struct {
 	Key   position.Key
-	Judge func(position.Token) position.Verdict // of those signed by Key
+	Judge func(context.Context, position.Token) position.Verdict // of those signed by Key; it may ask the database
+	Void  func(position.Token) bool                              // whether a failover has taken back what it stands for
 }
 
 // Pages are server-rendered pages.

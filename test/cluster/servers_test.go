@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"sync"
@@ -215,4 +216,53 @@ func TestSchedule18(t *testing.T) {
 		t.Errorf("a write took %v beside a frozen tailer, goal %v", worst, goal)
 	}
 	t.Logf("the slowest write took %v; ten writes, and an answer of both others behind them, %v", worst, away)
+}
+
+// TestWhoIsCutOffShowsAClientNothingOlder: a server that cannot reach the primary goes on
+// with what it knows, and says so. A client that has seen more elsewhere, and keeps
+// positions, is shown that or nothing.
+func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	for round, c := range []struct {
+		name  string
+		links int  // to how many nodes, the primary first, it has none
+		shows bool // the replica is left to ask
+	}{{"from the primary", 1, true}, {"from all", 2, false}} {
+		tailer, others := s.tailer(t)
+		alone, other := others[0], others[1]
+		n := int64(10 * (round + 1))
+		s.set(t, other, 0, n-1)
+		s.everywhere(t, 0, n-1) // it is in every cache
+		alone.CutFrom(alone.ToNode[:c.links])
+		soon(t, "it goes on with what it knows", func() bool {
+			a := s.ask(t.Context(), alone, "GET", records+"/"+keyID(0), "", nil)
+			return a.status == http.StatusOK && a.old
+		})
+		tailer.Kill() // whoever takes over is not found without the database
+		var wrote answer
+		soon(t, "another server writes", func() bool {
+			wrote = s.ask(t.Context(), other, "PATCH", records+"/"+keyID(0), "0", value(n))
+			return wrote.status == http.StatusOK
+		})
+		for _, path := range []string{"/" + keyID(0), "?perPage=500"} {
+			a := s.ask(t.Context(), alone, "GET", records+path, wrote.pos, nil)
+			switch {
+			case a.status == http.StatusOK && !bytes.Contains(a.body, []byte(fmt.Sprintf(`"n":%d`, n))):
+				t.Errorf("cut off %s, it shows a client that has seen %d: %s", c.name, n, a.body)
+			case a.status == http.StatusOK && !c.shows, a.status != http.StatusOK && a.status != http.StatusServiceUnavailable:
+				t.Errorf("cut off %s, it answers %v", c.name, a)
+			case a.status != http.StatusOK && c.shows:
+				t.Errorf("cut off %s, it asks nobody: %v", c.name, a)
+			}
+			if a.pos < wrote.pos || a.reset {
+				t.Errorf("cut off %s, a client's position went from %s to %q (reset: %v)", c.name, wrote.pos, a.pos, a.reset)
+			}
+		}
+		if a := s.ask(t.Context(), alone, "GET", records+"/"+keyID(0), "", nil); a.status != http.StatusOK || !a.old {
+			t.Errorf("cut off %s, it answers others %v", c.name, a)
+		}
+		must(t, alone.Heal())
+		must(t, tailer.Restart(t.Context()))
+		s.ready(t)
+	}
 }

@@ -29,6 +29,8 @@ type client struct {
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
 	keeps func(format string, args ...any)
 	pos   string
+	from  string          // the request whose answer pos came with
+	seen  [counters]int64 // what it was answered last of each record, marked or not
 }
 
 var (
@@ -60,13 +62,26 @@ func (w *world) client(token string) *client {
 // keep takes the position that an answer came with.
 func (c *client) keep(res *http.Response) {
 	got := res.Header.Get("X-Pos")
+	from := fmt.Sprintf("%s %s %d", res.Request.Method, res.Request.URL, res.StatusCode)
 	switch {
 	case res.Header.Get("X-Pos-Reset") != "":
-		c.keeps("X-Pos-Reset for %s, and nothing was lost", c.pos)
+		c.keeps("X-Pos-Reset for %s of %s by %s, and nothing was lost", c.pos, c.from, from)
 	case got < c.pos:
-		c.keeps("X-Pos went back from %s to %q", c.pos, got)
+		c.keeps("X-Pos went back from %s of %s to %q of %s", c.pos, c.from, got, from)
 	default:
-		c.pos = got
+		c.pos, c.from = got, from
+	}
+}
+
+// saw checks an answer about record i, which may say that it is old: who keeps positions
+// is shown nothing that is older than what it has seen.
+func (c *client) saw(how string, i int, v int64) {
+	switch {
+	case c.keeps == nil:
+	case v < c.seen[i]:
+		c.keeps("%s of %s: %d, after the same client was answered %d (%s after %s)", how, counterID(i), v, c.seen[i], c.pos, c.from)
+	default:
+		c.seen[i] = v
 	}
 }
 
@@ -112,9 +127,6 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		return 0, c.refused(err)
 	case c.report != nil && unanswered(res.StatusCode):
 		return 0, c.refused(fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data))
-	case c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2):
-		c.report.marked.Add(1)
-		return 0, errMarked
 	}
 	if c.keeps != nil {
 		c.keep(res)
@@ -123,6 +135,10 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		if err := json.Unmarshal(data, out); err != nil {
 			return 0, fmt.Errorf("%s %s: %w in %s", method, path, err, data)
 		}
+	}
+	if c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2) {
+		c.report.marked.Add(1)
+		return 0, errMarked
 	}
 	if res.StatusCode >= 500 {
 		return res.StatusCode, fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data)

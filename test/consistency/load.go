@@ -173,7 +173,11 @@ func (w *world) viewOne(ctx context.Context, c *client, query string) error {
 	i := rand.IntN(counters)
 	var got item
 	least, begun := w.records[i].floor.Load(), w.sample.now()
-	if err := get(ctx, c, "/api/collections/counters/records/"+counterID(i)+query, &got); err != nil {
+	err := get(ctx, c, "/api/collections/counters/records/"+counterID(i)+query, &got)
+	if got.ID == counterID(i) {
+		c.saw("view"+query, i, got.N)
+	}
+	if err != nil {
 		return err
 	}
 	w.sample.read(i, begun, got.N)
@@ -221,7 +225,13 @@ func (w *world) list(ctx context.Context, c *client) error {
 	}
 	var got page
 	least := w.floors()
-	if err := get(ctx, c, path, &got); err != nil {
+	err := get(ctx, c, path, &got)
+	if len(got.Items) == counters {
+		for i, it := range got.Items {
+			c.saw("list", i, it.N)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if len(got.Items) != counters {

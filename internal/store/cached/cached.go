@@ -76,9 +76,10 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	}
 	fact := f.cache.Get(key)
 	if fact != nil {
-		if holds(x, fact) && f.asNew(x, fact) {
+		session := position.SessionOf(ctx)
+		if holds(x, fact) && asNew(f.clock, session, x, fact) {
 			f.hit(ctx, x, key, fact, fill)
-			observe(ctx, x, fact)
+			observe(session, x, fact)
 			return fact.Value, nil
 		}
 		f.stale.Add(1)
@@ -102,11 +103,22 @@ func holds(x *position.Index, fact *cache.Fact) bool {
 	return (fact.Epoch == x.Epoch() || mutant.EpochIgnored) && x.Valid(fact.S, fact.Tags)
 }
 
-// asNew tells whether a fact is as new as what was answered before. With a lease all
-// of that is known. Without one, what replicas show may have been answered meanwhile.
-func (f *Facts) asNew(x *position.Index, fact *cache.Fact) bool {
-	shown := f.clock.Shown()
-	return shown == 0 || x.Leased() || fact.S >= shown || x.Frontier() >= shown
+// asNew tells whether a fact is as new as what was answered before, as far as x says
+// nothing of that. With a lease it knows of all that was answered; without one, what
+// replicas show may have been answered here meanwhile. And a client that keeps positions
+// may have seen what x has not heard of, elsewhere.
+func asNew(clock *position.Clock, session *position.Session, x *position.Index, fact *cache.Fact) bool {
+	need := clock.Shown()
+	if need != 0 && x.Leased() {
+		need = 0
+	}
+	if t, ok := session.Require(); ok && x.Streamed() {
+		if t.Timeline > x.Epoch().Timeline {
+			return false
+		}
+		need = max(need, t.N)
+	}
+	return fact.S >= need || x.Frontier() >= need
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
@@ -115,6 +127,7 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 	// A call that is found under way may have opened its snapshot before this
 	// request began, so its result is only taken if the index confirms it. A
 	// call found under way after waiting for one began later than this request.
+	session := position.SessionOf(ctx)
 	for begunLater := false; ; begunLater = true {
 		c, mine := f.flights.join(key)
 		if mine {
@@ -136,9 +149,10 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 			continue
 		}
 		// What was read without a lease has no stamp: each reads that for himself.
-		if begunLater && (c.fact.S > 0 || !x.Streamed()) || mutant.JoinUnjudged || holds(x, c.fact) {
+		current := begunLater && (c.fact.S > 0 || !x.Streamed()) || holds(x, c.fact)
+		if current && asNew(f.clock, session, x, c.fact) || mutant.JoinUnjudged {
 			f.shared.Add(1)
-			observe(ctx, x, c.fact)
+			observe(session, x, c.fact)
 			return c.fact.Value, nil
 		}
 	}
@@ -147,8 +161,7 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 // observe notes in the request's session what it was given. A fact that holds is
 // as good as a snapshot of now. (The leader of a fill has opened one under its
 // own context.)
-func observe(ctx context.Context, x *position.Index, fact *cache.Fact) {
-	session := position.SessionOf(ctx)
+func observe(session *position.Session, x *position.Index, fact *cache.Fact) {
 	switch {
 	case session == nil:
 	case x.Streamed(): // replicas need not be further than the last change that it holds
@@ -207,11 +220,12 @@ func (f *Facts) filledMeanwhile(ctx context.Context, key string, old *cache.Fact
 		return nil
 	}
 	x, err := f.clock.Ready(ctx)
-	if err != nil || !holds(x, fact) || !f.asNew(x, fact) {
+	session := position.SessionOf(ctx)
+	if err != nil || !holds(x, fact) || !asNew(f.clock, session, x, fact) {
 		return nil
 	}
 	f.shared.Add(1)
-	observe(ctx, x, fact)
+	observe(session, x, fact)
 	return fact
 }
 
@@ -226,7 +240,7 @@ func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err erro
 	if f.shadow != nil && n%f.shadow.every == 0 {
 		f.shadow.take(ctx, x, fact, fill, true)
 	}
-	observe(ctx, x, fact)
+	observe(position.SessionOf(ctx), x, fact)
 	return fact.Value, nil
 }
 

@@ -60,7 +60,7 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 	} else {
 		e = t.Get(ctx, x.Epoch(), name)
 	}
-	fact, found := t.judge(x, key, e)
+	fact, found := t.judge(ctx, x, key, e)
 	switch {
 	case fact != nil:
 		l.hits.Add(1)
@@ -111,7 +111,7 @@ func (t *tier) claim(ctx context.Context, x *position.Index, key string, name []
 	until := time.Now().Add(min(cache.FillLock, 5*time.Millisecond+4*time.Duration(t.cost.Load())))
 	for pause := time.Millisecond; ; pause = min(2*pause, 8*time.Millisecond) {
 		e, mine := t.Claim(ctx, x.Epoch(), name)
-		if fact, _ := t.judge(x, key, e); fact != nil {
+		if fact, _ := t.judge(ctx, x, key, e); fact != nil {
 			if mine {
 				t.Release(x.Epoch(), name)
 			}
@@ -130,13 +130,13 @@ func (t *tier) claim(ctx context.Context, x *position.Index, key string, name []
 	}
 }
 
-// judge makes a fact of e if it holds; found tells that there was one.
-func (t *tier) judge(x *position.Index, key string, e *cache.Entry) (fact *cache.Fact, found bool) {
+// judge makes a fact of e if it holds and is as new as it has to be; found tells that there was one.
+func (t *tier) judge(ctx context.Context, x *position.Index, key string, e *cache.Entry) (fact *cache.Fact, found bool) {
 	if e == nil {
 		return nil, false
 	}
 	fact = &cache.Fact{Key: key, S: e.S, Epoch: e.Epoch, Tags: e.Tags, Search: e.Search}
-	if !holds(x, fact) {
+	if !holds(x, fact) || !asNew(t.clock, position.SessionOf(ctx), x, fact) {
 		return nil, true
 	}
 	var err error

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -157,10 +158,37 @@ func TestFailover(t *testing.T) {
 	if got := s.Topology().Timeline; got != 2 {
 		t.Errorf("timeline %d", got)
 	}
-	if v := s.Judge(session.Observed()); v != position.Holds {
+	if v := s.Judge(t.Context(), session.Observed()); v != position.Holds {
 		t.Errorf("a position of before the failover, of what is there: %d", v)
 	}
 	write(t, s, func(tx store.Tx) error { return tx.Insert(ctx, thing(c, "after", "", 0)) })
+}
+
+// A position that another server gave out may be ahead of all that this one has heard
+// of: it holds if the primary has come as far. If it has not, it is an older copy.
+func TestPositionsFromElsewhere(t *testing.T) {
+	r, s, _ := replicated(t, Options{}, localcluster.ReplicatedOptions{})
+	if _, err := r.Primary().ExecIn(t.Context(), "app", "SELECT pg_logical_emit_message(true, 'test', repeat('x', 1000))"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := r.Primary().ExecIn(t.Context(), "app", "SELECT pg_current_wal_flush_lsn()")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := position.ParseLSN(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := position.Token{Timeline: 1, N: n}
+	if v := s.judge(theirs); v != position.Future {
+		t.Fatalf("this server has heard of %v: %d", theirs, v)
+	}
+	beyond := position.Token{Timeline: 1, N: theirs.N + 1<<40}
+	for want, token := range map[position.Verdict]position.Token{position.Holds: theirs, position.Future: beyond} {
+		if v := s.Judge(t.Context(), token); v != want {
+			t.Errorf("%v: %d, not %d", token, v, want)
+		}
+	}
 }
 
 // A replica that freezes costs no read more than half a second.

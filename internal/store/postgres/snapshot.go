@@ -52,7 +52,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
-			r.stream = streamRead{x: x, degraded: degraded, front: front, again: try > 1 && !exact, exact: exact}
+			r.stream = streamRead{x: x, degraded: degraded, front: front, least: seen(ctx, x, front), again: try > 1 && !exact, exact: exact}
 			r.primary, r.one = exact || r.zombie(), r.one && !exact
 		}
 		r.primary = r.primary || primary || deafened || try == readTries-1 && !r.stream.degraded
@@ -240,9 +240,6 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 			return r.elsewhere(errors.New("postgres: the snapshot is too old"))
 		}
 		return nil
-	}
-	if t, ok := position.SessionOf(ctx).Require(); ok && t.N > r.stream.front {
-		need = max(need, t.N)
 	}
 	if r.stream.again {
 		// Later questions may need more than the first: this snapshot shall do for all.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -191,6 +192,7 @@ func (m *mark) query(sql string, alone bool) *query {
 type streamRead struct {
 	x     *position.Index
 	front position.N // F when the read began, before any try: what was answered by then
+	least position.N // what the client has seen, where that is beyond front
 	again bool       // a try of it has failed
 
 	degraded bool // there is no lease, and no primary: the answer is marked, and not kept
@@ -199,6 +201,24 @@ type streamRead struct {
 	sees  registry.Visible // which transactions the snapshot holds, where that was asked
 	tags  []position.Tag
 	upper position.N // nothing that was read lies beyond
+
+	timeline uint32 // that of upper
+}
+
+// seen is how far the client of a read has come that keeps positions, if that is beyond
+// front. What was seen on a later timeline than the index's is shown by nobody whom the
+// index says anything of.
+func seen(ctx context.Context, x *position.Index, front position.N) position.N {
+	t, ok := position.SessionOf(ctx).Require()
+	switch {
+	case !ok:
+		return 0
+	case t.Timeline > x.Epoch().Timeline:
+		return math.MaxUint64
+	case t.N <= front:
+		return 0
+	}
+	return t.N
 }
 
 // stampedNeed is how far a node must be to answer a question about tags.
@@ -207,9 +227,9 @@ func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 		return 0 // it shows everything up to S, and whatever else it does is looked at
 	}
 	if r.stream.degraded { // nothing beyond S was answered, and it may be taken back
-		return max(min(r.stream.x.Covers(tags), r.stream.front, r.stream.x.Safe()), r.need)
+		return max(min(r.stream.x.Covers(tags), r.stream.front, r.stream.x.Safe()), r.need, r.stream.least)
 	}
-	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need)
+	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need, r.stream.least)
 }
 
 // zombie tells whether the primary is asked without a lease, which only a mutant does.
@@ -219,6 +239,14 @@ func (r *snapshot) zombie() bool { return mutant.Zombie && !r.stream.x.Leased() 
 func (r *snapshot) settled(ctx context.Context, need position.N) error {
 	if r.stream.x.Safe() < need && !r.stream.exact && !mutant.PrimaryByFlush && !r.zombie() {
 		if err := r.stuck(ctx, need, func(wait context.Context) error { return r.stream.x.AwaitSafe(wait, need) }); err != nil {
+			return r.unsettled(ctx, err)
+		}
+	}
+	if least := r.stream.least; r.stream.exact && least > r.stream.x.Safe() {
+		// The client has seen what the primary may not show yet.
+		wait, cancel := context.WithTimeout(ctx, r.s.opts.WriteWait)
+		defer cancel()
+		if err := r.stream.x.AwaitSafe(wait, least); err != nil {
 			return r.unsettled(ctx, err)
 		}
 	}
@@ -282,7 +310,10 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		r.stamped = true
-		r.stream.upper = max(r.stream.upper, after.n)
+		r.stream.upper, r.stream.timeline = max(r.stream.upper, after.n), epoch.Timeline
+		if !r.replica {
+			r.stream.timeline = after.timeline
+		}
 		return nil
 	case !after.known || after.timeline != epoch.Timeline:
 		return r.elsewhere(errNotWhatItWas)
@@ -319,6 +350,9 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 	x := r.stream.x
 	if x != nil && r.stream.degraded {
 		r.s.clock.Show(r.stream.upper)
+		if r.stream.upper > 0 {
+			r.s.given(ctx, r.stream.timeline, r.stream.upper)
+		}
 		return nil
 	}
 	if x == nil || mutant.ReadUnheld || r.zombie() {

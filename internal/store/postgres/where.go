@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/pandobase/pando/internal/position"
 )
@@ -23,7 +24,8 @@ func (at *where) scan(n, timeline []byte) error {
 	return nil
 }
 
-// positions is the greatest position that anybody was given.
+// positions is the greatest position that anybody was given here, or that the primary
+// was found to have reached.
 type positions struct {
 	mu   sync.Mutex
 	most position.Token
@@ -55,11 +57,51 @@ func (s *Store) given(ctx context.Context, timeline uint32, n position.N) {
 }
 
 // Judge says what a position that a client presents is worth now.
-func (s *Store) Judge(t position.Token) position.Verdict {
+//
+// One that is ahead of all that this server has heard of was given out by another
+// server, most often: the primary is asked whether it is as far. While there is none to
+// ask, it holds. Without a lease nobody knows whether what calls itself the primary is
+// one.
+func (s *Store) Judge(ctx context.Context, t position.Token) position.Verdict {
+	v := s.judge(t)
+	switch {
+	case v != position.Future:
+		return v
+	case s.clock != nil && !s.clock.Index().Leased():
+		return position.Holds
+	}
+	ctx, cancel := context.WithTimeout(ctx, judgeWait)
+	defer cancel()
+	at, err := s.primaryAt(ctx)
+	if err != nil {
+		return position.Holds
+	}
+	s.positions.given(position.Token{Timeline: at.timeline, N: at.n})
+	return s.judge(t)
+}
+
+// judgeWait is how long the primary is waited for.
+const judgeWait = time.Second
+
+// judge is Judge by what this server has heard of.
+func (s *Store) judge(t position.Token) position.Verdict {
 	state := s.nodes.watcher.State()
 	latest := s.present().Latest()
 	if g := s.positions.greatest(); g.Timeline == state.Timeline() {
 		latest = max(latest, g.N)
 	}
 	return state.History().Judge(t, latest)
+}
+
+// Void tells whether a failover has taken back what a position stands for.
+func (s *Store) Void(t position.Token) bool { return s.nodes.watcher.State().History().Void(t) }
+
+// primaryAt is how far the primary is.
+func (s *Store) primaryAt(ctx context.Context) (at where, err error) {
+	n, c, err := s.nodes.reader(ctx, 0, true)
+	if err != nil {
+		return at, err
+	}
+	defer n.release(c)
+	return at, c.run(ctx, at.query(n))
 }
