@@ -27,7 +27,8 @@ type health struct {
 	period    atomic.Int32
 	strikes   atomic.Int32 // failures to connect or to answer, in a row
 	suspect   atomic.Bool  // silent, and being asked whether it is there
-	asking    atomic.Bool  // a probe out of turn is under way
+	asking    atomic.Bool  // the probe of who is suspect is under way
+	checking  atomic.Bool  // another probe out of turn is
 
 	mu       sync.Mutex // guards what follows
 	state    state

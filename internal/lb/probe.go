@@ -99,11 +99,11 @@ func (b *Balancer) probe(ctx context.Context, m *member, timeout time.Duration) 
 // recheck probes m out of turn, if nobody does already: requests have failed there.
 func (b *Balancer) recheck(m *member) {
 	ctx := b.running.Load()
-	if ctx == nil || m.health.asking.Swap(true) {
+	if ctx == nil || m.health.checking.Swap(true) {
 		return
 	}
 	b.tasks.Go(func() {
-		defer m.health.asking.Store(false)
+		defer m.health.checking.Store(false)
 		b.probeNow(*ctx, m, b.cfg.Health.ProbeTimeout)
 	})
 }
