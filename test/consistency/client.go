@@ -29,8 +29,10 @@ type client struct {
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
 	keeps func(format string, args ...any)
 	pos   string
-	from  string          // the request whose answer pos came with
-	seen  [counters]int64 // what it was answered last of each record, marked or not
+	from  string           // the answer that pos came with
+	last  string           // the last answer, marked or not
+	seen  [counters]int64  // what it was answered last of each record
+	by    [counters]string // with which answer
 }
 
 var (
@@ -62,14 +64,15 @@ func (w *world) client(token string) *client {
 // keep takes the position that an answer came with.
 func (c *client) keep(res *http.Response) {
 	got := res.Header.Get("X-Pos")
-	from := fmt.Sprintf("%s %s %d", res.Request.Method, res.Request.URL, res.StatusCode)
+	c.last = fmt.Sprintf("%s %s: %d, X-Pos %s, Age %q, %s", res.Request.Method, res.Request.URL, res.StatusCode, got, res.Header.Get("Age"),
+		time.Now().Format(time.StampMilli))
 	switch {
 	case res.Header.Get("X-Pos-Reset") != "":
-		c.keeps("X-Pos-Reset for %s of %s by %s, and nothing was lost", c.pos, c.from, from)
+		c.keeps("X-Pos-Reset with %s, after %s, and nothing was lost", c.last, c.from)
 	case got < c.pos:
-		c.keeps("X-Pos went back from %s of %s to %q of %s", c.pos, c.from, got, from)
+		c.keeps("X-Pos went back with %s, after %s", c.last, c.from)
 	default:
-		c.pos, c.from = got, from
+		c.pos, c.from = got, c.last
 	}
 }
 
@@ -79,9 +82,9 @@ func (c *client) saw(how string, i int, v int64) {
 	switch {
 	case c.keeps == nil:
 	case v < c.seen[i]:
-		c.keeps("%s of %s: %d, after the same client was answered %d (%s after %s)", how, counterID(i), v, c.seen[i], c.pos, c.from)
+		c.keeps("%s of %s: %d with %s, after the same client was answered %d with %s", how, counterID(i), v, c.last, c.seen[i], c.by[i])
 	default:
-		c.seen[i] = v
+		c.seen[i], c.by[i] = v, c.last
 	}
 }
 

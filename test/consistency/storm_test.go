@@ -36,16 +36,45 @@ const inFlight = 250 * time.Millisecond
 
 // settled waits until no transaction is left that was open at the call or came soon after.
 func settled(c *target.Cluster) func(context.Context) error {
+	var l looks
 	return func(ctx context.Context) error {
 		pause(ctx, inFlight)
-		begun, err := c.SQL(ctx, "SELECT clock_timestamp()")
-		for left := "1"; err == nil && left != "0" && ctx.Err() == nil; {
-			pause(ctx, 20*time.Millisecond)
-			left, err = c.SQL(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"+
-				" AND pid <> pg_backend_pid() AND state <> 'idle' AND least(xact_start, query_start) <= '"+begun+"'")
+		begun, _, err := l.after(ctx, c, time.Now())
+		for oldest := begun; err == nil && oldest <= begun && ctx.Err() == nil; {
+			_, oldest, err = l.after(ctx, c, time.Now())
 		}
 		return err
 	}
+}
+
+// looks are at the transactions of the primary: one for all who wait for it, and not more
+// than one in 20 ms, as each is a connection.
+type looks struct {
+	mu     sync.Mutex
+	at     time.Time
+	now    float64 // the database's clock, in seconds
+	oldest float64 // the begin of the oldest transaction
+}
+
+// after is a look after a time.
+func (l *looks) after(ctx context.Context, c *target.Cluster, since time.Time) (now, oldest float64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at.After(since) {
+		return l.now, l.oldest, nil
+	}
+	pause(ctx, time.Until(l.at.Add(20*time.Millisecond)))
+	at := time.Now()
+	text, err := c.SQL(ctx, "SELECT extract(epoch FROM clock_timestamp()) || ' ' || coalesce(extract(epoch FROM min(least(xact_start, query_start))), 1e12)"+
+		" FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'")
+	if err != nil {
+		return 0, 0, err
+	}
+	if _, err := fmt.Sscan(text, &l.now, &l.oldest); err != nil {
+		return 0, 0, fmt.Errorf("%q: %w", text, err)
+	}
+	l.at = at
+	return l.now, l.oldest, nil
 }
 
 // storm is all that can befall a cluster but the loss of its primary, one thing after
@@ -200,7 +229,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
 		if l.time > time.Minute {
-			g.readers = 30 // many of them wait for servers that are away
+			g.readers = 90 // many of them wait for servers that are away
 			g.rest = 6 * time.Second
 			for _, m := range c.Members { // the machine is for the others
 				m.Stop()

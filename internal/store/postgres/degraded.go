@@ -76,3 +76,35 @@ func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *co
 		}
 	}, func(n *node) *pool { return n.reads })
 }
+
+// stood is how far a replica had replayed, and when it was first found there.
+type stood struct {
+	at    position.N
+	since time.Time
+}
+
+// standsStill is after what time a replica that has not gone on is replaying nothing:
+// what it has received then ends within a record.
+const standsStill = 50 * time.Millisecond
+
+// whole sees to it that nothing that a replica has shown before m lies beyond m. It shows
+// a commit a moment before it says that it has replayed it: if it has received more, it is
+// asked until it has gone on, and so has come to the end of what it was replaying.
+func (r *snapshot) whole(ctx context.Context, m *mark) error {
+	for from := m.n; m.n == from && (m.received == 0 || m.received > m.n); {
+		now := time.Now()
+		switch was := r.node.stood.Load(); {
+		case was == nil || was.at != m.n:
+			r.node.stood.Store(&stood{m.n, now})
+		case now.Sub(was.since) > standsStill:
+			return nil
+		}
+		if err := pause(ctx, 1); err != nil {
+			return err
+		}
+		if err := r.c.run(ctx, m.query(reachedSQL, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

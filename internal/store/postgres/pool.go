@@ -47,6 +47,8 @@ const (
 )
 
 func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[string]string) *pool {
+	cfg = cfg.Copy()
+	cfg.BuildContextWatcherHandler = watchLeft
 	p := &pool{cfg: cfg, session: session, wait: wait, used: make(map[*conn]bool), opening: make(map[uint64]context.CancelCauseFunc)}
 	p.tokens = make(chan struct{}, size)
 	for range size {

@@ -413,6 +413,11 @@ func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch [
 	if err := r.c.run(ctx, all...); err != nil {
 		return r.failedRun(ctx, err)
 	}
+	if r.stream.degraded && r.replica && after.replica {
+		if err := r.whole(ctx, &after); err != nil {
+			return r.failedRun(ctx, err)
+		}
+	}
 	return r.judgeMarks(need, before, after)
 }
 

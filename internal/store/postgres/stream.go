@@ -140,6 +140,7 @@ type mark struct {
 	replica  bool
 	timeline uint32
 	n        position.N
+	received position.N // by a replica, where that was asked; 0: nobody knows
 	known    bool
 }
 
@@ -156,7 +157,8 @@ const (
 	reachedSQL = `SELECT pg_is_in_recovery(),
 		CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0',
 		CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_get_wal_receiver())::text
-			ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END`
+			ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END,
+		CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() - '0/0' END`
 )
 
 // query asks; where alone, in a transaction of its own, lest the question's
@@ -172,6 +174,13 @@ func (m *mark) query(sql string, alone bool) *query {
 			return err
 		}
 		m.n = position.N(n)
+		if len(v) > 3 && v[3] != nil {
+			received, err := strconv.ParseUint(string(v[3]), 10, 64)
+			if err != nil {
+				return err
+			}
+			m.received = position.N(received)
+		}
 		if v[2] == nil {
 			return nil // there is no receiver, or we may not know
 		}

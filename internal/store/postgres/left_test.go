@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// TestLeft: a connection outlives a client that does not wait for its query, unless the
+// query goes on for long; one whose time is over ends at once.
+func TestLeft(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	after := func(d time.Duration) func() (context.Context, context.CancelFunc) {
+		return func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(t.Context())
+			timer := time.AfterFunc(d, cancel)
+			return ctx, func() { timer.Stop(); cancel() }
+		}
+	}
+	for name, c := range map[string]struct {
+		sql   string
+		until func() (context.Context, context.CancelFunc)
+		kept  bool
+	}{
+		"a short query, left": {"SELECT pg_sleep(0.1)", after(20 * time.Millisecond), true},
+		"a long query, left":  {"SELECT pg_sleep(60)", after(20 * time.Millisecond), false},
+		"a query out of its time": {"SELECT pg_sleep(0.1)", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 20*time.Millisecond)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, conn, err := s.nodes.reader(t.Context(), 0, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.release(conn)
+			ctx, cancel := c.until()
+			defer cancel()
+			began := time.Now()
+			err = conn.exec(ctx, c.sql)
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if conn.broken() == c.kept || (err == nil) != c.kept {
+				t.Errorf("%v; the connection is broken: %v", err, conn.broken())
+			}
+			if c.kept {
+				if err := conn.exec(t.Context(), "SELECT pg_sleep(0.6)"); err != nil { // longer than it was given then
+					t.Errorf("the next query: %v", err)
+				}
+			}
+		})
+	}
+}
