@@ -43,6 +43,7 @@ func TestNobodyIsShownThePast(t *testing.T) {
 // hold runs the checker, which must find nothing, and have done this much at least.
 func hold(t *testing.T, g ground, l limit, least map[string]int64) {
 	t.Helper()
+	l.log = t.Logf
 	r, err := check(t.Context(), g, l)
 	if err != nil {
 		t.Fatal(err)

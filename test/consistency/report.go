@@ -15,6 +15,8 @@ type report struct {
 	writes, reads, events, revocations, outside atomic.Int64
 	refused, marked                             atomic.Int64 // requests not answered, and answered with an Age
 
+	log func(format string, args ...any) // told of violations at once; may be nil
+
 	mu         sync.Mutex
 	violations []string
 	count      int
@@ -39,6 +41,9 @@ func (r *report) violation(format string, args ...any) {
 	}
 	if len(r.violations) < maxKept {
 		r.violations = append(r.violations, fmt.Sprintf(format, args...))
+		if r.log != nil {
+			r.log("violation: "+format, args...)
+		}
 	}
 	if r.stop != nil {
 		r.stop()

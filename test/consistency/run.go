@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -9,15 +10,16 @@ import (
 
 // limit is how long a run lasts.
 type limit struct {
-	time       time.Duration // at most
-	operations int64         // or until as many were checked; 0: that does not count
-	eager      bool          // or until the first violation
+	time       time.Duration                    // at most
+	operations int64                            // or until as many were checked; 0: that does not count
+	eager      bool                             // or until the first violation
+	log        func(format string, args ...any) // how far it is, each minute, and what was found; may be nil
 }
 
 // check drives the server of g, which is empty, and reports what it found. An
 // error is a run that means nothing.
 func check(ctx context.Context, g ground, l limit) (*report, error) {
-	r := &report{}
+	r := &report{log: l.log}
 	w, err := newWorld(ctx, g, r)
 	if err != nil {
 		return nil, err
@@ -37,7 +39,16 @@ func check(ctx context.Context, g ground, l limit) (*report, error) {
 			cancel()
 		}()
 	}
+	var watching sync.WaitGroup
+	if l.log != nil {
+		watching.Go(func() {
+			for pause(ctx, time.Minute); ctx.Err() == nil; pause(ctx, time.Minute) {
+				l.log("%d operations so far", r.operations())
+			}
+		})
+	}
 	w.run(ctx)
+	watching.Wait()
 	r.took = time.Since(r.begun)
 	w.repeats.check(w)
 	if pair := w.lists.check(); pair != nil {
