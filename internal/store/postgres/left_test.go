@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"net"
 	"testing"
 	"time"
 )
@@ -50,5 +52,33 @@ func TestLeft(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLeftWhileItIsMade: a connection that takes longer to be made than a client waits is
+// there for the next one.
+func TestLeftWhileItIsMade(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	cfg := s.hosts[0].cfg.Copy()
+	dial := cfg.DialFunc
+	left, leave := context.WithCancel(t.Context())
+	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		<-left.Done()
+		return dial(ctx, network, address)
+	}
+	p := newPool(cfg, 1, time.Minute, nil)
+	defer p.drain()
+	defer p.retire(false)
+	time.AfterFunc(10*time.Millisecond, leave)
+	if _, err := p.acquire(left); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a client that does not wait: %v", err)
+	}
+	c, err := p.acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.release(c)
+	if p.attempts != 1 {
+		t.Errorf("%d connections were made", p.attempts)
 	}
 }

@@ -77,21 +77,57 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		return c, nil
 	}
 	p.mu.Unlock()
-	c, err := p.opened(ctx)
-	if err != nil {
-		p.tokens <- struct{}{}
-		return nil, err
+	return p.another(ctx)
+}
+
+// openMost is how long a connection may take to be made.
+const openMost = 10 * time.Second
+
+// another makes a connection. If ctx ends before it is there, it will be there for the
+// next: where that takes longer than clients wait, there would never be one.
+func (p *pool) another(ctx context.Context) (*conn, error) {
+	type made struct {
+		c   *conn
+		err error
 	}
-	c.pool = p
-	p.mu.Lock()
-	p.used[c] = true
-	closed := p.closed
-	p.mu.Unlock()
-	if closed {
-		p.release(c)
-		return nil, errPoolClosed
+	there := make(chan made)
+	go func() {
+		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), openMost)
+		defer cancel()
+		c, err := p.opened(attempt)
+		if err == nil {
+			c.pool = p
+			p.mu.Lock()
+			p.used[c] = true
+			p.mu.Unlock()
+		}
+		select {
+		case there <- made{c, err}:
+		case <-ctx.Done():
+			if err == nil {
+				p.release(c)
+			} else {
+				p.tokens <- struct{}{}
+			}
+		}
+	}()
+	select {
+	case m := <-there:
+		if m.err != nil {
+			p.tokens <- struct{}{}
+			return nil, m.err
+		}
+		p.mu.Lock()
+		closed := p.closed
+		p.mu.Unlock()
+		if closed {
+			p.release(m.c)
+			return nil, errPoolClosed
+		}
+		return m.c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return c, nil
 }
 
 // errPoolClosed says that a pool is of a node that is not used any more.
@@ -154,10 +190,14 @@ func (p *pool) discard(c *conn) {
 }
 
 // retire closes the connections that nobody uses, and the others when they are
-// released. With cut, those in use fail at once: their node is not what it was.
+// released; none is made any more. With cut, those in use fail at once: their node is
+// not what it was.
 func (p *pool) retire(cut bool) {
 	p.mu.Lock()
 	p.closed = true
+	for _, cancel := range p.opening {
+		cancel(errPoolClosed)
+	}
 	p.mu.Unlock()
 	p.flush()
 	if cut {
