@@ -13,6 +13,7 @@ import (
 	"github.com/pandobase/pando/internal/overload"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/store/cached"
 	"github.com/pandobase/pando/internal/store/postgres"
 	"github.com/pandobase/pando/internal/store/sqlite"
 	"github.com/pandobase/pando/internal/topology"
@@ -39,6 +40,8 @@ type database struct {
 	// await and inForce are around whatever goes by the collections and the settings:
 	// see [postgres.Store]. nil: only this server changes them.
 	await, inForce func(ctx context.Context) error
+	// views tells what facts hang on that are made from a view; nil: on everything.
+	views cached.Views
 	// certificates are rows for certificates that all servers share; nil: there are none.
 	certificates func() certs.Rows
 	// served is which host has answered how many reads.

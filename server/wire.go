@@ -145,6 +145,7 @@ func (p *parts) openBackends(cfg Config, place Place, l limits) error {
 			return fmt.Errorf("cache: %w", err)
 		}
 		p.cached = cached.New(db, p.cache, p.clock)
+		p.cached.UseViews(db.views)
 		p.facts = p.cached
 	}
 	if err := p.keepCertificates(place.Dir, member.sharedSecret()); err != nil {

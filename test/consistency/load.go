@@ -102,7 +102,7 @@ func (w *world) read(ctx context.Context, impatient bool) {
 		c.http.Timeout = impatience
 	}
 	kinds := []func(context.Context, *client) error{
-		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside,
+		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside, w.mirrored,
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },
@@ -170,18 +170,45 @@ func (w *world) freshView(ctx context.Context, c *client) error {
 }
 
 func (w *world) viewOne(ctx context.Context, c *client, query string) error {
+	return w.viewOf(ctx, c, "counters", query)
+}
+
+func (w *world) viewOf(ctx context.Context, c *client, collection, query string) error {
 	i := rand.IntN(counters)
 	var got item
 	least, begun := w.records[i].floor.Load(), w.sample.now()
-	err := get(ctx, c, "/api/collections/counters/records/"+counterID(i)+query, &got)
+	err := get(ctx, c, "/api/collections/"+collection+"/records/"+counterID(i)+query, &got)
 	if got.ID == counterID(i) {
-		c.saw("view"+query, i, got.N)
+		c.saw(collection+query, i, got.N)
 	}
 	if err != nil {
 		return err
 	}
 	w.sample.read(i, begun, got.N)
-	w.check("view"+query, i, least, got)
+	w.check(collection+query, i, least, got)
+	return nil
+}
+
+// mirrored asks a view for a record, or for all.
+func (w *world) mirrored(ctx context.Context, c *client) error {
+	if rand.IntN(2) == 0 {
+		return w.viewOf(ctx, c, "mirror", "")
+	}
+	var got page
+	least := w.floors()
+	if err := get(ctx, c, "/api/collections/mirror/records?perPage=500", &got); err != nil {
+		return err
+	}
+	if len(got.Items) != counters {
+		w.report.violation("mirror: %d records", len(got.Items))
+	}
+	for _, it := range got.Items {
+		for i := range counters {
+			if it.ID == counterID(i) {
+				w.check("mirror", i, least[i], it)
+			}
+		}
+	}
 	return nil
 }
 

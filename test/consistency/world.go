@@ -106,6 +106,7 @@ func (w *world) collections(ctx context.Context) error {
 			"fields": []object{field("owner", "text"), field("n", "number")}},
 		{"name": "ruled", "type": "base", "fields": []object{field("n", "number")}, "viewRule": `@request.auth.role = "in"`},
 		{"name": "tokened", "type": "base", "fields": []object{field("n", "number")}, "viewRule": `@request.auth.id != ""`},
+		open(object{"name": "mirror", "type": "view", "viewQuery": "SELECT id, n FROM counters WHERE n >= 0"}),
 		open(object{"name": "present", "type": "base", "fields": []object{field("n", "number")}}),
 	} {
 		if err := w.root.must(ctx, "POST", "/api/collections", c, nil); err != nil {

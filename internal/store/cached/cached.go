@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
@@ -37,6 +38,7 @@ type Facts struct {
 	labels  *labels // nil: nothing is counted by collection
 	tier    *tier   // nil: there is none
 	shadow  *shadow // nil: hits are not read again
+	views   Views   // nil: where a stream tells of commits, views are not kept
 
 	hits, misses, stale, still, shared, unkept, tiered atomic.Uint64
 }
@@ -45,6 +47,13 @@ type Facts struct {
 func New(s store.Store, c cache.Cache, clock *position.Clock) *Facts {
 	return &Facts{store: s, cache: c, clock: clock, flights: flights{calls: map[string]*call{}}}
 }
+
+// Views tells what a fact hangs on that was just made from a view, where a stream tells of
+// commits; ok is false if it must not be kept.
+type Views func(ctx context.Context, view *pando.Collection) (tags []position.Tag, ok bool)
+
+// UseViews has facts that are made from views be kept, before the first is read.
+func (f *Facts) UseViews(v Views) { f.views = v }
 
 // Counts is how reads were answered since the start.
 type Counts struct {
@@ -246,8 +255,10 @@ func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err erro
 
 // fill makes the fact of key from a snapshot; keep tells whether it may be kept.
 func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (fact *cache.Fact, keep bool, err error) {
+	var views []*pando.Collection
 	err = f.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
+		views = nil
 		deps.same = f.sameAs(ctx, r, old)
 		value, size, err := fill(ctx, deps)
 		if deps.still { // whatever the fill made of being stopped
@@ -266,8 +277,23 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 		}
 		keep = size >= 0 && !deps.moving
 		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Epoch: r.Epoch(), Tags: deps.tags(), Search: deps.searched()}
+		views = deps.views
 		return nil
 	})
+	// By now the index knows of whatever was read, a change of the schema included.
+	for _, view := range views {
+		if err != nil {
+			break
+		}
+		tags, known := []position.Tag{position.AllTag}, false
+		if keep && f.views != nil {
+			tags, known = f.views(ctx, view)
+		}
+		if !known { // who waits for the fact judges it
+			tags, keep = []position.Tag{position.AllTag}, false
+		}
+		fact.Tags = append(fact.Tags, tags...)
+	}
 	return fact, keep, err
 }
 

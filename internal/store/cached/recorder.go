@@ -3,6 +3,7 @@ package cached
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/position"
@@ -18,6 +19,7 @@ const maxTags = 32
 type recorder struct {
 	r       store.Reader
 	tables  map[string]bool            // by collection id
+	views   []*pando.Collection        // where a stream tells of commits: what they are made from is found out behind the read
 	records map[string]map[string]bool // by collection id, then record id
 	count   int                        // of records
 	all     bool
@@ -73,9 +75,12 @@ func (d *recorder) tags() []position.Tag {
 func (d *recorder) table(c *pando.Collection) {
 	d.reads(c)
 	if c.IsView() {
-		d.all = true // a view changes with whatever tables its query reads
-		// On PostgreSQL a view may read tables that the stream does not tell of.
-		d.moving = d.moving || d.r.Epoch().Timeline != 0 || d.r.Catalog().VolatileView(c)
+		d.moving = d.moving || d.r.Catalog().VolatileView(c)
+		if d.r.Epoch().Timeline == 0 {
+			d.all = true // a view changes with whatever tables its query reads
+		} else if !slices.Contains(d.views, c) {
+			d.views = append(d.views, c)
+		}
 		return
 	}
 	d.tables[c.ID] = true
@@ -142,7 +147,7 @@ func (d *recorder) Find(ctx context.Context, q store.Query) (store.Page, error) 
 			d.table(c)
 		}
 	}
-	if alone {
+	if alone && !q.Collection.IsView() {
 		d.search = q.Collection.ID
 	}
 	return d.r.Find(ctx, q)

@@ -2,40 +2,168 @@ package postgres
 
 import (
 	"context"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 )
 
-// Published tells whether the log tells of everything that a view hangs on: it reads
-// nothing but tables that are in the publication, with functions that read nothing.
-// What does not may change unseen, and must not be cached. The answer may turn
-// with every entry of the log that is All.
-func (s *Store) Published(ctx context.Context, view *pando.Collection) (ok bool, err error) {
-	n, c, err := s.nodes.reader(ctx, 0, true)
-	if err != nil {
-		return false, err
-	}
-	defer n.release(c)
-	err = c.each(ctx, publishedSQL, func(v [][]byte) error {
-		ok = string(v[0]) == "t"
-		return nil
-	}, quote(view.Name))
-	return ok, unavailable(err)
+// viewReads is what a view is made from.
+type viewReads struct {
+	told    bool     // the log tells of everything that changes it
+	own     []string // the ids of the collections whose tables it reads
+	foreign bool     // it reads tables of other programs, too
 }
 
-// publishedSQL looks at all that a view reads, over other views, and at what it calls.
-const publishedSQL = `WITH RECURSIVE reads(oid) AS (
+// viewsRead remembers what views read: until the log says that everything may have
+// changed, as it does after each change of the schema.
+type viewsRead struct {
+	mu sync.Mutex
+	by map[string]*viewRead // by id of the collection
+}
+
+// viewRead is what one view reads, as of a moment of an index.
+type viewRead struct {
+	mu     sync.Mutex // one looks for all
+	x      *position.Index
+	since  position.N // the last that changes everything, by then
+	reads  viewReads
+	failed time.Time // when somebody looked in vain
+}
+
+const (
+	viewLook  = 300 * time.Millisecond // how long a look may take, for which a read waits
+	viewPause = time.Second            // how long nobody looks after one that was in vain
+)
+
+func (v *viewsRead) of(view *pando.Collection) *viewRead {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.by == nil {
+		v.by = make(map[string]*viewRead)
+	}
+	r := v.by[view.ID]
+	if r == nil {
+		r = new(viewRead)
+		v.by[view.ID] = r
+	}
+	return r
+}
+
+// ViewTags are what a fact hangs on that was made from a view, for somebody who has just
+// read it. ok is false if it must not be kept: the log does not tell of all that changes
+// the view, or nobody can say.
+func (s *Store) ViewTags(ctx context.Context, view *pando.Collection) (tags []position.Tag, ok bool) {
+	if s.clock == nil {
+		return nil, false
+	}
+	x := s.clock.Index()
+	if !x.Streamed() {
+		return nil, false
+	}
+	v := s.viewsRead.of(view)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.x != x || v.since != x.Covers(nil) {
+		if time.Since(v.failed) < viewPause {
+			return nil, false
+		}
+		reads, since, err := s.lookAtView(ctx, x, view)
+		if err != nil {
+			v.failed = time.Now()
+			return nil, false
+		}
+		v.x, v.since, v.reads = x, since, reads
+	}
+	if v.reads.foreign { // of which the log tells that they have changed, and not which
+		return []position.Tag{position.AllTag}, v.reads.told
+	}
+	for _, id := range v.reads.own {
+		tags = append(tags, position.TableTag(id))
+	}
+	return tags, v.reads.told
+}
+
+// lookAtView finds out what a view reads. It is true of every moment from the last change
+// of the schema that x knows of until now: the primary shows that change, and x has come
+// as far as the primary's answer and has heard of none since.
+func (s *Store) lookAtView(ctx context.Context, x *position.Index, view *pando.Collection) (reads viewReads, since position.N, err error) {
+	ctx, cancel := context.WithTimeout(ctx, viewLook)
+	defer cancel()
+	since = x.Covers(nil)
+	if err := x.AwaitSafe(ctx, x.Frontier()); err != nil {
+		return reads, 0, err
+	}
+	n, c, err := s.nodes.reader(ctx, 0, true)
+	if err != nil {
+		return reads, 0, err
+	}
+	reads, at, err := c.viewReads(ctx, view.Name)
+	n.release(c)
+	if err != nil {
+		return reads, 0, err
+	}
+	if err := x.AwaitFrontier(ctx, at); err != nil {
+		return reads, 0, err
+	}
+	if x.Covers(nil) != since || !x.Leased() {
+		return reads, 0, errChanged
+	}
+	return reads, since, nil
+}
+
+// viewReads asks a primary what a view reads; at is how far the log was behind that.
+func (c *conn) viewReads(ctx context.Context, name string) (reads viewReads, at position.N, err error) {
+	err = c.each(ctx, viewReadsSQL, func(v [][]byte) error {
+		reads = viewReads{told: string(v[0]) == "t", foreign: string(v[2]) == "t"}
+		if len(v[1]) > 0 {
+			reads.own = strings.Split(string(v[1]), ",")
+		}
+		return nil
+	}, quote(name))
+	if err != nil {
+		return reads, 0, err
+	}
+	err = c.each(ctx, "SELECT pg_current_wal_flush_lsn() - '0/0'", func(v [][]byte) error {
+		n, err := strconv.ParseUint(string(v[0]), 10, 64)
+		at = position.N(n)
+		return err
+	})
+	return reads, at, err
+}
+
+// steadyFunctions are those of PostgreSQL's stable functions that hang on their arguments
+// and on settings of the session, which are the same in all of ours. Others may hang on
+// the time, or on what the log does not tell of.
+const steadyFunctions = `{to_char,to_date,to_number,to_timestamp,date_trunc,date_part,extract,timezone,timestamptz,timestamp,date,time,timetz,
+	timestamptz_pl_interval,timestamptz_mi_interval,interval_pl_timestamptz,
+	concat,concat_ws,format,array_to_string,string_to_array,textanycat,anytextcat,
+	to_json,to_jsonb,row_to_json,array_to_json,json_build_object,json_build_array,jsonb_build_object,jsonb_build_array,
+	json_agg,json_object_agg,jsonb_agg,jsonb_object_agg,json_populate_record,jsonb_populate_record,json_to_record,jsonb_to_record}`
+
+// viewReadsSQL looks at all that a view reads, over other views too, and at what it
+// calls. The log tells of all that changes it if it reads nothing but tables that are in
+// the publication, and calls nothing that reads, or that means something else each time.
+const viewReadsSQL = `WITH RECURSIVE reads(oid) AS (
 		SELECT to_regclass($1)::oid
 		UNION
 		SELECT d.refobjid FROM reads JOIN pg_rewrite w ON w.ev_class = reads.oid
 		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
 	), tree AS (SELECT w.ev_action::text AS t FROM reads JOIN pg_rewrite w ON w.ev_class = reads.oid),
 	listed AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':relid (\d+)', 'g') AS m WHERE m[1] <> '0'),
-	called AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m)
+	called AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m),
+	tables AS (SELECT r.oid, r.relname, r.relnamespace, r.relhassubclass, r.relrowsecurity
+		FROM (SELECT oid FROM reads UNION SELECT oid FROM listed) AS used JOIN pg_class r USING (oid) WHERE r.relkind <> 'v'),
+	ours AS (SELECT t.oid, c.id FROM tables t JOIN _pando_collections c ON c.name = t.relname AND t.relnamespace = current_schema()::regnamespace)
 	SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (
-		SELECT FROM (SELECT oid FROM reads UNION SELECT oid FROM listed) AS used JOIN pg_class r USING (oid)
-		WHERE r.relkind <> 'v' AND (r.relhassubclass OR r.relrowsecurity OR NOT EXISTS (SELECT FROM pg_publication_rel p JOIN pg_publication q ON q.oid = p.prpubid
-			WHERE p.prrelid = r.oid AND q.pubname = (` + publicationSQL + `)))
-	) AND NOT EXISTS (
-		SELECT FROM called JOIN pg_proc p USING (oid)
-		WHERE p.provolatile <> 'i' AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, coalesce(to_regnamespace('_pando'), 'pg_catalog'::regnamespace)))`
+		SELECT FROM tables t WHERE t.relhassubclass OR t.relrowsecurity OR NOT EXISTS (SELECT FROM pg_publication_rel p JOIN pg_publication q ON q.oid = p.prpubid
+			WHERE p.prrelid = t.oid AND q.pubname = (` + publicationSQL + `))
+	) AND NOT EXISTS (SELECT FROM tree WHERE t ~ '\{(SQLVALUEFUNCTION|TABLESAMPLECLAUSE|NEXTVALUEEXPR) ')
+	AND NOT EXISTS (SELECT FROM called JOIN pg_proc p USING (oid)
+		WHERE p.provolatile <> 'i' AND p.pronamespace IS DISTINCT FROM to_regnamespace('_pando')
+		AND NOT (p.provolatile = 's' AND p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = ANY ('` + steadyFunctions + `'))),
+	(SELECT string_agg(id, ',') FROM ours),
+	EXISTS (SELECT FROM tables WHERE oid NOT IN (SELECT oid FROM ours))`

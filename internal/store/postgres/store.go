@@ -33,6 +33,7 @@ type Store struct {
 	commits  commits
 	// positions are those that clients were given.
 	positions positions
+	viewsRead viewsRead
 	stats     statistics
 
 	mu      sync.Mutex
