@@ -35,7 +35,7 @@ func (bg *begun) abandon() {
 	bg.leave()
 	bg.m.inflight.Add(-1)
 	if !bg.c.heard.Load() {
-		bg.m.owes(bg.at)
+		bg.m.owes(bg.c.asked.Load())
 	}
 	bg.m.drop(bg.c)
 }

@@ -37,9 +37,10 @@ type message struct {
 // failure is an attempt without an answer.
 type failure struct {
 	err    error
-	sent   bool // a byte of the request may have reached the upstream
-	reused bool // over a connection that had served before, without a byte of an answer
-	body   bool // what failed is the client's body
+	sent   bool  // a byte of the request may have reached the upstream
+	reused bool  // over a connection that had served before, without a byte of an answer
+	body   bool  // what failed is the client's body
+	asked  int64 // when the whole request had been sent, in Unix ns; 0: it had not
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -71,10 +72,12 @@ func (c *upconn) exchange(msg *message, done func()) (*http.Response, *failure) 
 // receive waits for the header of the answer to a message that was sent, or is being sent.
 func (c *upconn) receive(msg *message, s *sending, done func()) (*http.Response, *failure) {
 	resp, err := c.answer(msg, s)
-	c.asked.Store(answered)
+	asked := c.asked.Swap(answered)
 	if err != nil {
 		s.tell(false)
-		return nil, c.failed(err, s.clientFailed.Load())
+		f := c.failed(err, s.clientFailed.Load())
+		f.asked = max(asked, 0)
+		return nil, f
 	}
 	s.tell(false) // an answer before the body was asked for: it is not sent any more
 	c.headLeft = -1

@@ -22,6 +22,7 @@ type member struct {
 	lastWord atomic.Int64 // when a byte came from it last, in Unix ns
 	owed     atomic.Int64 // since when an answer is due that nobody waits for any more, in Unix ns
 	probing  atomic.Int64 // since when a probe in its turn is under way, in Unix ns; 0: none is
+	probed   atomic.Int64 // how long the last of these took that was answered, in ns
 	load     reported
 	latency  ewma
 	times    histogram
@@ -38,7 +39,7 @@ type member struct {
 	health  health
 	removed atomic.Bool // no longer told of
 	cancel  func()      // ends its probes
-	probed  sync.Once
+	first   sync.Once
 	asked   chan struct{} // closed after the first probe
 }
 
@@ -62,9 +63,10 @@ func (m *member) spoke(now time.Time) { m.lastWord.Store(now.UnixNano()) }
 
 // owes notes that a request of which nothing was heard is waited for no longer: it was
 // answered elsewhere, or its client has gone. The upstream may be silent all the same.
-func (m *member) owes(since time.Time) {
-	if old := m.owed.Load(); old <= m.lastWord.Load() {
-		m.owed.CompareAndSwap(old, since.UnixNano())
+// asked is when it was sent, in Unix ns; not above 0: it was not, as a whole.
+func (m *member) owes(asked int64) {
+	if old := m.owed.Load(); asked > 0 && old <= m.lastWord.Load() {
+		m.owed.CompareAndSwap(old, asked)
 	}
 }
 

@@ -68,6 +68,8 @@ func (b *Balancer) listen(m *member, list []*member, now time.Time) {
 	if oldest.IsZero() || silence <= 0 {
 		return
 	}
+	// A page that takes its time is given more of it than it took last.
+	silence = max(silence, min(2*time.Duration(m.probed.Load()), b.cfg.Health.ProbeTimeout))
 	heard := time.Unix(0, m.lastWord.Load())
 	if now.Sub(oldest) < silence || now.Sub(heard) < silence {
 		return
@@ -87,6 +89,9 @@ func (b *Balancer) listen(m *member, list []*member, now time.Time) {
 		if v.spoke || (*ctx).Err() != nil {
 			m.spoke(now)
 			return
+		}
+		if m.lastWord.Load() > heard.UnixNano() {
+			return // it has said something else meanwhile
 		}
 		if m.removed.Load() {
 			m.abortAll(errSilent)
@@ -193,6 +198,9 @@ func (m *member) waitingSince(now time.Time, longest time.Duration) (oldest time
 		if oldest.IsZero() || at.Before(oldest) {
 			oldest = at
 		}
+	}
+	if m.removed.Load() {
+		return oldest // its last streams may go on for as long as they like
 	}
 	heard := m.lastWord.Load()
 	for _, due := range []int64{m.owed.Load(), m.probing.Load()} {

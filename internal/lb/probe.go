@@ -15,10 +15,13 @@ import (
 // watchMember probes m until ctx ends, first at once.
 func (b *Balancer) watchMember(ctx context.Context, m *member) {
 	for {
-		m.probing.Store(time.Now().UnixNano())
-		b.probeNow(ctx, m, b.cfg.Health.ProbeTimeout)
+		began := time.Now()
+		m.probing.Store(began.UnixNano())
+		if v := b.probeNow(ctx, m, b.cfg.Health.ProbeTimeout); v.spoke {
+			m.probed.Store(int64(time.Since(began)))
+		}
 		m.probing.Store(0)
-		m.probed.Do(func() { close(m.asked) })
+		m.first.Do(func() { close(m.asked) })
 		every := b.cfg.Health.Interval
 		t := time.NewTimer(every*9/10 + rand.N(every/5+1)) // not all at one moment
 		select {
@@ -39,7 +42,7 @@ func (b *Balancer) probeNow(ctx context.Context, m *member, timeout time.Duratio
 	now := time.Now()
 	heard := time.Unix(0, m.lastWord.Load())
 	if m.judge(v, now) {
-		if s, _, _ := m.state(); s == stateDown && now.Sub(heard) > b.cfg.Health.Interval {
+		if s, _, _ := m.state(); s == stateDown && now.Sub(heard) > b.cfg.Health.ProbeTimeout {
 			m.abortAll(errSilent) // a machine that is gone says no farewell
 		}
 		b.tell(m)

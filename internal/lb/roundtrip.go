@@ -239,7 +239,7 @@ func (cl *call) carry(bg *begun, started func(*upconn) bool, sent bool) (*http.R
 		seat.leave()
 		lost := errors.Is(f.err, errLost)
 		if (lost || ctx.Err() != nil) && !c.heard.Load() {
-			m.owes(bg.at)
+			m.owes(f.asked)
 		}
 		if lost {
 			m.latency.atLeast(took, now, b.roster.Load().typical) // it took as long at least

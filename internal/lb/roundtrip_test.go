@@ -419,6 +419,34 @@ func TestSilentUnasked(t *testing.T) {
 	}
 }
 
+// TestSlowPage: an upstream whose page takes longer than others may be silent is up all
+// the same, whether somebody asks for something or not.
+func TestSlowPage(t *testing.T) {
+	slow := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/readyz" {
+			time.Sleep(400 * time.Millisecond)
+		}
+		fmt.Fprint(w, "ok")
+	}
+	quick := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }
+	g := start(t, Config{}, slow, quick)
+	ups := 0
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if s := g.b.Status().Upstreams[0]; s.State == "ejected" || s.State == "down" {
+			t.Fatalf("it is %s: %s", s.State, s.Reason)
+		}
+		ups++
+		if ups%10 == 0 { // clients who do not wait
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			req, _ := http.NewRequestWithContext(ctx, "GET", g.url+"/", nil)
+			if resp, err := g.http.Do(req); err == nil {
+				resp.Body.Close()
+			}
+			cancel()
+		}
+	}
+}
+
 // TestStatus: what is told of each upstream adds up.
 func TestStatus(t *testing.T) {
 	g := start(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
