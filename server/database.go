@@ -29,6 +29,8 @@ type database struct {
 	judge func(context.Context, position.Token) position.Verdict
 	// void tells whether a failover has taken back what one stands for.
 	void func(position.Token) bool
+	// seen fails if a client has seen more than this server can know; nil: none has.
+	seen func(context.Context) error
 	// reload takes another address of the same database: other hosts.
 	reload func(address string) error
 	// hosts is what is known of each host; nil: there are none.

@@ -27,6 +27,7 @@ func (p *parts) positions(ctx context.Context) (*web.Positions, error) {
 		Key:   position.NewKey(secret),
 		Judge: p.store.judge,
 		Void:  p.store.void,
+		Seen:  p.store.seen,
 	}, nil
 }
 

@@ -73,7 +73,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 		},
 		certificates: func() certs.Rows { return db.Certificates() },
 		held:         held,
-		judge:        db.Judge, void: db.Void, hosts: db.Topology, served: db.Served, await: db.Await, inForce: db.InForce,
+		judge:        db.Judge, void: db.Void, seen: db.Seen, hosts: db.Topology, served: db.Served, await: db.Await, inForce: db.InForce,
 		views: db.ViewTags,
 		reload: func(address string) error {
 			ctx, cancel := context.WithTimeout(context.Background(), openingBound)

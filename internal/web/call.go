@@ -80,11 +80,24 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 func (c *call) refuse(err error) {
 	// What is not to be had is so whatever the rules say.
 	if !c.wrote && pando.KindOf(err) != pando.KindUnavailable {
-		if held := c.inForce(); held != nil {
+		held := c.inForce()
+		if held == nil {
+			held = c.seen()
+		}
+		if held != nil {
 			err = held
 		}
 	}
 	c.fail(err)
+}
+
+// seen fails if the client may have seen newer rules than those that it is refused by.
+func (c *call) seen() error {
+	p := c.h.cfg.Positions
+	if p == nil || p.Seen == nil || !c.route.waits {
+		return nil
+	}
+	return p.Seen(c.r.Context())
 }
 
 // inForce waits until the answer may be known: what a client is shown by rules that

@@ -92,6 +92,9 @@ type Positions struct {
 	Key   position.Key
 	Judge func(context.Context, position.Token) position.Verdict // of those signed by Key; it may ask the database
 	Void  func(position.Token) bool                              // whether a failover has taken back what it stands for
+	// Seen fails if the client of ctx has seen more than this server can know, rules
+	// included; nil: it never has.
+	Seen func(ctx context.Context) error
 }
 
 // Pages are server-rendered pages.

@@ -223,6 +223,13 @@ func TestSchedule18(t *testing.T) {
 // positions, is shown that or nothing.
 func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
 	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	for _, name := range []string{"opened", "closed"} {
+		s.must(t, s.Members[0], "POST", "/api/collections", object{"name": name, "type": "base"}, nil)
+		s.must(t, s.Members[0], "POST", "/api/collections/"+name+"/records", object{"id": keyID(0)}, nil)
+	}
+	rule := func(m *target.Member, collection string, rule any) answer {
+		return s.ask(t.Context(), m, "PATCH", "/api/collections/"+collection, "0", object{"viewRule": rule})
+	}
 	for round, c := range []struct {
 		name  string
 		links int  // to how many nodes, the primary first, it has none
@@ -232,6 +239,11 @@ func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
 		alone, other := others[0], others[1]
 		n := int64(10 * (round + 1))
 		s.set(t, other, 0, n-1)
+		for collection, was := range map[string]any{"opened": nil, "closed": ""} {
+			if a := rule(other, collection, was); a.status != http.StatusOK {
+				t.Fatal(a)
+			}
+		}
 		s.everywhere(t, 0, n-1) // it is in every cache
 		alone.CutFrom(alone.ToNode[:c.links])
 		soon(t, "it goes on with what it knows", func() bool {
@@ -256,6 +268,16 @@ func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
 			}
 			if a.pos < wrote.pos || a.reset {
 				t.Errorf("cut off %s, a client's position went from %s to %q (reset: %v)", c.name, wrote.pos, a.pos, a.reset)
+			}
+		}
+		for collection, is := range map[string]any{"opened": "", "closed": nil} {
+			changed := rule(other, collection, is)
+			if changed.status != http.StatusOK {
+				t.Fatal(changed)
+			}
+			a := s.ask(t.Context(), alone, "GET", "/api/collections/"+collection+"/records/"+keyID(0), changed.pos, nil)
+			if wrong := map[string]int{"opened": http.StatusForbidden, "closed": http.StatusOK}[collection]; a.status == wrong {
+				t.Errorf("cut off %s, it goes by a rule that its client knows to be changed: %v", c.name, a)
 			}
 		}
 		if a := s.ask(t.Context(), alone, "GET", records+"/"+keyID(0), "", nil); a.status != http.StatusOK || !a.old {

@@ -69,6 +69,16 @@ func (w *world) count(ctx context.Context, g int) {
 		w.sample.wrote(i, begun, v)
 		r.answered(v)
 		w.report.writes.Add(1)
+		c.saw("write", i, v)
+		if rand.IntN(4) == 0 { // its own write, if not by who says that he may lack it
+			switch err := w.viewRecord(ctx, c, "counters", "", i); {
+			case err == nil:
+				w.report.reads.Add(1)
+			case !errors.Is(err, errRefused) && !errors.Is(err, errMarked):
+				w.report.failure(ctx, err)
+				return
+			}
+		}
 		pause(ctx, time.Duration(rand.IntN(8))*time.Millisecond)
 	}
 }
@@ -174,7 +184,10 @@ func (w *world) viewOne(ctx context.Context, c *client, query string) error {
 }
 
 func (w *world) viewOf(ctx context.Context, c *client, collection, query string) error {
-	i := rand.IntN(counters)
+	return w.viewRecord(ctx, c, collection, query, rand.IntN(counters))
+}
+
+func (w *world) viewRecord(ctx context.Context, c *client, collection, query string, i int) error {
 	var got item
 	least, begun := w.records[i].floor.Load(), w.sample.now()
 	err := get(ctx, c, "/api/collections/"+collection+"/records/"+counterID(i)+query, &got)

@@ -61,6 +61,20 @@ const (
 	unconfirmedAfter = time.Second
 )
 
+// Seen fails with KindUnavailable if the client of ctx keeps positions, and has seen more
+// than this server knows, which has no primary to ask: what it knows of rules may be old.
+func (s *Store) Seen(ctx context.Context) error {
+	t, ok := position.SessionOf(ctx).Require()
+	if !ok || s.clock == nil {
+		return nil
+	}
+	x := s.clock.Index()
+	if !s.clock.Degraded(x) || t.Timeline <= x.Epoch().Timeline && t.N <= x.Frontier() {
+		return nil
+	}
+	return unheard(nil)
+}
+
 // readerDegraded is a connection for a read while no primary confirms a commit: to the
 // replica whose answer is least likely to be taken back, else to a new primary.
 func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *conn, error) {
@@ -77,26 +91,29 @@ func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *co
 	}, func(n *node) *pool { return n.reads })
 }
 
-// stood is how far a replica had replayed, and when it was first found there.
+// stood is how far a replica had replayed and received, and when it was first found there.
 type stood struct {
-	at    position.N
-	since time.Time
+	at, received position.N
+	since        time.Time
 }
 
-// standsStill is after what time a replica that has not gone on is replaying nothing:
-// what it has received then ends within a record.
-const standsStill = 50 * time.Millisecond
+// standsStill is after what time a replica that has neither gone on nor received more is
+// taken to be replaying nothing: what it has received ends within a record.
+const standsStill = 100 * time.Millisecond
 
 // whole sees to it that nothing that a replica has shown before m lies beyond m. It shows
 // a commit a moment before it says that it has replayed it: if it has received more, it is
 // asked until it has gone on, and so has come to the end of what it was replaying.
 func (r *snapshot) whole(ctx context.Context, m *mark) error {
+	began := time.Now()
 	for from := m.n; m.n == from && (m.received == 0 || m.received > m.n); {
 		now := time.Now()
-		switch was := r.node.stood.Load(); {
-		case was == nil || was.at != m.n:
-			r.node.stood.Store(&stood{m.n, now})
-		case now.Sub(was.since) > standsStill:
+		was := r.node.stood.Load()
+		if was == nil || was.at != m.n || was.received != m.received {
+			was = &stood{m.n, m.received, now}
+			r.node.stood.Store(was)
+		}
+		if now.Sub(was.since) > standsStill || now.Sub(began) > standsStill { // as where replay is paused
 			return nil
 		}
 		if err := pause(ctx, 1); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -81,4 +82,35 @@ func TestLeftWhileItIsMade(t *testing.T) {
 	if p.attempts != 1 {
 		t.Errorf("%d connections were made", p.attempts)
 	}
+}
+
+// TestOutOfTimeWhileItIsMade: nobody keeps a place for a connection whose own time is
+// over.
+func TestOutOfTimeWhileItIsMade(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	cfg := s.hosts[0].cfg.Copy()
+	dial := cfg.DialFunc
+	var healed atomic.Bool
+	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !healed.Load() {
+			<-ctx.Done()
+		}
+		return dial(ctx, network, address)
+	}
+	p := newPool(cfg, 1, time.Minute, nil)
+	defer p.drain()
+	defer p.retire(false)
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := p.acquire(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a connection that is never made: %v", err)
+	}
+	healed.Store(true)
+	soon, cancel := context.WithTimeout(t.Context(), openMost)
+	defer cancel()
+	c, err := p.acquire(soon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.release(c)
 }

@@ -80,11 +80,11 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	return p.another(ctx)
 }
 
-// openMost is how long a connection may take to be made.
-const openMost = 10 * time.Second
+// openMost is how long a connection may take to be made whose client has gone.
+const openMost = 3 * time.Second
 
-// another makes a connection. If ctx ends before it is there, it will be there for the
-// next: where that takes longer than clients wait, there would never be one.
+// another makes a connection. If its client goes before it is there, it will be there for
+// others: where that takes longer than clients wait, there would never be one.
 func (p *pool) another(ctx context.Context) (*conn, error) {
 	type made struct {
 		c   *conn
@@ -92,8 +92,15 @@ func (p *pool) another(ctx context.Context) (*conn, error) {
 	}
 	there := make(chan made)
 	go func() {
-		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), openMost)
+		attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
+		defer context.AfterFunc(ctx, func() {
+			if errors.Is(context.Cause(ctx), context.Canceled) {
+				time.AfterFunc(openMost, cancel)
+			} else { // its time is over
+				cancel()
+			}
+		})()
 		c, err := p.opened(attempt)
 		if err == nil {
 			c.pool = p

@@ -52,8 +52,19 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
-			r.stream = streamRead{x: x, degraded: degraded, front: front, least: seen(ctx, x, front), again: try > 1 && !exact, exact: exact}
-			r.primary, r.one = exact || r.zombie(), r.one && !exact
+			r.stream = streamRead{x: x, degraded: degraded, front: front, again: try > 1 && !exact, exact: exact}
+			r.stream.seen(ctx)
+			if r.stream.later > 0 && !degraded {
+				// It is not the index of the newest primary, and has a lease for a moment still.
+				if err := s.awaitAnother(ctx, x); err != nil {
+					return err
+				}
+				front = 0
+				try--
+				continue
+			}
+			// A client that has seen more than this server knows may have seen newer rules.
+			r.primary, r.one = exact || r.zombie(), r.one && !exact && !(degraded && r.stream.least > 0)
 		}
 		r.primary = r.primary || primary || deafened || try == readTries-1 && !r.stream.degraded
 		now := s.now.Load()

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -201,7 +200,8 @@ func (m *mark) query(sql string, alone bool) *query {
 type streamRead struct {
 	x     *position.Index
 	front position.N // F when the read began, before any try: what was answered by then
-	least position.N // what the client has seen, where that is beyond front
+	least position.N // what the client has seen, where that is beyond what everybody shows
+	later uint32     // the timeline that it has seen that on, if that is later than the index's
 	again bool       // a try of it has failed
 
 	degraded bool // there is no lease, and no primary: the answer is marked, and not kept
@@ -214,20 +214,22 @@ type streamRead struct {
 	timeline uint32 // that of upper
 }
 
-// seen is how far the client of a read has come that keeps positions, if that is beyond
-// front. What was seen on a later timeline than the index's is shown by nobody whom the
-// index says anything of.
-func seen(ctx context.Context, x *position.Index, front position.N) position.N {
+// seen notes how far the client of a read has come that keeps positions, if that is
+// beyond what any node shows that will do for others.
+func (r *streamRead) seen(ctx context.Context) {
 	t, ok := position.SessionOf(ctx).Require()
-	switch {
-	case !ok:
-		return 0
-	case t.Timeline > x.Epoch().Timeline:
-		return math.MaxUint64
-	case t.N <= front:
-		return 0
+	if !ok {
+		return
 	}
-	return t.N
+	known := r.front
+	if r.degraded { // see stampedNeed
+		known = min(known, r.x.Safe())
+	}
+	if t.Timeline > r.x.Epoch().Timeline {
+		r.least, r.later = t.N, t.Timeline
+	} else if t.N > known {
+		r.least = t.N
+	}
 }
 
 // stampedNeed is how far a node must be to answer a question about tags.
@@ -284,6 +286,27 @@ const settleWait = 150 * time.Millisecond
 // errSettles says that S stands still below what was read, or is to be.
 var errSettles = errors.New("postgres: a commit is in the log that the primary does not show yet")
 
+// awaitAnother waits until x is not the present index any more.
+func (s *Store) awaitAnother(ctx context.Context, x *position.Index) error {
+	wait, cancel := context.WithTimeout(ctx, s.opts.WriteWait)
+	defer cancel()
+	if s.clock.Await(wait, x) {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return unheard(nil)
+}
+
+// unheard is the error of who does not hear of the others in time.
+func unheard(err error) error {
+	return &pando.Error{
+		Kind: pando.KindUnavailable, Err: err,
+		Message: "The servers do not hear of each other's changes at the moment. Please try again in a moment.",
+	}
+}
+
 // unsettled is what becomes of a read that has waited in vain.
 func (r *snapshot) unsettled(ctx context.Context, err error) error {
 	switch {
@@ -293,10 +316,7 @@ func (r *snapshot) unsettled(ctx context.Context, err error) error {
 		r.again = err
 		return errAgain
 	}
-	return &pando.Error{
-		Kind: pando.KindUnavailable, Err: err,
-		Message: "The servers do not hear of each other's changes at the moment. Please try again in a moment.",
-	}
+	return unheard(err)
 }
 
 // judgeMarks tells whether what was read between two marks may be used.
@@ -310,6 +330,9 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 		return r.elsewhere(errNotWhatItWas)
 	case r.stream.degraded: // there is nobody to receive from
 		shown := max(need, r.s.clock.Shown())
+		if r.stream.later > 0 && (!after.known || after.timeline < r.stream.later) {
+			return r.elsewhere(errNotWhatItWas)
+		}
 		if r.replica && !r.stamped && before.n < shown {
 			return r.elsewhere(errNotWhatItWas)
 		}
@@ -320,8 +343,8 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 		}
 		r.stamped = true
 		r.stream.upper, r.stream.timeline = max(r.stream.upper, after.n), epoch.Timeline
-		if !r.replica {
-			r.stream.timeline = after.timeline
+		if after.known { // a replica may follow a new primary already
+			r.stream.timeline = max(r.stream.timeline, after.timeline)
 		}
 		return nil
 	case !after.known || after.timeline != epoch.Timeline:

@@ -215,12 +215,14 @@ func (t *tx) undo() {
 // leave ends a transaction that is not kept. A client that keeps positions is told
 // how far what it saw may go.
 func (t *tx) leave(q *query) error {
+	ctx, cancel := context.WithTimeout(context.Background(), t.s.opts.WriteWait)
+	defer cancel()
 	session := position.SessionOf(t.ctx)
 	if session == nil && t.s.clock == nil {
-		return t.c.run(context.Background(), q)
+		return t.c.run(ctx, q)
 	}
 	var at where
-	err := t.c.run(context.Background(), q, at.query(t.node))
+	err := t.c.run(ctx, q, at.query(t.node))
 	if err == nil {
 		t.seen = max(t.seen, at.n)
 		t.s.given(t.ctx, at.timeline, at.n)

@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/pandobase/pando/internal/position"
+)
+
+// TestSeen: what a node must show to a client that keeps positions, beyond what it must
+// show to anybody: with a lease everybody is shown all that is known, without one what
+// was answered.
+func TestSeen(t *testing.T) {
+	x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
+	x.Advance(100)
+	x.Settle(50)
+	for _, c := range []struct {
+		token    position.Token
+		degraded bool
+		least    position.N
+		later    uint32
+	}{
+		{position.Token{Timeline: 1, N: 40}, false, 0, 0},
+		{position.Token{Timeline: 1, N: 40}, true, 0, 0},
+		{position.Token{Timeline: 1, N: 80}, false, 0, 0},
+		{position.Token{Timeline: 1, N: 80}, true, 80, 0},
+		{position.Token{Timeline: 1, N: 120}, false, 120, 0},
+		{position.Token{Timeline: 1, N: 120}, true, 120, 0},
+		{position.Token{Timeline: 2, N: 30}, true, 30, 2},
+		{position.Token{}, true, 0, 0},
+	} {
+		t.Run(fmt.Sprint(c.token, c.degraded), func(t *testing.T) {
+			r := &snapshot{stream: streamRead{x: x, front: x.Frontier(), degraded: c.degraded}}
+			r.stream.seen(position.WithSession(t.Context(), position.NewSession(c.token)))
+			if r.stream.least != c.least || r.stream.later != c.later {
+				t.Errorf("%d of timeline %d, want %d of %d", r.stream.least, r.stream.later, c.least, c.later)
+			}
+			if need := r.stampedNeed(nil); need < c.least {
+				t.Errorf("a node at %d would do", need)
+			}
+		})
+	}
+}
