@@ -424,7 +424,7 @@ func TestSilentUnasked(t *testing.T) {
 func TestSlowPage(t *testing.T) {
 	slow := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/readyz" {
-			time.Sleep(400 * time.Millisecond)
+			<-time.After(400 * time.Millisecond)
 		}
 		fmt.Fprint(w, "ok")
 	}
