@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,5 +72,12 @@ func hold(t *testing.T, g ground, l limit, least map[string]int64) {
 	if t.Failed() {
 		text := g.server.Output()
 		t.Logf("the server's last words:\n%s", text[max(0, len(text)-4000):])
+		for _, s := range append([]*target.Server{g.server}, g.others...) {
+			for line := range strings.Lines(s.Output()) {
+				if strings.Contains(line, `"status":500`) {
+					t.Log(s.Name, " could not say what is wrong: ", line)
+				}
+			}
+		}
 	}
 }
