@@ -85,7 +85,7 @@ func (f *follower) published(view *pando.Collection, want bool) {
 		f.t.Fatal(err)
 	}
 	defer n.release(c)
-	if got, _, err := c.viewReads(f.t.Context(), view.Name); err != nil || got.told != want {
+	if got, err := c.viewReads(f.t.Context(), view.Name); err != nil || got.told != want {
 		f.t.Errorf("what changes %s is told: %+v, %v; want %v", view.ViewQuery, got, err, want)
 	}
 }

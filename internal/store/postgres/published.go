@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -101,12 +100,16 @@ func (s *Store) lookAtView(ctx context.Context, x *position.Index, view *pando.C
 	if err != nil {
 		return reads, 0, err
 	}
-	reads, at, err := c.viewReads(ctx, view.Name)
+	reads, err = c.viewReads(ctx, view.Name)
+	var at where // behind the answer
+	if err == nil {
+		err = c.run(ctx, at.query(n))
+	}
 	n.release(c)
 	if err != nil {
 		return reads, 0, err
 	}
-	if err := x.AwaitFrontier(ctx, at); err != nil {
+	if err := x.AwaitFrontier(ctx, at.n); err != nil {
 		return reads, 0, err
 	}
 	if x.Covers(nil) != since || !x.Leased() {
@@ -115,8 +118,8 @@ func (s *Store) lookAtView(ctx context.Context, x *position.Index, view *pando.C
 	return reads, since, nil
 }
 
-// viewReads asks a primary what a view reads; at is how far the log was behind that.
-func (c *conn) viewReads(ctx context.Context, name string) (reads viewReads, at position.N, err error) {
+// viewReads asks a primary what a view reads.
+func (c *conn) viewReads(ctx context.Context, name string) (reads viewReads, err error) {
 	err = c.each(ctx, viewReadsSQL, func(v [][]byte) error {
 		reads = viewReads{told: string(v[0]) == "t", foreign: string(v[2]) == "t"}
 		if len(v[1]) > 0 {
@@ -124,15 +127,7 @@ func (c *conn) viewReads(ctx context.Context, name string) (reads viewReads, at 
 		}
 		return nil
 	}, quote(name))
-	if err != nil {
-		return reads, 0, err
-	}
-	err = c.each(ctx, "SELECT pg_current_wal_flush_lsn() - '0/0'", func(v [][]byte) error {
-		n, err := strconv.ParseUint(string(v[0]), 10, 64)
-		at = position.N(n)
-		return err
-	})
-	return reads, at, err
+	return reads, err
 }
 
 // steadyFunctions are those of PostgreSQL's stable functions that hang on their arguments
