@@ -9,7 +9,9 @@
 // everything that the rule reads of the request (group.go). Access is judged and
 // the record encoded once per group, whatever the number of clients.
 //
-// Creates and updates are judged after the commit. A delete is judged after it
+// Creates and updates are judged after the commit, by the database as it is then:
+// if a rule asks for more than the record itself and the record is deleted
+// meanwhile, only the event of the delete comes. A delete is judged after it
 // as well if the deleted record is all it takes; if other records count, or have
 // to be shown, that is done beforehand, by [Realtime.BeforeDelete].
 //
