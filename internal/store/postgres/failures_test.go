@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
@@ -129,6 +131,34 @@ func TestFailures(t *testing.T) {
 		done.Wait()
 		if a, b := get(t, s, c, "a").Get("title"), get(t, s, c, "b").Get("title"); a != "++" || b != "++" {
 			t.Errorf("two changes made %q and %q", a, b)
+		}
+	})
+	t.Run("a change of the schema that does not get its lock", func(t *testing.T) {
+		s := open(t, Options{URL: url, OneShot: true, WriteWait: 50 * time.Millisecond})
+		other, err := pgconn.Connect(ctx, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close(ctx)
+		for _, table := range []string{"_pando_meta", "things"} { // everybody writes; one writes what asks no gate
+			lock := "BEGIN; LOCK TABLE " + table + " IN ROW EXCLUSIVE MODE"
+			if _, err := other.Exec(ctx, lock).ReadAll(); err != nil {
+				t.Fatal(err)
+			}
+			change := func() error {
+				old := s.Catalog().Collection("things")
+				_, err := s.Write(ctx, func(tx store.Tx) error { return tx.SaveCollection(ctx, old, old.Clone()) })
+				return err
+			}
+			if err := change(); pando.KindOf(err) != pando.KindUnavailable || !strings.Contains(err.Error(), "locked") {
+				t.Errorf("%s is locked: %v", table, err)
+			}
+			if _, err := other.Exec(ctx, "ROLLBACK").ReadAll(); err != nil {
+				t.Fatal(err)
+			}
+			if err := change(); err != nil {
+				t.Errorf("%s is free again: %v", table, err)
+			}
 		}
 	})
 	t.Run("a server that only reads", func(t *testing.T) {

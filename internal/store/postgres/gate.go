@@ -36,6 +36,10 @@ func (t *tx) lock() *query {
 	return &query{sql: "LOCK TABLE _pando_meta IN ROW SHARE MODE"}
 }
 
+// schemaWaits is how long a change of the schema waits for each lock, in times that a
+// write waits for a primary: all other writes wait behind it.
+const schemaWaits = 2
+
 // rowWait is how long a statement waits for a row, or an index's place, that
 // another transaction has changed. One that is serializable may not change it
 // after that anyway, so nothing is lost by beginning anew; and two that wait for

@@ -54,7 +54,8 @@ type Options struct {
 	// QueryTimeout is how long a query may run; 0 means 30 seconds.
 	QueryTimeout time.Duration
 	// WriteWait is how long a write waits for a primary, or for the answer to its
-	// COMMIT; 0 means 5 seconds.
+	// COMMIT; a change of the schema waits twice as long for each of its locks. 0 means
+	// 5 seconds.
 	WriteWait time.Duration
 
 	Logger *slog.Logger // nil: slog.Default

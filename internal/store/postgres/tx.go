@@ -122,7 +122,8 @@ func (t *tx) opening(asked bool) []*query {
 	list := []*query{{sql: "BEGIN ISOLATION LEVEL SERIALIZABLE"}}
 	switch {
 	case t.mode.alone:
-		list = append(list, &query{sql: "SET LOCAL statement_timeout = 0"}, &query{sql: "SET LOCAL lock_timeout = '10s'"})
+		wait := strconv.FormatInt(schemaWaits*t.s.opts.WriteWait.Milliseconds(), 10)
+		list = append(list, &query{sql: "SET LOCAL statement_timeout = 0"}, &query{sql: "SET LOCAL lock_timeout = " + wait})
 	case t.c.unnamed:
 		list = append(list, t.s.localTimeout())
 	}

@@ -40,7 +40,7 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 	for try := 1; ; try++ {
 		r := s.attempt(ctx, m, fn)
 		if r.again == nil {
-			return r.pos, r.err
+			return r.pos, unavailable(r.err) // whatever way it came
 		}
 		if try == writeTries {
 			return 0, givenUp(r.again)
