@@ -107,6 +107,15 @@ func NewBalancer(cfg BalancerConfig) (*Balancer, error) {
 	return b, err
 }
 
+// Reload looks at the files of an own certificate again. All else is taken by the next
+// one on the same address, which nobody notices.
+func (b *Balancer) Reload() error {
+	if b.certs == nil {
+		return nil
+	}
+	return b.certs.Reload()
+}
+
 // balancer is the configuration of the package that does the work. This is the place
 // where listeners get TLS, and where upstreams come from.
 func (cfg BalancerConfig) balancer() (lb.Config, error) {

@@ -20,6 +20,7 @@ type Check = doctor.Check
 // nothing (a small file is put and deleted again), and works beside a running server. An error is a configuration that
 // cannot be looked at.
 func Doctor(ctx context.Context, cfg Config) (checks []Check, err error) {
+	cfg.Direct = true // a load balancer's domains are looked at on its machine, where the secret is too
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}

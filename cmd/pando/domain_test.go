@@ -49,9 +49,23 @@ func pair(t *testing.T, dir string, serial int64, name string) {
 // TestDomainWithOwnCertificate: the argument names it, and a SIGHUP takes a new
 // certificate.
 func TestDomainWithOwnCertificate(t *testing.T) {
-	dir := t.TempDir()
-	pair(t, dir, 1, "app.example.com")
-	p := serveIn(t, dir, "app.example.com", "--https", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+	for _, args := range [][]string{{"serve", "--dir", "data"}, {"lb", "--upstream", "127.0.0.1:9"}} {
+		t.Run(args[0], func(t *testing.T) {
+			dir := t.TempDir()
+			pair(t, dir, 1, "app.example.com")
+			args = append(args, "app.example.com", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+			p := started(t, command(dir, nil, args...))
+			takesAnother(t, p, dir)
+			if code := p.end(t, syscall.SIGTERM); code != 0 {
+				t.Errorf("exit code %d\n%s", code, p.output)
+			}
+		})
+	}
+}
+
+// takesAnother has a process that serves a certificate from dir take another one.
+func takesAnother(t *testing.T, p *process, dir string) {
+	t.Helper()
 	u, err := url.Parse(p.url)
 	if err != nil || u.Scheme != "https" || u.Hostname() != "app.example.com" {
 		t.Fatalf("it says it is at %s", p.url)
@@ -82,8 +96,5 @@ func TestDomainWithOwnCertificate(t *testing.T) {
 			t.Fatal("a SIGHUP does not take a new certificate")
 		case <-tick.C:
 		}
-	}
-	if code := p.end(t, syscall.SIGTERM); code != 0 {
-		t.Errorf("exit code %d\n%s", code, p.output)
 	}
 }

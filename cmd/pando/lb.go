@@ -76,6 +76,7 @@ func balance(cmd *cobra.Command, domains []string) error {
 	}
 	ctx, stop := untilSignal(cmd.Context(), cfg.Log)
 	defer stop()
+	defer onHangup(cfg.Log, b.Reload)()
 	return b.Run(ctx)
 }
 

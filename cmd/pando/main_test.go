@@ -201,8 +201,13 @@ func serveIn(t *testing.T, dir string, args ...string) *process {
 
 func serveWith(t *testing.T, dir string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{output: new(bytes.Buffer)}
-	p.cmd = command(dir, env, append([]string{"serve", "--http", "127.0.0.1:0", "--dir", "data"}, args...)...)
+	return started(t, command(dir, env, append([]string{"serve", "--http", "127.0.0.1:0", "--dir", "data"}, args...)...))
+}
+
+// started starts a server or a load balancer, and waits until it answers.
+func started(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, output: new(bytes.Buffer)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

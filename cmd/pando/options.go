@@ -114,6 +114,13 @@ func addFlags(flags *pflag.FlagSet, only ...string) {
 func addBalancerFlags(flags *pflag.FlagSet) {
 	declare(flags, balancerOptions)
 	addFlags(flags, sharedOptions...)
+	for _, o := range []option{
+		{"database", "", "PostgreSQL whose table of members says which web servers there are, as a role that may read only that; needs PANDO_CLUSTER_SECRET"},
+		{"http", server.DefaultSecureHTTP, "with domains, address of plain HTTP, which sends everybody to --https"},
+	} { // what is something else there
+		f := flags.Lookup(o.name)
+		f.Usage, f.DefValue = fmt.Sprintf("%s [%s]", o.usage, o.env()), o.def
+	}
 }
 
 func declare(flags *pflag.FlagSet, list []option) {

@@ -52,15 +52,20 @@ func (d *demo) introduce() {
 		}
 		row(fmt.Sprint("pg", i+1), role, n.Pid(), n.Addr(), fmt.Sprint("kill -9 ", n.Pid()))
 	}
+	var watched []string
+	for _, c := range d.lb {
+		watched = append(watched, c.said().Admin)
+	}
 	fmt.Fprintf(&t, `
   Use it     curl %[1]s/api/collections/notes/records?perPage=1
              or any PocketBase SDK, with %[1]s or %[2]s
   Superuser  %[3]s  %[4]s
   psql       psql %[5]s
+  Watch it   pando status --watch --server %[6]s
 
   What is killed comes back after a while; the demo does what systemd and Patroni do
   elsewhere. Ctrl-C stops everything and leaves nothing.
 
-`, d.url(0), d.url(1), Email, Password, d.db.Primary().URL("app", "postgres"))
+`, d.url(0), d.url(1), Email, Password, d.db.Primary().URL("app", "postgres"), strings.Join(watched, ","))
 	d.out.print(t.String())
 }

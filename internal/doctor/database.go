@@ -125,23 +125,26 @@ func (l *list) durability(p Host, hosts int) {
 // tells the others, and the one that would take its place.
 const readers = 2
 
-// stream says what keeps web servers from hearing of each other's changes by the log.
+// deaf is what a web server does that cannot read the log.
+const deaf = "nothing is cached, and a member of a cluster starts only with --direct"
+
+// stream says what keeps web servers from hearing of changes by the log.
 func (l *list) stream(p Host) {
 	before := len(l.checks)
 	if p.Settings["wal_level"] != "logical" {
-		l.warn("Set wal_level = logical and restart, before there are several web servers.", "wal_level is %s: enough for one web server and its replicas; the caches of several need logical.", p.Settings["wal_level"])
+		l.warn("Set wal_level = logical and restart PostgreSQL.", "wal_level is %s and not logical: "+deaf+".", p.Settings["wal_level"])
 	}
 	if p.Slots < readers {
-		l.warn("Raise max_replication_slots and restart, before there are several web servers.", "%d replication slots are left; a cluster of web servers takes %d.", max(p.Slots, 0), readers)
+		l.warn("Raise max_replication_slots and restart PostgreSQL.", "%d replication slots are left; web servers take %d: one for one of them, without which "+deaf+", and one for the next.", max(p.Slots, 0), readers)
 	}
 	if p.Senders < readers {
-		l.warn("Raise max_wal_senders and restart, before there are several web servers.", "%d connections for replication are left; a cluster of web servers takes %d.", max(p.Senders, 0), readers)
+		l.warn("Raise max_wal_senders and restart PostgreSQL.", "%d connections for replication are left; web servers take %d: one for one of them, without which "+deaf+", and one for the next.", max(p.Senders, 0), readers)
 	}
 	if !p.Publishes {
-		l.warn("GRANT CREATE ON DATABASE … TO the role, before there are several web servers.", "The role may not make a publication: enough for one web server; the caches of several need it.")
+		l.warn("GRANT CREATE ON DATABASE … TO the role.", "The role may not make a publication: "+deaf+".")
 	}
 	if p.Pooler {
-		l.warn("Name the servers themselves in the database URL, before there are several web servers.", "A pooler in transaction mode cannot hand on the log, which the caches of several web servers need.")
+		l.warn("Name the servers themselves in the database URL.", "A pooler in transaction mode cannot hand on the log: "+deaf+".")
 	}
 	if len(l.checks) == before && (p.Replication || p.Superuser) {
 		l.ok("Its log can be read: several web servers can share the database, and cache.")
@@ -196,7 +199,7 @@ func (l *list) rights(h Host) {
 		l.warn("Make a role of its own: CREATE ROLE pando LOGIN REPLICATION; GRANT pg_monitor TO pando.", "The role is a superuser, which Pando has no need of.")
 	}
 	if !h.Replication && !h.Superuser {
-		l.warn("ALTER ROLE … REPLICATION, before there are several web servers.", "The role has no REPLICATION right: enough for one web server; the caches of several need it.")
+		l.warn("ALTER ROLE … REPLICATION.", "The role has no REPLICATION right: "+deaf+".")
 	}
 }
 

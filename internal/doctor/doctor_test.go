@@ -76,7 +76,7 @@ func TestCheckDatabase(t *testing.T) {
 		{"no fsync", func(h []doctor.Host) { h[0].Settings["fsync"] = "off" }, doctor.Bad, "power loss"},
 		{"torn pages", func(h []doctor.Host) { h[0].Settings["full_page_writes"] = "off" }, doctor.Bad, "tear pages"},
 		{"the synchronous replica is gone", func(h []doctor.Host) { h[0].SyncStandbys = 0 }, doctor.Bad, "writes wait"},
-		{"wal_level", func(h []doctor.Host) { h[0].Settings["wal_level"] = "replica" }, doctor.Warn, "need logical"},
+		{"wal_level", func(h []doctor.Host) { h[0].Settings["wal_level"] = "replica" }, doctor.Warn, "nothing is cached"},
 		{"few slots", func(h []doctor.Host) { h[0].Slots = 1 }, doctor.Warn, "1 replication slots are left"},
 		{"few senders", func(h []doctor.Host) { h[0].Senders = -1 }, doctor.Warn, "0 connections for replication are left"},
 		{"no publication", func(h []doctor.Host) { h[0].Publishes = false }, doctor.Warn, "may not make a publication"},

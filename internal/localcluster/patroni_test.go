@@ -133,7 +133,7 @@ func mayMonitor(t *testing.T, c *localcluster.Patroni, leader *localcluster.Patr
 	t.Helper()
 	readme, err := os.ReadFile("../../deploy/patroni/README.md")
 	must(t, err)
-	for _, sql := range []string{"CREATE ROLE pando LOGIN REPLICATION PASSWORD '…'", "CREATE DATABASE pando OWNER pando", "GRANT pg_monitor TO pando"} {
+	for _, sql := range []string{"CREATE ROLE pando LOGIN REPLICATION PASSWORD '…'", "CREATE DATABASE app OWNER pando", "GRANT pg_monitor TO pando"} {
 		if !strings.Contains(string(readme), `"`+sql+`"`) {
 			t.Errorf("deploy/patroni/README.md does not say %s", sql)
 		}
@@ -143,11 +143,11 @@ func mayMonitor(t *testing.T, c *localcluster.Patroni, leader *localcluster.Patr
 	ask := func(n *localcluster.PatroniNode, sql string) {
 		t.Helper()
 		soon(t, "pando may ask "+sql, func() bool {
-			out, err := n.ExecIn(t.Context(), "pando", "SET ROLE pando; "+sql)
+			out, err := n.ExecIn(t.Context(), "app", "SET ROLE pando; "+sql)
 			return err == nil && out != ""
 		})
 	}
-	if _, err := leader.ExecIn(t.Context(), "pando", "SET ROLE pando; CREATE SCHEMA _pando; CREATE TABLE t (a int)"); err != nil {
+	if _, err := leader.ExecIn(t.Context(), "app", "SET ROLE pando; CREATE SCHEMA _pando; CREATE TABLE t (a int)"); err != nil {
 		t.Errorf("as pando: %v", err)
 	}
 	ask(leader, "SELECT pg_is_in_recovery(), system_identifier, pg_walfile_name(pg_current_wal_lsn()), pg_current_wal_flush_lsn() FROM pg_control_system()")
