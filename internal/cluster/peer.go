@@ -12,8 +12,10 @@ import (
 // peer is a member's connection to the tailer.
 //
 // A member counts (its F holds S back) while it may have a lease. One that joins does
-// not, until its ack has reached S: nobody waits for one that is slow to join. It is
-// given leases only from then on, for acks that came since. One that counts and is late
+// not, until its ack has reached S, or what had been sent lag ago at most: nobody waits for
+// one that is slow to join, but S goes on with those who are nearer, and an ack from afar
+// may never reach it. A member is given leases only from then on, by probes that are asked
+// since: they are beyond S, and so is F when it has the lease. One that counts and is late
 // is given none, until it has caught up; L + margin after the last echo was sent to it,
 // it counts no more.
 type peer struct {
@@ -121,9 +123,10 @@ func (r *reign) join(p *peer, h hello) {
 	g := r.ghosts[p.who]
 	delete(r.ghosts, p.who)
 	if h.Leased {
-		p.counted = true
-		p.until = max(g.until, now+int64(r.n.cfg.Lease+r.n.cfg.Margin))
+		g.until = max(g.until, now+int64(r.n.cfg.Lease+r.n.cfg.Margin))
 	}
+	// A HELLO that was long under way does not know of leases that were given since.
+	p.counted, p.until = g.until >= now, g.until
 	r.peers[p] = struct{}{}
 	if r.log == nil {
 		return // opened begins
@@ -144,7 +147,7 @@ func (r *reign) join(p *peer, h hello) {
 // resume goes on where the member is. It counts with that from now on.
 func (r *reign) resume(p *peer, h hello) {
 	p.started, p.acked, p.f = r.number, true, h.Frontier
-	p.mark, p.marked = h.Frontier, r.n.now()
+	p.mark, p.marked = r.sent, r.n.now()
 	p.out.send(p.format, snapshot{Term: r.row.Term, Number: r.number, Epoch: r.log.epoch, Base: h.Base, At: h.Frontier, Resume: true})
 	r.catchUp(p, h.Frontier)
 }
@@ -208,12 +211,15 @@ func (r *reign) heed(p *peer, a ack) {
 		p.acked, p.counted = true, false
 	}
 	p.f, p.t = max(p.f, a.Frontier), a.T
+	lag, came := r.n.cfg.lag(), false
 	if p.f >= p.mark {
+		came = now-p.marked <= lag
 		p.mark, p.marked = r.sent, now
 	}
-	if !p.counted && p.f >= r.safe && !p.late(now, r.n.cfg.lag()) {
+	if !p.counted && (came || p.f >= r.safe && !p.late(now, lag)) {
 		p.counted = true
 		p.until = now + int64(r.n.cfg.Lease+r.n.cfg.Margin)
+		p.probing, p.echo = 0, 0
 	}
 	if a.Want > 0 {
 		r.wants(a.Want)

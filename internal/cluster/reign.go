@@ -89,6 +89,9 @@ func (n *Node) crown(ctx context.Context, row Tailer, first, began int64) {
 		r.seen = r.stream.to
 	}
 	n.mu.Lock()
+	if n.reign != nil {
+		n.reign.cancel() // of a row that was not renewed in time, which it may not have heard
+	}
 	n.reign = r
 	n.counts.Takeovers++
 	n.mu.Unlock()

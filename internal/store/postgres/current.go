@@ -200,6 +200,9 @@ func (s *Store) inForce(ctx context.Context, now *current) error {
 		if now.epoch != x.Epoch() {
 			// What it is there is told by the primary alone.
 			if err := s.refresh(wait); err != nil {
+				if wait.Err() != nil {
+					return unsettledCatalog(ctx)
+				}
 				return err
 			}
 			again := s.now.Load()

@@ -91,35 +91,27 @@ func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *co
 	}, func(n *node) *pool { return n.reads })
 }
 
-// stood is how far a replica had replayed and received, and when it was first found there.
-type stood struct {
-	at, received position.N
-	since        time.Time
-}
+// idleSQL tells whether nothing is being replayed. It takes the right to see that, which
+// pg_monitor gives.
+const idleSQL = `SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event IN
+	('RecoveryWalStream', 'RecoveryRetrieveRetryInterval', 'RecoveryApplyDelay', 'RecoveryPause')`
 
-// standsStill is after what time a replica that has neither gone on nor received more is
-// taken to be replaying nothing: what it has received ends within a record.
+// standsStill is after what time a replica that has not gone on is taken to be replaying
+// nothing, where it may not be asked.
 const standsStill = 100 * time.Millisecond
 
 // whole sees to it that nothing that a replica has shown before m lies beyond m. It shows
 // a commit a moment before it says that it has replayed it: if it has received more, it is
-// asked until it has gone on, and so has come to the end of what it was replaying.
+// asked until it has gone on, and so has come to the end of what it was replaying, or
+// waits for something before it replays the next.
 func (r *snapshot) whole(ctx context.Context, m *mark) error {
 	began := time.Now()
-	for from := m.n; m.n == from && (m.received == 0 || m.received > m.n); {
-		now := time.Now()
-		was := r.node.stood.Load()
-		if was == nil || was.at != m.n || was.received != m.received {
-			was = &stood{m.n, m.received, now}
-			r.node.stood.Store(was)
-		}
-		if now.Sub(was.since) > standsStill || now.Sub(began) > standsStill { // as where replay is paused
-			return nil
-		}
-		if err := pause(ctx, 1); err != nil {
+	for from := m.n; m.n == from && (m.received == 0 || m.received > m.n) && time.Since(began) < standsStill; {
+		idle := &query{sql: idleSQL, text: true} // before it says how far it is
+		if err := r.c.run(ctx, idle, m.query(reachedSQL, false)); err != nil || idle.rows() > 0 {
 			return err
 		}
-		if err := r.c.run(ctx, m.query(reachedSQL, false)); err != nil {
+		if err := pause(ctx, 1); err != nil {
 			return err
 		}
 	}

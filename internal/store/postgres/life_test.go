@@ -82,6 +82,41 @@ func TestRestoredFromACopy(t *testing.T) {
 	}
 }
 
+// What pg_dump has taken from one server goes on at another one, whose log is shorter.
+func TestMovedByDump(t *testing.T) {
+	ctx := t.Context()
+	from, to := localclustertest.Postgres(t, localcluster.Options{NoSync: true}), localclustertest.Postgres(t, localcluster.Options{NoSync: true})
+	if err := errors.Join(from.CreateDatabase(ctx, "app"), to.CreateDatabase(ctx, "app")); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Options{URL: from.URL("app", "postgres")})
+	c := create(t, s, things())
+	write(t, s, func(tx store.Tx) error { return tx.Insert(ctx, thing(c, "before", "", 0)) })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := t.TempDir() + "/app.dump"
+	for _, args := range [][]string{
+		{"pg_dump", "-Fc", "--no-owner", "-d", from.URL("app", "postgres"), "-f", file},
+		{"pg_restore", "--no-owner", "--exit-on-error", "-d", to.URL("app", "postgres"), file},
+	} {
+		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+	s = open(t, Options{URL: to.URL("app", "postgres")})
+	c = s.Catalog().Collection("things")
+	write(t, s, func(tx store.Tx) error { return tx.Insert(ctx, thing(c, "after", "", 0)) })
+	for _, id := range []string{"before", "after"} {
+		if get(t, s, c, id) == nil {
+			t.Errorf("%s is not there", id)
+		}
+	}
+	next := c.Clone()
+	next.ListRule = new("")
+	write(t, s, func(tx store.Tx) error { return tx.SaveCollection(ctx, c, next) })
+}
+
 // The name of the host has moved to another server, which was promoted, and the one
 // before lives on: it is found out by who connects anew, though probes go on there.
 func TestMovedName(t *testing.T) {

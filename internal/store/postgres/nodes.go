@@ -41,7 +41,6 @@ type node struct {
 	cluster *pool
 	served  *served
 
-	stood     atomic.Pointer[stood]
 	strangers atomic.Int32 // new connections that were of another life, one after the other
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -125,9 +126,13 @@ func (s *Store) awaitSeen(ctx context.Context, seen position.N) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.CommitWait)
 	defer cancel()
-	x := s.clock.Index()
-	if x.Streamed() {
-		_ = x.AwaitSafe(ctx, seen)
+	for ctx.Err() == nil {
+		x := s.clock.Index()
+		if !x.Streamed() {
+			s.clock.Await(ctx, x)
+		} else if err := x.AwaitSafe(ctx, seen); !errors.Is(err, position.ErrRetired) {
+			return
+		}
 	}
 }
 
@@ -452,6 +457,9 @@ func (r *snapshot) torn(x *position.Index) bool {
 // Bring makes sure that the catalog is at least of a version that a commit of the
 // stream has made; 0 stands for whatever the primary shows. It is called before the
 // index learns of that commit, so that who judges by it knows the rules that it made.
+//
+// It fails if the database has gone on without that commit: who has told of it is not
+// to be followed then.
 func (s *Store) Bring(ctx context.Context, version uint64) error {
 	if version > 0 && s.Catalog().Version >= version {
 		return nil
@@ -461,8 +469,12 @@ func (s *Store) Bring(ctx context.Context, version uint64) error {
 			return err
 		}
 		// Its commit may be in the log and not be shown yet.
-		if s.Catalog().Version >= version {
+		now := s.now.Load()
+		if now.cat.Version >= version {
 			return nil
+		}
+		if s.clock != nil && now.epoch.After(s.clock.Index().Epoch()) {
+			return fmt.Errorf("postgres: the catalog of version %d is not in the database any more", version)
 		}
 		if err := pause(ctx, min(try, 4)); err != nil {
 			return err

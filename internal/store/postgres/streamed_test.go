@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -164,4 +165,21 @@ func openStreamed(t *testing.T, url string, index *position.Index, sink changes.
 	defer f.mu.Unlock()
 	f.ready = true
 	return f
+}
+
+// A commit that a failover took back is not waited for, however it was heard of.
+func TestBringOfWhatIsLost(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<10), time.Second)
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Bring(t.Context(), s.Catalog().Version); err != nil {
+		t.Errorf("what there is: %v", err)
+	}
+	if err := s.Bring(t.Context(), s.Catalog().Version+1); err == nil || !strings.Contains(err.Error(), "not in the database any more") {
+		t.Errorf("of an epoch before that of the database: %v", err)
+	}
 }
