@@ -18,11 +18,13 @@ func TestMutantsOfTheClusterAreCaught(t *testing.T) {
 	names := []string{"write-unheld", "read-unheld", "replica-unchecked", "keycollide"}
 	if long {
 		names = append(names, "nolease", "stamp-after-data", "primary-by-lsn", "safe-without-c", "ack-before-apply",
-			"zombie", "key-without-auth")
+			"zombie", "key-without-auth", "no-upper-stamp", "gap-ignored")
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			other := c.Again(t, strings.ReplaceAll(name, "-", "_"), target.ClusterOptions{Bin: bin, Env: []string{"PANDO_MUTANT=" + name}})
+			other := c.Again(t, strings.ReplaceAll(name, "-", "_"), target.ClusterOptions{
+				Bin: bin, Env: []string{"PANDO_MUTANT=" + name}, Between: true,
+			})
 			s := &storm{c: other, count: map[string]int{}}
 			g := onCluster(other)
 			g.weather, g.faulty = s.weather, true

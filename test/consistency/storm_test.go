@@ -127,6 +127,12 @@ func (s *storm) troubles() []trouble {
 		{"a server cut off from the database", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode })},
 		{"a server cut off from the primary", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode[:1] })},
 	}...)
+	if s.c.Members[0].ToIt != nil {
+		list = append(list,
+			trouble{"the way to a server slow", s.link(any, slow)}, trouble{"the way to the tailer slow", s.link(s.c.Tailer, slow)},
+			trouble{"a server not reached by others", s.link(any, (*localcluster.Relay).Silence)},
+			trouble{"the tailer not reached by others", s.link(s.c.Tailer, (*localcluster.Relay).Down)})
+	}
 	if len(s.c.Caches) == 0 {
 		return list
 	}
@@ -154,6 +160,24 @@ func (s *storm) troubles() []trouble {
 			pause(ctx, d)
 			return r.Restore(ctx, dump)
 		}})
+}
+
+// slow is a way that takes long, but not so long that nothing is believed any more.
+func slow(r *localcluster.Relay) { r.Delay(time.Duration(1+rand.IntN(150)) * time.Millisecond) }
+
+// link has something befall the way by which the others reach a server.
+func (s *storm) link(
+	to func(context.Context) (*target.Member, error), befall func(*localcluster.Relay),
+) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		m, err := to(ctx)
+		if err != nil {
+			return err
+		}
+		befall(m.ToIt)
+		pause(ctx, d)
+		return m.ToIt.Heal()
+	}
 }
 
 func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
@@ -225,7 +249,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		if n, err := strconv.ParseInt(os.Getenv("PANDO_STORM_OPERATIONS"), 10, 64); err == nil {
 			l.operations = n
 		}
-		other := c.Again(t, "storm", target.ClusterOptions{})
+		other := c.Again(t, "storm", target.ClusterOptions{Between: true})
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
 		if l.time > time.Minute {

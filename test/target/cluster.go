@@ -35,7 +35,8 @@ type Member struct {
 	*Server
 	ToNode  []*localcluster.Relay // by node of the database
 	ToCache []*localcluster.Relay
-	Private string // where the others and load balancers reach it
+	ToIt    *localcluster.Relay // by which the others reach it, if they do so by relays
+	Private string              // where the others and load balancers reach it
 	again   func(context.Context) (*Server, error)
 }
 
@@ -55,6 +56,8 @@ type ClusterOptions struct {
 	// Straight has no relays: members reach everything by its own address, and nothing
 	// of that can be cut.
 	Straight bool
+	// Between has members reach each other by relays too.
+	Between bool
 }
 
 // ClusterSecret is that of every cluster.
@@ -116,9 +119,19 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 		o.Members = 3
 	}
 	c.bin, c.files, c.o = o.Bin, t.TempDir(), o
+	if o.Between {
+		if _, err := c.SQL(ctx, relaysSQL); err != nil {
+			t.Fatal(err)
+		}
+	}
 	// The first one lays the database out; the others need not wait for each other.
 	if _, err := c.add(ctx, t, o); err != nil {
 		t.Fatal(err)
+	}
+	if o.Between {
+		if _, err := c.SQL(ctx, redirectSQL); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := c.addAll(ctx, t, o.Members-1, o); err != nil {
 		t.Fatal(err)
@@ -132,6 +145,20 @@ func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 		}
 	})
 }
+
+// A member binds the address at which the others look for it. To have them meet a relay
+// there, the database gives them the relay's in its place.
+const (
+	relaysSQL = `CREATE SCHEMA target;
+		CREATE TABLE target.relays (address text PRIMARY KEY, relay text NOT NULL);
+		CREATE FUNCTION target.redirect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			NEW.address := coalesce((SELECT relay FROM target.relays WHERE address = NEW.address), NEW.address);
+			RETURN NEW;
+		END $$`
+	redirectSQL = `CREATE TRIGGER redirect BEFORE INSERT OR UPDATE ON _pando_members
+			FOR EACH ROW EXECUTE FUNCTION target.redirect();
+		UPDATE _pando_members SET address = address`
+)
 
 // Add starts one more member.
 func (c *Cluster) Add(ctx context.Context, t testing.TB) *Member {
@@ -186,6 +213,16 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, private, files
 			t.Cleanup(r.Close)
 		}
 		return r, err
+	}
+	if o.Between {
+		r, err := relay(private)
+		if err == nil {
+			_, err = c.SQL(ctx, "INSERT INTO target.relays VALUES ('"+private+"', '"+r.Addr()+"')")
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.ToIt, m.Private = r, r.Addr()
 	}
 	var hosts, caches []string
 	for _, n := range c.Nodes() {
@@ -269,7 +306,11 @@ func (m *Member) CutFrom(links []*localcluster.Relay) {
 
 // Heal ends whatever befell the member's links.
 func (m *Member) Heal() error {
-	for _, r := range append(append([]*localcluster.Relay{}, m.ToNode...), m.ToCache...) {
+	links := append(append([]*localcluster.Relay{}, m.ToNode...), m.ToCache...)
+	if m.ToIt != nil {
+		links = append(links, m.ToIt)
+	}
+	for _, r := range links {
 		if err := r.Heal(); err != nil {
 			return err
 		}
