@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/pandobase/pando/internal/changes"
-	"github.com/pandobase/pando/internal/mutant"
 	"github.com/pandobase/pando/internal/position"
 )
 
@@ -134,7 +133,7 @@ func (t *tail) forget(safe position.N) {
 	t.mu.Lock()
 	old := t.now() - t.keep
 	n := 0
-	for n < len(t.kept) && t.kept[n].N <= safe && (t.kept[n].at < old || t.size > keptBytes || mutant.GapIgnored) {
+	for n < len(t.kept) && t.kept[n].N <= safe && (t.kept[n].at < old || t.size > keptBytes) {
 		t.size -= t.kept[n].size
 		t.from = t.kept[n].N
 		t.kept[n] = keptEntry{}
