@@ -253,7 +253,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		s := &storm{c: other, count: map[string]int{}}
 		g := onCluster(other)
 		if l.time > time.Minute {
-			g.readers = 90 // many of them wait for servers that are away
+			g.readers = 130 // many of them wait for servers that are away
 			g.rest = 6 * time.Second
 			for _, m := range c.Members { // the machine is for the others
 				m.Stop()
