@@ -188,7 +188,7 @@ func (t *tx) finishReading() result {
 	case code == codeSerialization || code == codeDeadlock || isLost(err):
 		return result{again: err}
 	}
-	return result{err: unavailable(err)}
+	return result{err: err}
 }
 
 // errGuessed says that fn was told what nobody has looked at.
@@ -355,5 +355,5 @@ func (t *tx) notCommitted(err error, all []*query, open, own int) result {
 	if t.again != nil {
 		return result{again: t.again, how: t.how}
 	}
-	return result{err: unavailable(failed)}
+	return result{err: failed}
 }
