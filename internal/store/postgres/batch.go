@@ -76,10 +76,24 @@ func (c *conn) run(ctx context.Context, batch ...*query) error {
 	if err == nil {
 		err = closed
 	}
-	if err != nil && ctx.Err() != nil && !isPgError(err) {
+	return c.told(ctx, err)
+}
+
+// prepare has PostgreSQL read a statement, which is not kept.
+func (c *conn) prepare(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
+	d, err := c.pg.Prepare(ctx, "", sql, nil)
+	return d, c.told(ctx, err)
+}
+
+// told gives a failure that pgconn tells of its kind: what PostgreSQL said, the end
+// of ctx, or a connection that is lost.
+func (c *conn) told(ctx context.Context, err error) error {
+	switch {
+	case err == nil || isPgError(err):
+		return err
+	case ctx.Err() != nil:
 		return ctx.Err() // pgconn has closed the connection, and stops the query
-	}
-	if err != nil && !isPgError(err) && c.broken() {
+	case c.broken():
 		return &lostError{err}
 	}
 	return err

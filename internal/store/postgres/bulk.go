@@ -51,11 +51,9 @@ func (t *tx) InsertAll(ctx context.Context, recs []*pando.Record) error {
 func (t *tx) copy(ctx context.Context, p *plan, rows []byte) error {
 	t.c.trips++
 	_, err := t.c.pg.CopyFrom(ctx, bytes.NewReader(rows), "COPY "+quote(p.c.Name)+" ("+p.columns+") FROM STDIN (FORMAT binary)")
-	switch {
+	switch err = t.c.told(ctx, err); {
 	case err == nil:
 		return nil
-	case !isPgError(err) && t.c.broken():
-		return t.lost(ctx, &lostError{err})
 	case !isPgError(err) || isLost(err):
 		return t.lost(ctx, err)
 	}

@@ -63,14 +63,14 @@ func (r *reader) SampleView(ctx context.Context, c *pando.Collection, text strin
 // running it. The query as it stands is read as well: what only works between
 // parentheses is a trick, and what only works outside them is no SELECT.
 func check(ctx context.Context, c *conn, query string) (*pgconn.StatementDescription, error) {
-	bare, err := c.pg.Prepare(ctx, "", strings.TrimRight(query, blanksAndSemicolons), nil)
+	bare, err := c.prepare(ctx, strings.TrimRight(query, blanksAndSemicolons))
 	if err != nil {
 		return nil, words(err)
 	}
 	if len(bare.Fields) == 0 || len(bare.ParamOIDs) > 0 {
 		return nil, pando.Invalid("A view needs exactly one SELECT statement.")
 	}
-	if _, err := c.pg.Prepare(ctx, "", "SELECT * FROM "+viewSource(query), nil); err != nil {
+	if _, err := c.prepare(ctx, "SELECT * FROM "+viewSource(query)); err != nil {
 		return nil, words(err)
 	}
 	return bare, nil
@@ -115,7 +115,7 @@ func origin(ctx context.Context, c *conn, f pgconn.FieldDescription, depth int) 
 	if err != nil || kind != "v" {
 		return table, column, unavailable(err)
 	}
-	d, err := c.pg.Prepare(ctx, "", strings.TrimRight(text, blanksAndSemicolons), nil)
+	d, err := c.prepare(ctx, strings.TrimRight(text, blanksAndSemicolons))
 	if err != nil {
 		return "", "", words(err)
 	}

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -64,7 +63,7 @@ func unavailable(err error) error {
 		message = "The data is locked by somebody else. Please try again in a moment."
 	case strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "XX"):
 		message = "The database does not work at the moment."
-	case strings.HasPrefix(code, "57") || strings.HasPrefix(code, "08") || isLost(err) || is[*net.OpError](err):
+	case strings.HasPrefix(code, "57") || strings.HasPrefix(code, "08") || isLost(err):
 		message = "The database cannot be reached at the moment."
 	default:
 		return err

@@ -519,7 +519,11 @@ func (r *snapshot) script(ctx context.Context, fn func(c *conn) error) error {
 			return err
 		}
 	}
-	return savepoint(ctx, r.c, false, fn)
+	err := savepoint(ctx, r.c, false, fn)
+	if r.c.broken() {
+		return r.failedRun(ctx, err)
+	}
+	return err
 }
 
 // savepoint runs fn and undoes it. Unless the transaction cannot write anyway, it
