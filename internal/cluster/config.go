@@ -50,6 +50,10 @@ type Config struct {
 	Look     time.Duration // how often it reads the others' while load balancers wait for changes; 0: 250 ms
 	Keep     time.Duration // for how long entries are kept; 0: 10 s
 
+	// KeepBytes is how much of the log is kept at most, but for what is not safe yet; 0:
+	// 64 MB. Who reads in reserve does not keep more than four times that of it either.
+	KeepBytes int
+
 	// BootTime is [position.BootTime], but in tests.
 	BootTime func() int64
 	grant    func(x *position.Index, until int64)
@@ -76,6 +80,9 @@ func (c *Config) complete() {
 	}
 	if c.Slots == 0 {
 		c.Slots = 1 << 21
+	}
+	if c.KeepBytes == 0 {
+		c.KeepBytes = keptBytes
 	}
 	c.Self.Format = int(formatNewest)
 	for d, value := range map[*time.Duration]time.Duration{

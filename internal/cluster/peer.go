@@ -65,7 +65,7 @@ func (p *peer) late(now, lag int64) bool { return p.f < p.mark && now-p.marked >
 func (r *reign) serve(c net.Conn, h hello, format uint8) {
 	p := &peer{who: who{h.ID, h.Boot}, out: newOutbox(c), format: format, bootNumber: bootNumber(h.Boot)}
 	if h.ID == r.n.cfg.Self.ID {
-		p.out.limit = 4 * keptBytes // in our own memory
+		p.out.limit = 4 * r.n.cfg.KeepBytes // in our own memory
 	}
 	if a := c.RemoteAddr(); a != nil {
 		p.address = a.String()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -36,7 +37,7 @@ func (s *standby) appoint(n *Node, yes bool) {
 
 func (s *standby) run(ctx context.Context, n *Node) {
 	for {
-		t, err := openTail(ctx, n.cfg.Database, n.cfg.BootTime, int64(n.cfg.Keep))
+		t, err := openTail(ctx, &n.cfg)
 		if err == nil {
 			s.put(t)
 			err = s.keep(ctx, n, t)
@@ -54,17 +55,25 @@ func (s *standby) run(ctx context.Context, n *Node) {
 // keep forgets what is old, until the log is lost or somebody else's.
 func (s *standby) keep(ctx context.Context, n *Node, t *tail) error {
 	for n.pause(ctx, n.cfg.Renew) {
-		if err := t.lost(); err != nil {
+		if x := n.cfg.Clock.Index(); x.Epoch() == t.epoch {
+			t.forget(x.Safe())
+		}
+		err := t.lost()
+		if err == nil && t.full() {
+			err = errTooMuch
+		}
+		if err != nil {
 			s.put(nil)
 			t.close()
 			return err
 		}
-		if x := n.cfg.Clock.Index(); x.Epoch() == t.epoch {
-			t.forget(x.Safe())
-		}
 	}
 	return ctx.Err()
 }
+
+// errTooMuch is of a server that the tailer does not reach: it does not hear what is
+// safe, so that it would keep the log without bound, and the database with it.
+var errTooMuch = errors.New("this server is not told what may be forgotten of it")
 
 func (s *standby) put(t *tail) {
 	s.mu.Lock()

@@ -132,7 +132,7 @@ func (r *reign) open() {
 	r.beside.Go(func() {
 		wait := r.n.cfg.Renew
 		for {
-			t, err := openTail(r.ctx, r.n.cfg.Database, r.n.cfg.BootTime, int64(r.n.cfg.Keep))
+			t, err := openTail(r.ctx, &r.n.cfg)
 			if err == nil {
 				if !r.post(func() { r.opened(t) }) {
 					t.close()
@@ -231,9 +231,10 @@ func (r *reign) look() {
 	number, wait := r.number, time.Duration(0)
 	if r.vain > 0 {
 		// It waits for a standby, as a rule. Whoever committed waits for this look once
-		// the standby has answered, so pauses are short against what has passed.
+		// the standby has answered, so pauses are short against what has passed. (With
+		// twice the least pause, half a millisecond, answers waited 0.8 ms instead of 0.55.)
 		passed := time.Duration(r.n.now() - r.vain)
-		wait = min(max(passed/4, r.n.cfg.Tick/40), r.n.cfg.Tick/2)
+		wait = min(max(passed/16, r.n.cfg.Tick/80), r.n.cfg.Tick/2)
 	}
 	r.beside.Go(func() {
 		if wait > 0 && !r.n.pause(r.ctx, wait) {

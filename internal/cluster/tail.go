@@ -17,6 +17,7 @@ type tail struct {
 	reader   LogReader
 	now      func() int64
 	keep     int64 // nanoseconds
+	most     int   // of size, but for what is not safe
 	cancel   context.CancelFunc
 	ended    chan struct{}
 
@@ -39,15 +40,15 @@ type keptEntry struct {
 const keptBytes = 64 << 20
 
 // openTail opens the log and begins to read. ctx is for the opening.
-func openTail(ctx context.Context, l Log, now func() int64, keep int64) (*tail, error) {
-	reader, err := l.Open(ctx)
+func openTail(ctx context.Context, c *Config) (*tail, error) {
+	reader, err := c.Database.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	reading, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	t := &tail{
 		epoch: reader.Epoch(), instance: reader.Instance(), start: reader.Start(), reader: reader,
-		now: now, keep: keep, cancel: cancel, ended: make(chan struct{}),
+		now: c.BootTime, keep: int64(c.Keep), most: c.KeepBytes, cancel: cancel, ended: make(chan struct{}),
 		from: reader.Start(), to: reader.Start(), changed: make(chan struct{}, 1),
 	}
 	go t.read(reading)
@@ -127,13 +128,20 @@ func (t *tail) space(n position.N) (size int) {
 	return size
 }
 
+// full tells whether more is kept than may be, safe or not.
+func (t *tail) full() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.size > 4*t.most
+}
+
 // forget lets go of what nobody will ask for: what is safe, and old or too much. What
 // is not safe is needed by whoever becomes the tailer, to see whether it is visible.
 func (t *tail) forget(safe position.N) {
 	t.mu.Lock()
 	old := t.now() - t.keep
 	n := 0
-	for n < len(t.kept) && t.kept[n].N <= safe && (t.kept[n].at < old || t.size > keptBytes) {
+	for n < len(t.kept) && t.kept[n].N <= safe && (t.kept[n].at < old || t.size > t.most) {
 		t.size -= t.kept[n].size
 		t.from = t.kept[n].N
 		t.kept[n] = keptEntry{}

@@ -272,3 +272,69 @@ func replaceLiving(t *testing.T, w *world, phase, lag time.Duration) {
 	n := w.commit(1, 0)
 	w.until("the commit is safe", 2*time.Second, safe(n, w.machines...))
 }
+
+// Who is ready to be the tailer and does not hear from it what may be forgotten keeps no
+// more than it may, and is ready again when it hears of it again.
+func TestWhoIsReadyKeepsNoLogWithoutBound(t *testing.T) {
+	scene(t, 2, func(t *testing.T, w *world) {
+		w.keepBytes = 1000
+		cut := w.start("bounded")
+		for _, m := range w.machines {
+			if m != cut && m != w.reigning() {
+				m.halt()
+			}
+		}
+		w.until("it is ready", 10*time.Second, cut.node.spare.ready)
+		w.cut(cut, w.reigning(), true)
+		most := 0
+		for range 2000 {
+			w.commit(1, 0)
+			time.Sleep(time.Millisecond)
+			cut.node.spare.mu.Lock()
+			if tail := cut.node.spare.tail; tail != nil {
+				most = max(most, tail.space(0))
+			}
+			cut.node.spare.mu.Unlock()
+		}
+		w.cut(cut, w.reigning(), false)
+		if most < 4*w.keepBytes || most > 20*w.keepBytes { // what comes between two looks is beyond
+			t.Errorf("it kept %d bytes", most)
+		}
+		w.until("it is whole again", 10*time.Second, leased(cut))
+		w.until("it is ready again", 10*time.Second, cut.node.spare.ready)
+		n := w.commit(1, 0)
+		w.until("a commit is safe", time.Second, safe(n, cut, w.reigning()))
+	})
+}
+
+// A tailer whose row this server takes anew, because it does not know that it holds it
+// still, is over: it could not hear so while the database cannot be reached.
+func TestAReignTakenAnewEndsTheOneBefore(t *testing.T) {
+	scene(t, 1, func(t *testing.T, w *world) {
+		m := w.reigning()
+		old := m.node.reigning()
+		rows := &registry{w, m.lives}
+		row, err := rows.Tailer(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, ok, err := rows.TakeTailer(t.Context(), row, m.id)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		m.lives.offline.Store(true)
+		now := m.node.now()
+		m.node.crown(t.Context(), row, now, now)
+		w.until("the one before is over", 10*time.Millisecond, func() bool {
+			select {
+			case <-old.over:
+				return true
+			default:
+				return false
+			}
+		})
+		m.lives.offline.Store(false)
+		n := w.commit(1, 0)
+		w.until("a commit is safe", 5*time.Second, safe(n, m))
+	})
+}

@@ -24,6 +24,8 @@ type world struct {
 	t       *testing.T
 	verbose bool
 
+	keepBytes int // of servers that are started from now on
+
 	mu       sync.Mutex
 	epoch    position.Epoch
 	flush    position.N
@@ -122,6 +124,7 @@ func (m *machine) boot() {
 		Self:      Member{ID: m.id, Boot: fmt.Sprint(m.id, m.boots), Address: m.id},
 		Transport: &wires{m: m, accept: accept, closed: closed},
 		Slots:     64,
+		KeepBytes: w.keepBytes,
 		BootTime:  func() int64 { return 1e12 + int64(float64(time.Since(w.born))*m.rate) },
 		Apply: func(_ context.Context, _ []changes.Entry) error {
 			if m.applyErr != nil {
