@@ -32,8 +32,8 @@ vet:
 install: ## what the tests need: Debian packages, npm packages
 	bash test/install.sh
 
-prove: ## the long forms of the tests that have a short one
-	PANDO_PROVE=1 $(GO) test -count=1 -timeout 60m ./internal/store/sqlite/... ./internal/records ./internal/lb ./test/...
+prove: ## the long forms of the tests that have a short one; some hours
+	PANDO_PROVE=1 $(GO) test -p 1 -count=1 -timeout 8h ./internal/store/sqlite/... ./internal/records ./internal/lb ./test/...
 
 fuzz: ## every fuzz target in turn, T=30s each
 	@for pkg in $$($(GO) list ./...); do \

@@ -13,12 +13,14 @@ import (
 // is usual.
 const noticed = 100*time.Millisecond + 250*time.Millisecond
 
-// writeBeside writes to the server's database with another program.
+// writeBeside writes to the server's database with another program, one record after
+// the other: what is missed of one of them can be seen until it has its turn again.
 func (w *world) writeBeside(ctx context.Context) {
-	for ctx.Err() == nil {
-		v := w.outside.sent.Add(1)
+	for i := 0; ctx.Err() == nil; i = (i + 1) % strays {
+		r := &w.outside[i]
+		v := r.sent.Add(1)
 		w.quiet.Lock()
-		err := w.beside(fmt.Sprintf("UPDATE beside SET n = %d WHERE id = '%s';", v, counterID(0)))
+		err := w.beside(fmt.Sprintf("UPDATE beside SET n = %d WHERE id = '%s';", v, counterID(i)))
 		w.quiet.Unlock()
 		if err != nil {
 			w.report.failure(ctx, err)
@@ -30,7 +32,7 @@ func (w *world) writeBeside(ctx context.Context) {
 			return
 		}
 		if w.promised > 0 {
-			w.outside.answered(v) // from now on nobody may see less
+			r.answered(v) // from now on nobody may see less
 		}
 		pause(ctx, time.Duration(rand.IntN(100))*time.Millisecond)
 	}
@@ -39,16 +41,18 @@ func (w *world) writeBeside(ctx context.Context) {
 // viewBeside reads what the other program writes. What is seen before everybody
 // must see it binds nobody.
 func (w *world) viewBeside(ctx context.Context, c *client) error {
-	path := "/api/collections/beside/records/" + counterID(0)
+	i := rand.IntN(strays)
+	r := &w.outside[i]
+	path := "/api/collections/beside/records/" + counterID(i)
 	if rand.IntN(4) == 0 {
 		path += fmt.Sprintf("?fields=id,n,x%d", rand.Uint64())
 	}
 	var got item
-	least := w.outside.floor.Load()
+	least := r.floor.Load()
 	if err := get(ctx, c, path, &got); err != nil {
 		return err
 	}
-	if got.N < least || got.N > w.outside.sent.Load() {
+	if got.N < least || got.N > r.sent.Load() {
 		w.report.violation("what another program wrote: %d, %v after it had written %d", got.N, max(w.promised, noticed), least)
 	}
 	return nil

@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/test/target"
@@ -83,6 +86,8 @@ type storm struct {
 	c *target.Cluster
 
 	thaws bool // nobody is frozen
+	long  bool // troubles that take many seconds befall it too
+	only  bool // nothing but those does
 
 	mu    sync.Mutex
 	count map[string]int
@@ -118,8 +123,14 @@ func (s *storm) weather(ctx context.Context) error {
 func (s *storm) troubles() []trouble {
 	any := func(context.Context) (*target.Member, error) { return s.c.Members[rand.IntN(len(s.c.Members))], nil }
 	var list []trouble
+	if s.long || s.only {
+		list = []trouble{{"a server frozen while the others are killed", s.outlived}}
+	}
+	if s.only {
+		return list
+	}
 	if !s.thaws {
-		list = []trouble{{"a server frozen", s.frozen(any)}, {"the tailer frozen", s.frozen(s.c.Tailer)}}
+		list = append(list, trouble{"a server frozen", s.frozen(any)}, trouble{"the tailer frozen", s.frozen(s.c.Tailer)})
 	}
 	list = append(list, []trouble{
 		{"a server killed", s.killed(any)},
@@ -194,6 +205,26 @@ func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(
 	}
 }
 
+// outlived freezes one while the others are killed and come back: what it has missed
+// was never in the log that they read since.
+func (s *storm) outlived(ctx context.Context, d time.Duration) error {
+	one := s.c.Members[rand.IntN(len(s.c.Members))]
+	if err := one.Freeze(); err != nil {
+		return err
+	}
+	var others errgroup.Group
+	for _, m := range s.c.Members {
+		if m != one {
+			others.Go(func() error {
+				return s.killed(func(context.Context) (*target.Member, error) { return m, nil })(ctx, d)
+			})
+		}
+	}
+	err := others.Wait()
+	pause(ctx, d)
+	return errors.Join(err, one.Thaw())
+}
+
 func (s *storm) killed(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
 		tries := 10
@@ -255,6 +286,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		if l.time > time.Minute {
 			g.readers = 130 // many of them wait for servers that are away
 			g.rest = 6 * time.Second
+			s.long = true
 			for _, m := range c.Members { // the machine is for the others
 				m.Stop()
 			}

@@ -16,6 +16,7 @@ const (
 	mates    = 2  // people with records of their own
 	owned    = 3  // records of each
 	gates    = 2  // of each kind
+	strays   = 4  // records that another program writes, in turn
 	clients  = 3  // that listen to realtime
 	readers  = 10 // connections that read, if a ground does not say otherwise
 )
@@ -30,8 +31,8 @@ type world struct {
 
 	records [counters]register
 	crowd   [counters]register
-	created register // how many records the growing collection has
-	outside register // written by another program
+	created register         // how many records the growing collection has
+	outside [strays]register // written by another program
 	// quiet is held for reading by whoever writes through the server, so that
 	// another program gets its turn: sqlite3 asks for the lock ten times a second
 	// and can be unlucky for long beside a server that writes all the time.
@@ -145,10 +146,11 @@ func (w *world) newPerson(ctx context.Context, name, role string) (string, error
 	})
 }
 
-// newToken is a new token of a person.
+// newToken is a new token of a person, for longer than any run takes: who has one that
+// has expired is a guest.
 func (w *world) newToken(ctx context.Context, id string) (string, error) {
 	var out struct{ Token string }
-	err := w.root.must(ctx, "POST", "/api/collections/people/impersonate/"+id, object{"duration": 3600}, &out)
+	err := w.root.must(ctx, "POST", "/api/collections/people/impersonate/"+id, object{"duration": 24 * 3600}, &out)
 	return out.Token, err
 }
 
@@ -183,8 +185,10 @@ func (w *world) data(ctx context.Context) error {
 			}
 		}
 	}
-	if err := w.insert(ctx, "beside", object{"id": counterID(0), "n": 0}); err != nil {
-		return err
+	for i := range strays {
+		if err := w.insert(ctx, "beside", object{"id": counterID(i), "n": 0}); err != nil {
+			return err
+		}
 	}
 	if err := w.fillCrowd(ctx); err != nil {
 		return err

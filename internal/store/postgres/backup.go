@@ -35,7 +35,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	}
 	defer n.release(c)
 	b := &script{w: w}
-	err = c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL statement_timeout = 0")
+	err = c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0")
 	if err == nil {
 		err = b.database(ctx, c)
 	}
@@ -91,7 +91,7 @@ func (b *script) database(ctx context.Context, c *conn) error {
 	if _, err := io.WriteString(b, backupHead); err != nil {
 		return err
 	}
-	begin := []string{"BEGIN", "SET LOCAL statement_timeout = 0", "CREATE SCHEMA IF NOT EXISTS _pando"}
+	begin := []string{"BEGIN", "SET LOCAL statement_timeout = 0", "SET LOCAL idle_in_transaction_session_timeout = 0", "CREATE SCHEMA IF NOT EXISTS _pando"}
 	begin = append(append(begin, sqlgen.PostgresFunctions()...), layout...)
 	if err := b.statements(begin...); err != nil {
 		return err

@@ -23,6 +23,7 @@ const (
 	codeLockTimeout      = "55P03"
 	codeUndefinedTable   = "42P01"
 	codeUndefinedColumn  = "42703"
+	codeIdle             = "25P03"
 	codeStalePlan        = "0A000" // "cached plan must not change result type", among others
 	codeUnknownStatement = "26000"
 	codeKnownStatement   = "42P05"
@@ -89,7 +90,7 @@ func givenUp(err error) error {
 func isLost(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || isPgError(err) {
 		if code := codeOf(err); code != "" {
-			return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P")
+			return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == codeIdle
 		}
 		return false
 	}

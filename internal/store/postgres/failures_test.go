@@ -74,6 +74,42 @@ func TestFailures(t *testing.T) {
 			t.Errorf("20 increments made %v and %v", a, b)
 		}
 	})
+	t.Run("a transaction that stands still", func(t *testing.T) {
+		frozen := open(t, Options{URL: url, OneShot: true, idle: 300 * time.Millisecond})
+		increment := func(s *Store, then func()) error {
+			c := s.Catalog().Collection("things")
+			_, err := s.Write(ctx, func(tx store.Tx) error {
+				old, err := tx.Record(ctx, c, "b")
+				if err != nil {
+					return err
+				}
+				next := old.Clone()
+				next.Set("n", old.Get("n").(float64)+1)
+				if err := tx.Update(ctx, old, next); err != nil {
+					return err
+				}
+				_, err = tx.Record(ctx, c, "b") // which sends what was put off
+				then()
+				return err
+			})
+			return err
+		}
+		before := get(t, s, c, "b").Get("n").(float64)
+		locked, other := make(chan struct{}), make(chan error, 1)
+		go func() {
+			<-locked
+			other <- increment(s, func() {})
+		}()
+		err := increment(frozen, sync.OnceFunc(func() {
+			close(locked)
+			if err := <-other; err != nil {
+				t.Errorf("who waits for it: %v", err)
+			}
+		}))
+		if n := get(t, s, c, "b").Get("n"); err != nil || n != before+2 {
+			t.Errorf("two increments made %v of %v: %v", n, before, err)
+		}
+	})
 	t.Run("all connections are dead", func(t *testing.T) {
 		var all, done sync.WaitGroup // hold one connection each, more than there are tries
 		all.Add(2 * readTries)

@@ -2,8 +2,8 @@ package postgres
 
 import (
 	"context"
+	"maps"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,11 +161,16 @@ func (k *nodes) of(m *topology.Member) *node {
 	default:
 	}
 	size, wait := k.size(a.host), k.s.opts.PoolWait
-	timeout := strconv.FormatInt(k.s.opts.QueryTimeout.Milliseconds(), 10)
+	session := map[string]string{
+		"statement_timeout":                   milliseconds(k.s.opts.QueryTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(k.s.opts.idle),
+	}
+	writing := maps.Clone(session)
+	writing["default_transaction_isolation"] = "serializable"
 	n := &node{host: a.host, member: m, served: k.servedBy(a.host),
-		reads:   newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout}),
-		writes:  newPool(a.cfg, size, wait, map[string]string{"statement_timeout": timeout, "default_transaction_isolation": "serializable"}),
-		cluster: newPool(a.cfg, clusterConns, wait, map[string]string{"statement_timeout": timeout}),
+		reads:   newPool(a.cfg, size, wait, session),
+		writes:  newPool(a.cfg, size, wait, writing),
+		cluster: newPool(a.cfg, clusterConns, wait, session),
 	}
 	for _, p := range []*pool{n.reads, n.writes, n.cluster} {
 		p.life = func() life { return life{m.Report().Instance, m.Reached()} }

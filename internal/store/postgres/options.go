@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
@@ -60,10 +61,20 @@ type Options struct {
 
 	Logger *slog.Logger // nil: slog.Default
 
-	target bool // see OpenTarget
+	target bool          // see OpenTarget
+	idle   time.Duration // for tests; 0: idleInTransaction
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: net.Dialer
 }
+
+// idleInTransaction is for how long a transaction may stand still before PostgreSQL
+// ends it. A server that is frozen, or out of reach, in the middle of one would keep its
+// locks, and others from opening the log (they wait for all who write), for as long as
+// the connection lives; one that comes back runs it again. Nothing is asked of anybody
+// else within a transaction, and files are stored before it.
+const idleInTransaction = 5 * time.Second
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // Shared is what the servers of a cluster agree on before one joins.
 type Shared struct {
@@ -83,6 +94,9 @@ func (o *Options) complete() {
 	}
 	if o.QueryTimeout <= 0 {
 		o.QueryTimeout = 30 * time.Second
+	}
+	if o.idle <= 0 {
+		o.idle = idleInTransaction
 	}
 	if o.WriteWait <= 0 {
 		o.WriteWait = 5 * time.Second

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -308,7 +307,7 @@ func (r *snapshot) askOnce(ctx context.Context, tags []position.Tag, batch []*qu
 		all := make([]*query, 0, len(batch)+3)
 		all = append(all, readBegin())
 		if r.c.unnamed {
-			all = append(all, r.s.localTimeout())
+			all = append(all, r.s.localTimeouts()...)
 		}
 		all = append(append(all, batch...), commitQuery())
 		batch = all
@@ -331,7 +330,7 @@ func (r *snapshot) askWithin(ctx context.Context, tags []position.Tag, batch []*
 	all := make([]*query, 0, len(batch)+3)
 	all = append(all, readBegin())
 	if r.c.unnamed {
-		all = append(all, r.s.localTimeout())
+		all = append(all, r.s.localTimeouts()...)
 	}
 	all = append(all, &query{sql: "SELECT catalog FROM _pando_meta", row: func(_ *query, v [][]byte) error {
 		version = uint64(int64Of(v[0]))
@@ -361,10 +360,13 @@ func readBegin() *query {
 
 func commitQuery() *query { return &query{sql: "COMMIT"} }
 
-// localTimeout bounds the statements of a transaction where a pooler stands
-// between, and a session is not ours.
-func (s *Store) localTimeout() *query {
-	return &query{sql: "SET LOCAL statement_timeout = " + strconv.FormatInt(s.opts.QueryTimeout.Milliseconds(), 10)}
+// localTimeouts bound a transaction and its statements where a pooler stands between,
+// and a session is not ours.
+func (s *Store) localTimeouts() []*query {
+	return []*query{
+		{sql: "SET LOCAL statement_timeout = " + milliseconds(s.opts.QueryTimeout)},
+		{sql: "SET LOCAL idle_in_transaction_session_timeout = " + milliseconds(s.opts.idle)},
+	}
 }
 
 // elsewhere has fn run again, on the primary.

@@ -122,10 +122,10 @@ func (t *tx) opening(asked bool) []*query {
 	list := []*query{{sql: "BEGIN ISOLATION LEVEL SERIALIZABLE"}}
 	switch {
 	case t.mode.alone:
-		wait := strconv.FormatInt(schemaWaits*t.s.opts.WriteWait.Milliseconds(), 10)
+		wait := milliseconds(schemaWaits * t.s.opts.WriteWait)
 		list = append(list, &query{sql: "SET LOCAL statement_timeout = 0"}, &query{sql: "SET LOCAL lock_timeout = " + wait})
 	case t.c.unnamed:
-		list = append(list, t.s.localTimeout())
+		list = append(list, t.s.localTimeouts()...)
 	}
 	list = append(list, t.lock())
 	if asked {
