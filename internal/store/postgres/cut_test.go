@@ -26,13 +26,7 @@ func TestConnectionLost(t *testing.T) {
 			return tx.Insert(ctx, thing(c, id+"b", "", 1))
 		}},
 		{"read, update, create", func(ctx context.Context, tx store.Tx, c *pando.Collection, id string) error {
-			old, err := tx.Record(ctx, c, "counter")
-			if err != nil {
-				return err
-			}
-			next := old.Clone()
-			next.Set("n", old.Get("n").(float64)+1)
-			if err := tx.Update(ctx, old, next); err != nil {
+			if err := increment(ctx, tx, c, "counter"); err != nil {
 				return err
 			}
 			if err := tx.Insert(ctx, thing(c, id+"a", "", 1)); err != nil {

@@ -51,13 +51,7 @@ func TestFailures(t *testing.T) {
 				for range 10 {
 					_, err := s.Write(ctx, func(tx store.Tx) error {
 						for _, id := range order {
-							old, err := tx.Record(ctx, c, id)
-							if err != nil {
-								return err
-							}
-							next := old.Clone()
-							next.Set("n", old.Get("n").(float64)+1)
-							if err := tx.Update(ctx, old, next); err != nil {
+							if err := increment(ctx, tx, c, id); err != nil {
 								return err
 							}
 						}
@@ -76,19 +70,13 @@ func TestFailures(t *testing.T) {
 	})
 	t.Run("a transaction that stands still", func(t *testing.T) {
 		frozen := open(t, Options{URL: url, OneShot: true, idle: 300 * time.Millisecond})
-		increment := func(s *Store, then func()) error {
+		add := func(s *Store, then func()) error {
 			c := s.Catalog().Collection("things")
 			_, err := s.Write(ctx, func(tx store.Tx) error {
-				old, err := tx.Record(ctx, c, "b")
-				if err != nil {
+				if err := increment(ctx, tx, c, "b"); err != nil {
 					return err
 				}
-				next := old.Clone()
-				next.Set("n", old.Get("n").(float64)+1)
-				if err := tx.Update(ctx, old, next); err != nil {
-					return err
-				}
-				_, err = tx.Record(ctx, c, "b") // which sends what was put off
+				_, err := tx.Record(ctx, c, "b") // which sends what was put off
 				then()
 				return err
 			})
@@ -98,9 +86,9 @@ func TestFailures(t *testing.T) {
 		locked, other := make(chan struct{}), make(chan error, 1)
 		go func() {
 			<-locked
-			other <- increment(s, func() {})
+			other <- add(s, func() {})
 		}()
-		err := increment(frozen, sync.OnceFunc(func() {
+		err := add(frozen, sync.OnceFunc(func() {
 			close(locked)
 			if err := <-other; err != nil {
 				t.Errorf("who waits for it: %v", err)
@@ -252,4 +240,15 @@ func TestFailures(t *testing.T) {
 			t.Errorf("error is %v", err)
 		}
 	})
+}
+
+// increment adds 1 to a record's number.
+func increment(ctx context.Context, tx store.Tx, c *pando.Collection, id string) error {
+	old, err := tx.Record(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	next := old.Clone()
+	next.Set("n", old.Get("n").(float64)+1)
+	return tx.Update(ctx, old, next)
 }
