@@ -22,6 +22,7 @@ type Node struct {
 	beaten atomic.Int64  // when the last successful beat began
 	again  chan struct{} // the row was lost and written anew: begin anew
 	shy    atomic.Int64  // until then it does not try to be the tailer
+	turns  atomic.Int64  // how often it gave that up to the only other server, in vain
 
 	roster roster
 

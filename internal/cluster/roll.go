@@ -64,19 +64,31 @@ func (r *reign) roll(all []Member) {
 
 // shun gives the reign up if there are others, all alive, and none of them has found
 // its way here for a while: the way is closed, and one whom they can reach may take
-// the place.
+// the place. Of two servers it is one alone either way if both ways are closed, and
+// each turn is a pause for both: each turn is to be twice as long as the one before.
 func (r *reign) shun(now int64, others int) {
+	n := r.n
+	if len(r.peers) > 1 {
+		n.turns.Store(0)
+	}
 	if others == 0 || len(r.peers) > 1 || r.lonely == 0 {
 		r.lonely = now
 		return
 	}
-	if time.Duration(now-r.lonely) < r.n.cfg.shunned() {
+	turns := n.turns.Load()
+	if time.Duration(now-r.lonely) < n.cfg.shunned()<<turns {
 		return
 	}
-	r.n.log.Warn("no other server reaches this one, so it lets another read the log; is the address right?", "address", r.n.cfg.Self.Address)
-	r.n.shy.Store(now + 2*int64(r.n.cfg.shunned()))
+	if others == 1 {
+		n.turns.Store(min(turns+1, maxTurns))
+	}
+	n.log.Warn("no other server reaches this one, so it lets another read the log; is the address right?", "address", n.cfg.Self.Address)
+	n.shy.Store(now + 2*int64(n.cfg.shunned()))
 	r.depose("no other server reaches it")
 }
+
+// maxTurns bounds how long two servers that cannot reach each other wait for it.
+const maxTurns = 6
 
 // present tells whether a member is connected, or may have a lease.
 func (r *reign) present(id string) bool {

@@ -338,3 +338,31 @@ func TestAReignTakenAnewEndsTheOneBefore(t *testing.T) {
 		w.until("a commit is safe", 5*time.Second, safe(n, m))
 	})
 }
+
+// Two that cannot reach each other, though both reach the database, take turns, as
+// neither knows whether the other is reached by anybody: but ever more rarely.
+func TestTwoThatCannotReachEachOther(t *testing.T) {
+	scene(t, 2, func(t *testing.T, w *world) {
+		a, b := w.machines[0], w.machines[1]
+		w.cut(a, b, true)
+		const minutes = 10
+		takeovers := func() uint64 { return a.node.Status().Counts.Takeovers + b.node.Status().Counts.Takeovers }
+		before, nobody := takeovers(), 0
+		for second := range minutes * 60 {
+			if second == minutes*60/2 {
+				t.Logf("in the first half: %d takeovers, nobody served for %d s", takeovers()-before, nobody)
+				before, nobody = takeovers(), 0
+			}
+			time.Sleep(time.Second)
+			if !leased(a)() && !leased(b)() {
+				nobody++
+			}
+		}
+		t.Logf("in the second half: %d takeovers, nobody served for %d s", takeovers()-before, nobody)
+		if n := takeovers() - before; n > 3 || nobody > 10 {
+			t.Errorf("%d takeovers in %d minutes, nobody served for %d s", n, minutes/2, nobody)
+		}
+		w.cut(a, b, false)
+		w.until("both are whole again", 10*time.Second, leased(a, b))
+	})
+}
