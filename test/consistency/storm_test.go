@@ -208,7 +208,14 @@ func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(
 // outlived freezes one while the others are killed and come back: what it has missed
 // was never in the log that they read since.
 func (s *storm) outlived(ctx context.Context, d time.Duration) error {
+	tailer, err := s.c.Tailer(ctx)
+	if err != nil {
+		return err
+	}
 	one := s.c.Members[rand.IntN(len(s.c.Members))]
+	for s.only && one == tailer { // which has a log of its own
+		one = s.c.Members[rand.IntN(len(s.c.Members))]
+	}
 	if err := one.Freeze(); err != nil {
 		return err
 	}
@@ -220,7 +227,7 @@ func (s *storm) outlived(ctx context.Context, d time.Duration) error {
 			})
 		}
 	}
-	err := others.Wait()
+	err = others.Wait()
 	pause(ctx, d)
 	return errors.Join(err, one.Thaw())
 }

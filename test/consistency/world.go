@@ -35,7 +35,7 @@ type world struct {
 	outside [strays]register // written by another program
 	// quiet is held for reading by whoever writes through the server, so that
 	// another program gets its turn: sqlite3 asks for the lock ten times a second
-	// and can be unlucky for long beside a server that writes all the time.
+	// and can be unlucky for long beside a server that writes all the time. See another.
 	quiet   sync.RWMutex
 	lists   chain
 	repeats repeats
