@@ -1,6 +1,6 @@
 // Package cluster makes one system of the web servers that share a database: who
 // is a member, who reads the database's log for all, and what each may believe.
-// The protocol is data-path.md, section 7a.
+// Why it is so stands in docs/adr/0008.
 //
 // # What it is for
 //

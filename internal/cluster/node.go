@@ -11,7 +11,7 @@ import (
 )
 
 // Node is this server's part in the cluster: always a member, which follows the
-// tailer (follow.go, session.go); sometimes the tailer itself (tailer.go), or ready
+// tailer (follow.go, session.go); sometimes the tailer itself (reign.go), or ready
 // to become it (standby.go).
 type Node struct {
 	cfg  Config

@@ -14,7 +14,7 @@ const indexSlots = 1 << 16
 // Or there are many, who use [Index.Begin] and [Index.Commit]: see pending.go. Or
 // it is told of all commits by a stream: see stream.go.
 //
-// Why this order is right (data-path.md, section 9): a reader that can see a
+// Why this order is right: a reader that can see a
 // commit finds its tags bumped already, so no fact older than what somebody
 // has seen passes [Index.Valid]; and a fill stamped with [Index.Frontier]
 // before its snapshot was opened holds at least what its stamp promises.

@@ -9,8 +9,7 @@ import (
 )
 
 // Where many servers commit, a stream tells each of them of all commits, in the
-// order of the log, and an index is one server's knowledge of it (data-path.md,
-// section 7a):
+// order of the log, and an index is one server's knowledge of it (docs/adr/0008):
 //
 //	F  Frontier  this server knows of every commit up to here
 //	S  Safe      so does every server that has a lease, and the primary shows them

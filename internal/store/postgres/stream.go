@@ -16,7 +16,7 @@ import (
 )
 
 // Where a stream tells of all commits, of other servers and of other programs too
-// (internal/cluster), a store goes by that alone (data-path.md, section 7a):
+// (internal/cluster), a store goes by that alone (docs/adr/0008):
 //
 //   - A commit is answered when S has reached it, so that every server judges by it.
 //   - A read notes how far the index knows the log when it begins: whatever was
