@@ -13,6 +13,11 @@ const MaxQueued = 2048
 // Queue holds the requests that wait for a place: first those that matter, in the order
 // of arrival, and each only for a moment.
 type Queue struct {
+	// Idle tells that there are so many places that nobody should wait; it may be nil, if
+	// somebody looks from time to time. Whoever had a place may have given it back just
+	// before the next one is in the line, and wakes nobody any more.
+	Idle func() bool
+
 	length atomic.Int64 // of both, for a look without the lock
 
 	mu   sync.Mutex // guards what follows
@@ -33,6 +38,7 @@ func (q *Queue) Wait(ctx context.Context, c Class, patience time.Duration) bool 
 	if !q.join(w, c) {
 		return false
 	}
+	q.WakeIfIdle() // the first, which may be another
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
@@ -90,6 +96,13 @@ func (q *Queue) out(w *waiter, turn bool) {
 	w.gone = true
 	w.turn <- turn
 	q.length.Add(-1)
+}
+
+// WakeIfIdle is Wake, where nobody should wait.
+func (q *Queue) WakeIfIdle() {
+	if q.Idle != nil && q.Idle() {
+		q.Wake()
+	}
 }
 
 // Wake gives the next one its turn.

@@ -59,6 +59,9 @@ func (g *gate) init(care time.Duration) {
 	o := overload.Options{Start: int64(max(100, startPerProcessor*runtime.GOMAXPROCS(0))), Least: leastAtOnce, Care: care, Stalls: true}
 	g.limits[reads].Init(o)
 	g.limits[writes].Init(o)
+	for _, in := range []kind{reads, writes} {
+		g.lines[in].Idle = g.limits[in].Idle
+	}
 }
 
 func kindOf(method string) kind {
@@ -227,14 +230,18 @@ func (g *gate) wait(r *http.Request, in kind) error {
 		return nil
 	}
 	class, began := classOf(r), time.Now()
+	if line.Length() == 0 && limit.Acquire() { // there may be one now, if this is a read that was let in without
+		return nil
+	}
 	for until := began.Add(limit.Patience(limit.Care)); ; {
 		now := time.Now()
 		limit.TickAt(now)
 		if line.Wait(r.Context(), class, until.Sub(now)) {
-			if limit.Acquire() {
-				return nil
+			if !limit.Acquire() {
+				continue
 			}
-			continue
+			line.WakeIfIdle()
+			return nil
 		}
 		if err := context.Cause(r.Context()); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +133,50 @@ func TestOverloadAnswersWhatIsKnown(t *testing.T) {
 			t.Errorf("of 3,000 that are known %d wait or are refused; of the others %d are answered and %d refused", wrong, len(heavy.answered), heavy.refused)
 		}
 		t.Logf("of 3,000 that are known %d wait or are refused; of the others %d are answered and %d refused", wrong, len(heavy.answered), heavy.refused)
+		if st := h.Overload(); st.Reads.Now != 0 || st.Waiting != 0 {
+			t.Errorf("it ends with %+v", st)
+		}
+	})
+}
+
+// lateStore asks others first, before it needs a place, for all but the first of its reads.
+type lateStore struct {
+	*fake
+	first int64
+	come  atomic.Int64
+}
+
+func (s *lateStore) List(ctx context.Context, _ *pando.Request, _ string, _ pando.ListQuery) (pando.Answer, error) {
+	if s.come.Add(1) > s.first {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := overload.Admit(ctx); err != nil {
+		return s.answer, err
+	}
+	time.Sleep(20 * time.Millisecond)
+	return s.answer, nil
+}
+
+// TestOverloadIsOver: who was let in without a place, and needs one only when all who
+// had one have gone, is woken by nobody, and need not be.
+func TestOverloadIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &lateStore{fake: newFake()}
+		h := s.handler(t, func(c *Config) { c.Records = s })
+		s.first = h.Overload().Reads.Limit
+		o := new(outcome)
+		var all sync.WaitGroup
+		for range s.first + 10 {
+			all.Go(func() {
+				began := time.Now()
+				o.add(request(h, "GET", createURL, ""), time.Since(began))
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		if len(o.answered) != int(s.first)+10 || o.p99() > 70*time.Millisecond {
+			t.Errorf("%d of %d answered, within %v; %d refused, after %v", len(o.answered), s.first+10, o.p99(), o.refused, o.slowest)
+		}
 		if st := h.Overload(); st.Reads.Now != 0 || st.Waiting != 0 {
 			t.Errorf("it ends with %+v", st)
 		}
