@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -195,6 +196,34 @@ func TestSchedule14(t *testing.T) {
 	s.ready(t)
 	s.written(t) // who writes after it is answered after it
 	s.everywhere(t, 0, 2)
+}
+
+// TestManyRecordsAtOnce: of a transaction that changes more records than the stream
+// names one by one, a replica that has not replayed it shows none.
+func TestManyRecordsAtOnce(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s.must(t, s.Members[0], "POST", "/api/collections", object{
+		"name": "many", "type": "base", "listRule": "", "viewRule": "", "fields": []any{object{"name": "n", "type": "number"}},
+	}, nil)
+	_, err := s.SQL(t.Context(), "INSERT INTO many (id, n) SELECT 'many' || lpad(i::text, 11, '0'), 0 FROM generate_series(1, 10001) i")
+	must(t, err)
+	s.ready(t)
+	for n := int64(1); n < 4; n++ {
+		must(t, s.WaitReplayed(t.Context()))
+		must(t, s.Node(1).PauseReplay(t.Context()))
+		_, err = s.SQL(t.Context(), fmt.Sprintf("UPDATE many SET n = %d", n))
+		must(t, err)
+		s.set(t, s.Members[n%3], 0, n) // when that is answered, everybody knows of what was before
+		for i, m := range s.Members {
+			for _, query := range []string{"", fmt.Sprint("?fields=id,n,x", n)} {
+				path := fmt.Sprintf("/api/collections/many/records/many%011d%s", 1+i, query)
+				if a := s.ask(t.Context(), m, "GET", path, "", nil); a.status != http.StatusOK || !strings.Contains(string(a.body), fmt.Sprintf(`"n":%d`, n)) {
+					t.Errorf("%s shows %d %s, want n %d", m.Name, a.status, a.body, n)
+				}
+			}
+		}
+		must(t, s.Node(1).ResumeReplay(t.Context()))
+	}
 }
 
 // TestListsAreOfOneHistory: of two commits the primary shows the later one first, and a

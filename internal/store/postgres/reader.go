@@ -56,10 +56,7 @@ func (r *reader) record(ctx context.Context, p *plan, id string) (rec *pando.Rec
 	if err != nil {
 		return nil, err
 	}
-	tags := []position.Tag{position.RecordTag(p.c.ID, id)}
-	if p.c.IsView() {
-		tags[0] = position.AllTag
-	}
+	tags := r.recordTags(p.c, []string{id})
 	q := p.rows(p.byID, [][]byte{arg}, func(found *pando.Record) { rec = found })
 	q.single = !p.c.IsView()
 	return rec, r.ask(ctx, tags, q)
@@ -106,6 +103,8 @@ func (r *reader) Records(ctx context.Context, c *pando.Collection, ids []string)
 // manyTags is from how many records on the table's tag stands for them.
 const manyTags = 64
 
+// recordTags are what tells of changes of records: one by one, and of more at once than
+// a stream names one by one.
 func (r *reader) recordTags(c *pando.Collection, ids []string) []position.Tag {
 	switch {
 	case c.IsView():
@@ -113,11 +112,11 @@ func (r *reader) recordTags(c *pando.Collection, ids []string) []position.Tag {
 	case len(ids) > manyTags:
 		return []position.Tag{position.TableTag(c.ID)}
 	}
-	tags := make([]position.Tag, len(ids))
-	for i, id := range ids {
-		tags[i] = position.RecordTag(c.ID, id)
+	tags := make([]position.Tag, 0, len(ids)+1)
+	for _, id := range ids {
+		tags = append(tags, position.RecordTag(c.ID, id))
 	}
-	return tags
+	return append(tags, position.BulkTag(c.ID))
 }
 
 // Find answers a query: the page and the total in one round trip.
