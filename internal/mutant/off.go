@@ -33,6 +33,7 @@ const (
 	Zombie          = false // without a lease the primary is read, and that answered
 	KeyCollide      = false // the hash of a key is taken for the key
 	CatalogUnheld   = false // what is answered by the rules alone waits for nobody
+	BulkUnasked     = false // who reads single records does not ask for changes of very many
 	PrefixUnchecked = false // what the primary shows is taken for a prefix of its log
 )
 

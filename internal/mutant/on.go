@@ -39,6 +39,7 @@ var (
 	Zombie          = name == "zombie"
 	KeyCollide      = name == "keycollide"
 	CatalogUnheld   = name == "catalog-unheld"
+	BulkUnasked     = name == "bulk-unasked"
 	PrefixUnchecked = name == "prefix-unchecked"
 )
 

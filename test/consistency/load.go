@@ -20,6 +20,9 @@ func (w *world) run(ctx context.Context) {
 	all.Go(func() { w.grow(ctx) })
 	all.Go(func() { w.stir(ctx) })
 	all.Go(func() { w.writeBeside(ctx) })
+	if len(w.others) > 0 {
+		all.Go(func() { w.writeMany(ctx) })
+	}
 	if w.weather != nil {
 		all.Go(func() {
 			if err := w.weather(ctx); err != nil {
@@ -112,7 +115,7 @@ func (w *world) read(ctx context.Context, impatient bool) {
 		c.http.Timeout = impatience
 	}
 	kinds := []func(context.Context, *client) error{
-		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside, w.mirrored,
+		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside, w.viewMany, w.mirrored,
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },

@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -34,6 +35,67 @@ func (w *world) writeBeside(ctx context.Context) {
 		}
 		pause(ctx, time.Duration(rand.IntN(100))*time.Millisecond)
 	}
+}
+
+// many is how many records are changed at once, more than a stream names one by one.
+const many = 10_001
+
+func manyID(i int) string { return fmt.Sprintf("many%011d", i) }
+
+// fillMany makes records for that, where there is a stream.
+func (w *world) fillMany() error {
+	if len(w.others) == 0 {
+		return nil
+	}
+	return w.another(fmt.Sprintf("INSERT INTO many (id, n) SELECT 'many' || lpad(i::text, 11, '0'), 0 FROM generate_series(0, %d) i;", many-1))
+}
+
+// writeMany changes them all, again and again, and looks at some while replicas are late.
+func (w *world) writeMany(ctx context.Context) {
+	c := w.client("")
+	defer c.close()
+	c.http.Timeout = impatience
+	for ctx.Err() == nil {
+		v := w.many.sent.Add(1)
+		if err := w.another(fmt.Sprintf("UPDATE many SET n = %d;", v)); err != nil {
+			w.report.failure(ctx, err)
+			return
+		}
+		w.report.outside.Add(1)
+		for until := time.Now().Add(w.promised); time.Now().Before(until) && ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
+			switch err := w.viewMany(ctx, c); {
+			case err == nil:
+				w.report.reads.Add(1)
+			case !errors.Is(err, errRefused) && !errors.Is(err, errMarked):
+				w.report.failure(ctx, err)
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		w.many.answered(v)
+		pause(ctx, time.Duration(rand.IntN(3000))*time.Millisecond)
+	}
+}
+
+// viewMany reads one of them, mostly one that no cache has.
+func (w *world) viewMany(ctx context.Context, c *client) error {
+	if len(w.others) == 0 {
+		return w.viewBeside(ctx, c)
+	}
+	var got item
+	i, least := rand.IntN(many), w.many.floor.Load()
+	if rand.IntN(4) == 0 {
+		i = rand.IntN(4)
+	}
+	if err := get(ctx, c, "/api/collections/many/records/"+manyID(i), &got); err != nil {
+		return err
+	}
+	if !w.many.saw(least, got.N) {
+		w.report.violation("what another program wrote to many records: %s has %d, after %d was shown; %s", got.ID, got.N, least, c.last)
+	}
+	return nil
 }
 
 // another is what another program does. Several servers share a database that takes many

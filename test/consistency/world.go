@@ -33,6 +33,7 @@ type world struct {
 	crowd   [counters]register
 	created register         // how many records the growing collection has
 	outside [strays]register // written by another program
+	many    register         // so many records at once that the stream does not name them; by the same
 	// quiet is held for reading by whoever writes through the server, so that
 	// another program gets its turn: sqlite3 asks for the lock ten times a second
 	// and can be unlucky for long beside a server that writes all the time. See another.
@@ -103,6 +104,7 @@ func (w *world) collections(ctx context.Context) error {
 		open(object{"name": "crowd", "type": "base", "fields": []object{field("n", "number"), field("odd", "bool")}}),
 		open(object{"name": "growing", "type": "base", "fields": []object{field("n", "number")}}),
 		open(object{"name": "beside", "type": "base", "fields": []object{field("n", "number")}}),
+		open(object{"name": "many", "type": "base", "fields": []object{field("n", "number")}}),
 		{"name": "owned", "type": "base", "listRule": "owner = @request.auth.id", "viewRule": "owner = @request.auth.id",
 			"fields": []object{field("owner", "text"), field("n", "number")}},
 		{"name": "ruled", "type": "base", "fields": []object{field("n", "number")}, "viewRule": `@request.auth.role = "in"`},
@@ -189,6 +191,9 @@ func (w *world) data(ctx context.Context) error {
 		if err := w.insert(ctx, "beside", object{"id": counterID(i), "n": 0}); err != nil {
 			return err
 		}
+	}
+	if err := w.fillMany(); err != nil {
+		return err
 	}
 	if err := w.fillCrowd(ctx); err != nil {
 		return err
