@@ -101,7 +101,7 @@ func (m clusterMetrics) Collect(to chan<- prometheus.Metric) {
 	s := m.status()
 	for d, v := range map[*prometheus.Desc]float64{
 		clusterMembers: float64(len(s.Members)), clusterTailer: one(s.Reigns), clusterLease: s.Lease.Seconds(),
-		clusterFrontier: float64(s.Frontier), clusterBehind: float64(s.Frontier - min(s.Safe, s.Frontier)), clusterWaiting: float64(s.Waiting),
+		clusterFrontier: float64(s.Frontier), clusterBehind: float64(s.Frontier - min(max(s.Safe, s.Base), s.Frontier)), clusterWaiting: float64(s.Waiting),
 	} {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}

@@ -75,24 +75,5 @@ func identityOf(ctx context.Context, r store.Reader, kind, token string) (any, i
 		return nil, -1, nil
 	}
 	id := &identity{rec, c.Expires.Unix()}
-	return id, len(token) + sizeOf(rec), nil
-}
-
-// sizeOf is about how many bytes a record takes in memory.
-func sizeOf(rec *pando.Record) int {
-	n := 64
-	for _, v := range rec.Values {
-		n += 32 // the interface and the header of what it holds
-		switch v := v.(type) {
-		case string:
-			n += len(v)
-		case []string:
-			for _, s := range v {
-				n += 16 + len(s)
-			}
-		case []byte:
-			n += len(v)
-		}
-	}
-	return n
+	return id, len(token) + store.SizeOf(rec), nil
 }

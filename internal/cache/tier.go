@@ -34,6 +34,10 @@ type Tier interface {
 // a key.
 const FillLock = 50 * time.Millisecond
 
+// MaxEntry is the size of the largest value that a tier keeps: a larger one is rare, and
+// would hold up the others on its way.
+const MaxEntry = 1 << 20
+
 // Entry is a fact as a tier keeps it. It is immutable.
 type Entry struct {
 	Key    string

@@ -127,7 +127,7 @@ func (l *list) cacheMemory(s CacheServer) {
 }
 
 func (l *list) cacheUser(s CacheServer) {
-	const rule = "user pando on >PASSWORD ~pando:* resetchannels -@all +get +set +del +ping +hello +auth +info +config|get"
+	const rule = "user pando on >PASSWORD ~pando:* resetchannels -@all +getrange +set +del +ping +hello +auth +info +config|get"
 	switch {
 	case s.Denied != "":
 		l.bad("Allow it: "+rule+".", "The user %s may not %s.", s.User, s.Denied)

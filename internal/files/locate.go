@@ -35,7 +35,7 @@ func (f *Files) locate(
 		if err != nil || at == nil {
 			return nil, -1, err // not kept: anybody can make up names
 		}
-		return at, 512 + len(at.key), nil
+		return at, 512 + len(at.key) + store.SizeOf(at.record), nil
 	})
 	if err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ func TestRedisACL(t *testing.T) {
 		t.Errorf("URL is %s", r.URL())
 	}
 	for line, allowed := range map[string]bool{
-		"GET pando:k": true, "SET pando:k v": true, "GET other": false, "FLUSHALL": false, "KEYS *": false,
+		"GETRANGE pando:k 0 9": true, "SET pando:k v": true, "GETRANGE other 0 9": false, "GET pando:k": false, "FLUSHALL": false, "KEYS *": false,
 	} {
 		said := command(t, r, append([]string{"ACL", "DRYRUN", "pando"}, strings.Fields(line)...)...)
 		if (said == "OK") != allowed {

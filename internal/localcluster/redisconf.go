@@ -61,7 +61,7 @@ func (r *Redis) conf() string {
 }
 
 // RedisACL is what a cache's user must be allowed.
-const RedisACL = "+get +set +del +ping +hello +auth +info +config|get"
+const RedisACL = "+getrange +set +del +ping +hello +auth +info +config|get"
 
 func (o RedisOptions) url(hosts string) string {
 	u := url.URL{Scheme: "redis"}

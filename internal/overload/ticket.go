@@ -34,6 +34,17 @@ func (t *Ticket) Close() (asked bool) {
 	return asked
 }
 
+// Placed tells whether the request of ctx has its place, or needs none any more.
+func Placed(ctx context.Context) bool {
+	t, _ := ctx.Value(ticketKey{}).(*Ticket)
+	if t == nil {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asked && t.err == nil
+}
+
 // Admit is called before the database is asked: it takes the place that the request of
 // ctx was let in without, if it was. The error is what that request is answered.
 func Admit(ctx context.Context) error {

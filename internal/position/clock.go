@@ -50,9 +50,7 @@ func (c *Clock) Replace(x *Index) {
 
 // Grant extends the lease of x until a BootTime, and tells those who wait for one.
 func (c *Clock) Grant(x *Index, until int64) {
-	had := x.Leased()
-	x.grant(until)
-	if !had {
+	if x.grant(until) {
 		c.tell()
 	}
 }

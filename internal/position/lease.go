@@ -36,13 +36,19 @@ func clocks() (mono time.Duration, offset int64) {
 }
 
 // grant raises the lease.
-func (x *Index) grant(until int64) {
+//
+// It tells whether there may be somebody who has found none before: the one that was
+// there has ended by now, perhaps since the caller looked.
+func (x *Index) grant(until int64) (begins bool) {
 	mono, offset := clocks()
 	l := &lease{until: until, mono: mono + time.Duration(until-BootTime()), offset: offset}
 	for {
 		old := x.lease.Load()
-		if old != nil && old.until >= until || x.lease.CompareAndSwap(old, l) {
-			return
+		if old != nil && old.until >= until {
+			return false
+		}
+		if x.lease.CompareAndSwap(old, l) {
+			return old == nil || old.until <= BootTime()
 		}
 	}
 }

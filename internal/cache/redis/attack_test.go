@@ -91,10 +91,11 @@ func TestAttacker(t *testing.T) {
 			}
 			return string(b)
 		},
-		"nothing":                func(int) string { return "" },
+		"a little":               func(int) string { return "x" },
+		"very much":              func(i int) string { return held[names[i]] + strings.Repeat("x", 2*cache.MaxEntry) },
 		"the entry of another":   func(i int) string { return held[names[(i+1)%n]] },
 		"of another cluster":     func(i int) string { return foreign[i] },
-		"cut off":                func(i int) string { s := held[names[i]]; return s[:random.IntN(len(s))] },
+		"cut off":                func(i int) string { s := held[names[i]]; return s[:1+random.IntN(len(s)-1)] },
 		"longer":                 func(i int) string { return held[names[i]] + "x" },
 		"one bit turned":         func(i int) string { return turned(held[names[i]], random.IntN(8*len(held[names[i]]))) },
 		"another epoch in front": func(i int) string { return turned(held[names[i]], 8*18) },

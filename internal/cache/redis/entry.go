@@ -28,10 +28,6 @@ const (
 	flagCompressed = 1
 )
 
-// maxValue is the size of the largest value that is kept: a larger one is rare,
-// and would hold up the others on its way.
-const maxValue = 1 << 20
-
 // minCompress is the size from which compression is tried.
 const minCompress = 1 << 10
 
@@ -54,7 +50,7 @@ func newPacker(s *sealer) (*packer, error) {
 		return nil, err
 	}
 	// Concurrency 0 is that of the machine: Gets do not wait for each other.
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(4*maxValue))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(4*cache.MaxEntry))
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func TestPack(t *testing.T) {
 		{"short text is left alone", text[:900], 2, 900, 1000},
 		{"text", text, 3, 0, 400},
 		{"noise", noise, 32, 4000, 4400},
-		{"the largest", bytes.Repeat(noise, maxValue/len(noise)), 1, 0, maxValue},
+		{"the largest", bytes.Repeat(noise, cache.MaxEntry/len(noise)), 1, 0, cache.MaxEntry},
 	} {
 		e := &cache.Entry{Key: tt.name, Epoch: testEpoch, S: 1<<64 - 1, Value: tt.value}
 		for i := range tt.tags {

@@ -103,7 +103,7 @@ func saves(ctx context.Context, client rueidis.Client) bool {
 // be done.
 func tryOut(do func(...string) (string, error)) (denied string, err error) {
 	name := prefix + "doctor:" + rand.Text()
-	for _, args := range [][]string{{"SET", name, "", "PX", "1000"}, {"GET", name}, {"DEL", name}} {
+	for _, args := range [][]string{{"SET", name, "", "PX", "1000"}, {"GETRANGE", name, "0", "-1"}, {"DEL", name}} {
 		_, err := do(args...)
 		if refusal, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(refusal.Error(), "NOPERM") {
 			return args[0] + " keys that begin with " + prefix, nil

@@ -115,6 +115,15 @@ func (t *Tier) Close() error {
 	return nil
 }
 
+// longest is more than an entry can take: its value, its tags and what is around them.
+const longest = cache.MaxEntry + 1<<16
+
+// get asks for an entry, and for no more of what lies in its place: whoever may write
+// there does not decide how much memory a server takes for it.
+func get(b rueidis.Builder, n name) rueidis.Completed {
+	return b.Getrange().Key(n.text).Start(0).End(longest).Build()
+}
+
 // Get implements cache.Tier, in one round trip.
 func (t *Tier) Get(ctx context.Context, epoch position.Epoch, key []byte) *cache.Entry {
 	n := t.names.of(epoch, key)
@@ -123,7 +132,7 @@ func (t *Tier) Get(ctx context.Context, epoch position.Epoch, key []byte) *cache
 		return nil
 	}
 	results := s.ask(ctx, func(b rueidis.Builder) []rueidis.Completed {
-		return []rueidis.Completed{b.Get().Key(n.text).Build()}
+		return []rueidis.Completed{get(b, n)}
 	})
 	if results == nil {
 		return nil
@@ -142,7 +151,7 @@ func (t *Tier) Claim(ctx context.Context, epoch position.Epoch, key []byte) (e *
 	results := s.ask(ctx, func(b rueidis.Builder) []rueidis.Completed {
 		return []rueidis.Completed{
 			b.Set().Key(n.text + lockSuffix).Value("").Nx().Px(cache.FillLock).Build(),
-			b.Get().Key(n.text).Build(),
+			get(b, n),
 		}
 	})
 	if results == nil {
@@ -153,17 +162,20 @@ func (t *Tier) Claim(ctx context.Context, epoch position.Epoch, key []byte) (e *
 	return t.read(s, results[1], epoch, key), mine
 }
 
-// read opens the answer to a GET.
+// read opens the answer to get.
 func (t *Tier) read(s *server, r rueidis.RedisResult, epoch position.Epoch, key []byte) *cache.Entry {
 	data, err := r.AsBytes()
-	if err != nil {
+	if err != nil || len(data) == 0 { // nothing is there
 		s.counts.misses.Add(1)
-		if !rueidis.IsRedisNil(err) {
+		if err != nil {
 			s.refuse(err)
 		}
 		return nil
 	}
-	e, err := t.packer.unpack(data, epoch, key)
+	e, err := (*cache.Entry)(nil), errFormat
+	if len(data) <= longest {
+		e, err = t.packer.unpack(data, epoch, key)
+	}
 	if err == nil {
 		s.counts.hits.Add(1)
 		return e
@@ -185,7 +197,7 @@ func (t *Tier) Put(e *cache.Entry) {
 	if e.Took > 0 {
 		smooth(&t.cost, e.Took)
 	}
-	if len(e.Value) > maxValue {
+	if len(e.Value) > cache.MaxEntry {
 		t.large.Add(1)
 		t.Release(e.Epoch, []byte(e.Key))
 		return

@@ -25,6 +25,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/mutant"
+	"github.com/pandobase/pando/internal/overload"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -139,30 +140,51 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 	session := position.SessionOf(ctx)
 	for begunLater := false; ; begunLater = true {
 		c, mine := f.flights.join(key)
+		wanted := c.wanted
 		if mine {
-			return f.lead(ctx, c, key, old, fill)
+			if value, over, err := f.lead(ctx, c, key, old, fill); over {
+				return value, err
+			}
+			wanted = nil
+		} else if !overload.Placed(ctx) {
+			wanted = nil
+		}
+		select {
+		case <-c.done:
+		case <-wanted: // who leads has no place, and this request, which would wait for it, has
+			if c.take() {
+				return f.make(ctx, c, key, old, fill)
+			}
+		case <-ctx.Done():
 		}
 		select {
 		case <-c.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if c.err != nil {
-			// The leader's client may have gone away; that is its error alone.
-			if isContextError(c.err) {
-				continue
-			}
-			if begunLater {
-				return nil, c.err
-			}
+		switch {
+		case c.err == nil:
+		case isContextError(c.err), c.refused && overload.Placed(ctx):
+			continue // the client that led has gone away, or got no place: that is its error alone
+		case begunLater:
+			return nil, c.err
+		default:
 			continue
 		}
-		// What was read without a lease has no stamp: each reads that for himself.
-		current := begunLater && (c.fact.S > 0 || !x.Streamed()) || holds(x, c.fact)
-		if current && asNew(f.clock, session, x, c.fact) || mutant.JoinUnjudged {
+		noStamp := c.fact.S == 0 && x.Streamed() // it was read without a lease
+		current := (begunLater || mine) && !noStamp || holds(x, c.fact)
+		switch {
+		case current && asNew(f.clock, session, x, c.fact) || mutant.JoinUnjudged:
 			f.shared.Add(1)
 			observe(session, x, c.fact)
 			return c.fact.Value, nil
+		case noStamp: // it can only be judged by who has read it: each reads for himself, but not one after the other
+			f.misses.Add(1)
+			fact, _, err := f.fill(ctx, key, nil, fill)
+			if err != nil {
+				return nil, err
+			}
+			return fact.Value, nil
 		}
 	}
 }
@@ -180,20 +202,50 @@ func observe(session *position.Session, x *position.Index, fact *cache.Fact) {
 	}
 }
 
-// lead fills for everybody who waits for key, or finds what another server filled.
-func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
-	c.err = errPanicked // what the others see if fill panics
-	defer f.flights.leave(key, c)
+// lead fills for everybody who waits for key, or finds what another server filled. over
+// is false if somebody else makes the call instead.
+func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (value any, over bool, err error) {
+	c.err = errPanicked // what the others see if something panics
+	mine := true
+	defer func() {
+		if mine {
+			f.flights.leave(key, c)
+		}
+	}()
 	if fact := f.filledMeanwhile(ctx, key, old); fact != nil {
 		c.fact, c.err = fact, nil
-		return fact.Value, nil
+		return fact.Value, true, nil
 	}
 	if f.tier != nil {
 		fact, err := f.tier.fetch(ctx, key, old != nil)
 		if fact != nil || err != nil {
-			return f.fetched(ctx, c, fact, err, fill)
+			value, err = f.fetched(ctx, c, fact, err, fill)
+			return value, true, err
 		}
 	}
+	if !overload.Placed(ctx) {
+		// All places may be held by those who wait for this call.
+		close(c.wanted)
+		err := overload.Admit(ctx)
+		if mine = c.take(); !mine {
+			return nil, false, nil
+		}
+		if c.refused = err != nil; c.refused {
+			if f.tier != nil {
+				f.tier.giveNot(f.clock.Index(), key, false)
+			}
+			c.err = err
+			return nil, true, err
+		}
+	}
+	mine = false
+	value, err = f.make(ctx, c, key, old, fill)
+	return value, true, err
+}
+
+// make fills for everybody who waits for key.
+func (f *Facts) make(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
+	defer f.flights.leave(key, c)
 	f.misses.Add(1)
 	x, began := f.clock.Index(), time.Now()
 	fact, keep, err := f.fill(ctx, key, old, fill)
@@ -206,7 +258,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 			f.tier.giveNot(x, key, false)
 		}
 		return nil, err
-	case keep:
+	case keep == kept:
 		f.cache.Put(fact)
 		if f.tier != nil {
 			f.tier.give(x, fact, took)
@@ -214,7 +266,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 	default:
 		f.unkept.Add(1)
 		if f.tier != nil {
-			f.tier.giveNot(x, key, true)
+			f.tier.giveNot(x, key, keep == never)
 		}
 	}
 	return fact.Value, nil
@@ -253,8 +305,17 @@ func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err erro
 	return fact.Value, nil
 }
 
+// keeping is what becomes of a fact.
+type keeping uint8
+
+const (
+	notNow keeping = iota // it is not kept
+	kept
+	never // neither are others of its key
+)
+
 // fill makes the fact of key from a snapshot; keep tells whether it may be kept.
-func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (fact *cache.Fact, keep bool, err error) {
+func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (fact *cache.Fact, keep keeping, err error) {
 	var views []*pando.Collection
 	err = f.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
@@ -269,13 +330,16 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 				mutant.Gap(true)
 				again.S = f.clock.Index().Frontier()
 			}
-			fact, keep = &again, true
+			fact, keep = &again, kept
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		keep = size >= 0 && !deps.moving
+		keep = kept
+		if size < 0 || deps.moving {
+			keep = never
+		}
 		fact = &cache.Fact{Key: key, Value: value, Size: max(size, 0), S: r.Stamp(), Epoch: r.Epoch(), Tags: deps.tags(), Search: deps.searched()}
 		views = deps.views
 		return nil
@@ -286,13 +350,16 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 			break
 		}
 		tags, known := []position.Tag{position.AllTag}, false
-		if keep && f.views != nil {
+		if keep == kept && f.views != nil {
 			tags, known = f.views(ctx, view)
 		}
 		if !known { // who waits for the fact judges it
-			tags, keep = []position.Tag{position.AllTag}, false
+			tags, keep = []position.Tag{position.AllTag}, min(keep, notNow)
 		}
 		fact.Tags = append(fact.Tags, tags...)
+	}
+	if keep == kept && fact.S == 0 && f.clock.Index().Streamed() {
+		keep = notNow // it was read without a lease, and nobody can judge it
 	}
 	return fact, keep, err
 }

@@ -2,6 +2,7 @@ package cached
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/pandobase/pando/internal/cache"
 )
@@ -14,12 +15,20 @@ type flights struct {
 	calls map[string]*call // under way, by key
 }
 
-// call is one fill under way. fact and err are set before done is closed.
+// call is one fill under way. fact and err are set before done is closed, by its maker:
+// who leads it, or somebody who waits for it and has a place at the database sooner.
 type call struct {
-	done chan struct{}
-	fact *cache.Fact
-	err  error
+	wanted chan struct{} // closed when who leads waits for a place
+	taken  atomic.Bool   // somebody is its maker
+	done   chan struct{}
+	fact   *cache.Fact
+	err    error
+
+	refused bool // err is that there was no place for who led
 }
+
+// take tells whether the caller is to be the maker.
+func (c *call) take() bool { return c.taken.CompareAndSwap(false, true) }
 
 // join finds the call under way for key, or starts one that is the caller's to
 // lead.
@@ -29,7 +38,7 @@ func (f *flights) join(key string) (c *call, mine bool) {
 	if c = f.calls[key]; c != nil {
 		return c, false
 	}
-	c = &call{done: make(chan struct{})}
+	c = &call{wanted: make(chan struct{}), done: make(chan struct{})}
 	f.calls[key] = c
 	return c, true
 }

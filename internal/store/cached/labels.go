@@ -33,7 +33,7 @@ type label struct {
 	hits, stale, misses, awaited atomic.Uint64 // in the tier
 
 	mu                    sync.Mutex
-	weighedHits, weighedS uint64       // the counts when it was weighed last
+	weighedHits, weighedS uint64       // spared and in vain when it was weighed last
 	shut                  atomic.Int64 // until when, a time in ns; 0: it is not
 }
 
@@ -82,11 +82,14 @@ func (x *labels) weigh(l *label) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	dh, ds := hits-l.weighedHits, stale-l.weighedS
-	if hits < l.weighedHits || stale < l.weighedS || dh+ds < weighed {
+	// What is found a moment later, as another server has filled it, is spared too.
+	awaited := l.awaited.Load()
+	spared, vain := hits+awaited, stale-min(stale, awaited)
+	dh, ds := spared-l.weighedHits, vain-l.weighedS
+	if spared < l.weighedHits || vain < l.weighedS || dh+ds < weighed {
 		return
 	}
-	l.weighedHits, l.weighedS = hits, stale
+	l.weighedHits, l.weighedS = spared, vain
 	if ds <= dh {
 		return
 	}

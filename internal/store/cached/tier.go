@@ -55,7 +55,9 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 	name := nameOf(x, key)
 	var e *cache.Entry
 	mine := false
-	if outdated { // so it probably is there, too: ask for both at once
+	// Without a lease nothing can be filled for others: they need not wait for it.
+	claims := !t.clock.Degraded(x)
+	if outdated && claims { // so it probably is there, too: ask for both at once
 		e, mine = t.Claim(ctx, x.Epoch(), name)
 	} else {
 		e = t.Get(ctx, x.Epoch(), name)
@@ -73,12 +75,18 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 	switch {
 	case fact != nil && mine:
 		t.Release(x.Epoch(), name)
-	case fact == nil && !mine:
+	case fact == nil && !mine && claims:
 		if fact = t.claim(ctx, x, key, name); fact != nil {
 			l.awaited.Add(1)
 		}
 	}
-	return fact, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		if fact == nil {
+			t.giveNot(x, key, false)
+		}
+		return nil, err
+	}
+	return fact, nil
 }
 
 // nameOf is the key as the tier has it. What was put by judgement of an index of
@@ -153,7 +161,7 @@ func (t *tier) give(x *position.Index, fact *cache.Fact, took time.Duration) {
 	if t.asks(fact.Key) == nil || x != t.clock.Index() {
 		return
 	}
-	if value, ok := t.codec.Encode(fact.Value); ok {
+	if value, ok := t.codec.Encode(fact.Value); ok && len(value) <= cache.MaxEntry {
 		t.Put(&cache.Entry{
 			Key: string(nameOf(x, fact.Key)), Epoch: fact.Epoch, S: fact.S, Tags: fact.Tags, Search: fact.Search, Value: value, Took: took,
 		})

@@ -400,8 +400,7 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		if err != nil {
 			return r.unsettled(ctx, err)
 		}
-		if r.torn(x) {
-			r.again = errTorn
+		if r.again = r.torn(x); r.again != nil {
 			return errAgain
 		}
 		if t, ok := position.SessionOf(ctx).Require(); ok && t.Timeline == x.Epoch().Timeline && t.N <= r.stream.upper {
@@ -445,13 +444,23 @@ func (r *snapshot) tearable() bool {
 	return r.stream.x != nil && !r.replica && !r.stream.degraded && !r.s.nodes.sole()
 }
 
+// errUntold says that so much was committed while it was read that nobody knows whether
+// it is torn. A question that takes so long is not asked as often as one that is.
+var errUntold = errors.New("postgres: more was committed meanwhile than is remembered")
+
 // torn tells whether it may do so: everything up to its upper bound is known by now.
-func (r *snapshot) torn(x *position.Index) bool {
+func (r *snapshot) torn(x *position.Index) error {
 	if r.stream.sees.Max == 0 || mutant.PrefixUnchecked {
-		return false
+		return nil
 	}
 	torn, known := x.Torn(r.stream.sees.Sees, r.floor, r.stream.upper, r.stream.tags)
-	return torn || !known
+	switch {
+	case !known:
+		return errUntold
+	case torn:
+		return errTorn
+	}
+	return nil
 }
 
 // Bring makes sure that the catalog is at least of a version that a commit of the
