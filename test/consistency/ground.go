@@ -25,7 +25,8 @@ type ground struct {
 	faulty bool
 	// readers are connections that read; 0: as many as is usual.
 	readers int
-	// rest is how long rules stay as they are between bursts of changes; 0: as usual.
+	// rest is how long rules, and very many records at once, stay as they are between
+	// bursts of changes; 0: as usual.
 	rest time.Duration
 	// settled waits, where servers are killed and cut off, until the database does
 	// nothing more that it was asked for before the call; nil where none are.

@@ -75,7 +75,7 @@ func (w *world) writeMany(ctx context.Context) {
 			return
 		}
 		w.many.answered(v)
-		pause(ctx, time.Duration(rand.IntN(3000))*time.Millisecond)
+		pause(ctx, max(w.rest, time.Duration(rand.IntN(3000))*time.Millisecond))
 	}
 }
 

@@ -103,8 +103,8 @@ func (s *storm) weather(ctx context.Context) error {
 	back := context.WithoutCancel(ctx)
 	replicas := make(chan error, 1)
 	go func() { replicas <- unsteady(s.c.Replicated)(ctx) }()
-	list := s.troubles()
 	for ctx.Err() == nil {
+		list := s.troubles()
 		pause(ctx, time.Duration(200+rand.IntN(1300))*time.Millisecond)
 		if ctx.Err() != nil {
 			break
@@ -123,7 +123,7 @@ func (s *storm) weather(ctx context.Context) error {
 func (s *storm) troubles() []trouble {
 	any := func(context.Context) (*target.Member, error) { return s.c.Members[rand.IntN(len(s.c.Members))], nil }
 	var list []trouble
-	if s.long || s.only {
+	if s.only || s.long && rand.IntN(3) == 0 { // it takes long
 		list = []trouble{{"a server frozen while the others are killed", s.outlived}}
 	}
 	if s.only {
