@@ -115,10 +115,13 @@ func (w *world) read(ctx context.Context, impatient bool) {
 		c.http.Timeout = impatience
 	}
 	kinds := []func(context.Context, *client) error{
-		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside, w.viewMany, w.mirrored,
+		w.view, w.view, w.freshView, w.expand, w.list, w.page, w.filtered, w.crowded, w.crowded, w.total, w.own, w.viewBeside, w.mirrored,
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.gates[rand.IntN(len(w.gates))].try(ctx, c, w) },
 		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },
+	}
+	if len(w.others) > 0 {
+		kinds = append(kinds, w.viewMany)
 	}
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)

@@ -26,7 +26,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		"bump-after-commit", "publish-before-commit", "stamp-after-snapshot", "join-unjudged", "foreign-kept",
 		"key-without-page", "key-without-auth", "catalog-late", "rows-late", "rows-unmoved", "still-anyway", "restamp-late",
 	} {
-		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, "")), 20*time.Second) })
+		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, "")), time.Minute) })
 	}
 	c := twoReplicas(t)
 	if _, err := c.Primary().Exec(t.Context(), "CREATE ROLE "+deafRole+" LOGIN CREATEDB; GRANT pg_monitor TO "+deafRole); err != nil {
@@ -39,7 +39,7 @@ func TestMutantsAreCaught(t *testing.T) {
 				return start(t, name, strings.Replace(url, "postgres@", deafRole+"@", 1))
 			})
 			g.weather = unsteady(c)
-			catch(t, g, 20*time.Second)
+			catch(t, g, time.Minute)
 		})
 	}
 }

@@ -54,7 +54,9 @@ func (w *world) fillMany() error {
 func (w *world) writeMany(ctx context.Context) {
 	c := w.client("")
 	defer c.close()
-	c.http.Timeout = impatience
+	if w.faulty {
+		c.http.Timeout = impatience
+	}
 	for ctx.Err() == nil {
 		v := w.many.sent.Add(1)
 		if err := w.another(fmt.Sprintf("UPDATE many SET n = %d;", v)); err != nil {
@@ -81,9 +83,6 @@ func (w *world) writeMany(ctx context.Context) {
 
 // viewMany reads one of them, mostly one that no cache has.
 func (w *world) viewMany(ctx context.Context, c *client) error {
-	if len(w.others) == 0 {
-		return w.viewBeside(ctx, c)
-	}
 	var got item
 	i, least := rand.IntN(many), w.many.floor.Load()
 	if rand.IntN(4) == 0 {
