@@ -254,6 +254,9 @@ func (r *reign) expire(now int64) {
 	for p := range r.peers {
 		if p.counted && now > p.until {
 			p.counted, p.echo = false, 0
+			if !r.lawful(now) {
+				continue // nobody is given a lease, however soon he answers
+			}
 			r.n.count(func(c *Counts) { c.Dropped++ })
 			r.n.log.Warn("a member is late, and not waited for any more", "server", p.id, "at", p.f.LSN(), "of", r.sent.LSN())
 		}
@@ -265,9 +268,10 @@ func (r *reign) expire(now int64) {
 	}
 }
 
-// appoint chooses who is to be ready to be the next tailer.
-func (r *reign) appoint() {
-	if r.standby != nil && r.standby.counted {
+// appoint chooses who is to be ready to be the next tailer. While nobody is given a
+// lease whoever it is stays it: it is needed most when that is over.
+func (r *reign) appoint(now int64) {
+	if s := r.standby; s != nil && (s.counted || s.acked && !s.late(now, r.n.cfg.lag())) {
 		return
 	}
 	r.standby = nil

@@ -216,7 +216,7 @@ func (r *reign) maySettle(now int64) bool { return r.alone() || now >= r.clear }
 func (r *reign) tick() {
 	now := r.n.now()
 	r.expire(now)
-	r.appoint()
+	r.appoint(now)
 	r.look()
 	r.settle()
 	r.probe(now)

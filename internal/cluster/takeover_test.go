@@ -366,3 +366,32 @@ func TestTwoThatCannotReachEachOther(t *testing.T) {
 		w.until("both are whole again", 10*time.Second, leased(a, b))
 	})
 }
+
+// While the tailer's row cannot be renewed nobody is given a lease, however soon he
+// answers. Nobody is called late for it, and who is ready to be the next tailer stays so.
+func TestTheRowIsNotRenewedForAWhile(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		w.follower()
+		tailer, ready := w.reigning(), w.ready()
+		dropped := tailer.node.Status().Counts.Dropped
+		tailer.lives.slow.Store(int64(time.Hour))
+		without, unready := 0, 0
+		for range 3000 {
+			time.Sleep(time.Millisecond)
+			if !leased(w.machines...)() {
+				without++
+			}
+			if !ready.node.spare.ready() {
+				unready++
+			}
+		}
+		tailer.lives.slow.Store(0)
+		w.until("all have a lease again", 2*time.Second, leased(w.machines...))
+		if got := tailer.node.Status().Counts.Dropped - dropped; got > 0 || without < 2000 {
+			t.Errorf("%d were called late; without a lease for %d ms", got, without)
+		}
+		if unready > 0 || w.reigning() != tailer || w.ready() != ready {
+			t.Errorf("who was ready is not for %d ms; now %s is, behind %s", unready, w.ready().id, w.reigning().id)
+		}
+	})
+}

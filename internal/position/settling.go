@@ -10,7 +10,9 @@ import "sort"
 // more than that: see [Index.Shown].
 type settling struct {
 	list []commit // by n
-	over int      // how many of them, from the first, S has reached
+	bare int      // how many of them, from the first, have no tags: each may have changed anything
+	tags int      // of the others, together
+	over int      // how many, from the first, S has reached
 	lost N        // up to here some are not in list: there were too many
 }
 
@@ -23,33 +25,50 @@ type commit struct {
 }
 
 const (
-	settlingMost = 1 << 14 // how many are kept
-	settledMost  = 1 << 12 // of them, settled
+	commitsMost  = 1 << 16 // how many are kept
+	settlingMost = 1 << 14 // of them, with tags
+	settledMost  = 1 << 12 // of these, settled
+	tagsMost     = 1 << 19 // of all of these
 )
 
 func (o *settling) add(c commit) {
 	if len(o.list) > 0 && c.n <= o.list[len(o.list)-1].n {
 		return // it comes again
 	}
-	if len(o.list) == settlingMost {
-		o.drop(1)
+	if len(o.list) == commitsMost {
+		o.drop(commitsMost / 16)
 	}
 	o.list = append(o.list, c)
+	o.tags += len(c.tags)
+	for len(o.list)-o.bare > settlingMost || o.tags > tagsMost {
+		o.strip()
+	}
+}
+
+// strip takes the tags of the first that has any.
+func (o *settling) strip() {
+	c := &o.list[o.bare]
+	o.tags -= len(c.tags)
+	c.tags, c.all = nil, true
+	o.bare++
 }
 
 func (o *settling) settle(s N) {
 	for o.over < len(o.list) && o.list[o.over].n <= s {
 		o.over++
 	}
-	if o.over > settledMost {
-		o.drop(o.over - settledMost)
+	for o.over-o.bare > settledMost {
+		o.strip()
 	}
 }
 
 func (o *settling) drop(count int) {
+	for o.bare < count {
+		o.strip()
+	}
 	o.lost = o.list[count-1].n
-	o.list = o.list[count:]
-	o.over = max(0, o.over-count)
+	o.list = append([]commit(nil), o.list[count:]...)
+	o.over, o.bare = max(0, o.over-count), o.bare-count
 }
 
 // open are those that S has not reached.

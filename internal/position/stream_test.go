@@ -273,14 +273,33 @@ func TestTorn(t *testing.T) {
 		}
 		x.Settle(150)
 	}
-	for n := N(200); n < 200+2*settledMost; n++ {
-		x.Apply(n, uint64(n), b, false)
+	commits := func(from, count N, tags []Tag) (last N) {
+		for n := from; n < from+count; n++ {
+			x.Apply(n, uint64(n), tags, false)
+		}
+		x.Settle(from + count - 1)
+		return from + count - 1
 	}
-	x.Settle(200 + 2*settledMost)
+	last := commits(200, 2*settledMost, b)
+	if torn, ok := x.Torn(holds(uint64(last)), last-10, last, b); !torn || !ok {
+		t.Errorf("the last ones: torn %v, known %v", torn, ok)
+	}
+	// Of those before it is only known that they were.
+	if torn, ok := x.Torn(holds(), 150, 210, a); torn || !ok {
+		t.Errorf("none of which is there: torn %v, known %v", torn, ok)
+	}
+	if torn, ok := x.Torn(holds(205), 150, 210, a); !torn || !ok {
+		t.Errorf("of which the later one is there: torn %v, known %v", torn, ok)
+	}
+	last = commits(last+1, commitsMost, b)
 	if _, ok := x.Torn(holds(), 150, 160, a); ok {
 		t.Error("what was forgotten is thought to be known")
 	}
-	if torn, ok := x.Torn(holds(200+2*settledMost-1), 190+2*settledMost, 200+2*settledMost, b); !torn || !ok {
-		t.Errorf("the last ones: torn %v, known %v", torn, ok)
+	last = commits(last+1, 10, slices.Repeat(a, tagsMost/4))
+	if n := x.open.tags; n > tagsMost {
+		t.Errorf("%d tags are kept, %d at most", n, tagsMost)
+	}
+	if torn, ok := x.Torn(holds(uint64(last)), last-9, last, a); !torn || !ok {
+		t.Errorf("of which some have no tags any more: torn %v, known %v", torn, ok)
 	}
 }

@@ -28,13 +28,31 @@ type current struct {
 	settled atomic.Pointer[position.Index]
 }
 
+// gateWait is how long who follows the stream waits for the lock of the gate.
+const gateWait = "50ms"
+
+// shut is a gate that is never found open: who writes under it looks again.
+const shut = -1
+
 // load reads the catalog, with a position that it holds. The lock keeps it and
 // the gate together.
+//
+// A change of the schema has the lock for as long as it takes. Whoever follows the
+// stream, or joins, must not wait for that: reads go on meanwhile. They go by the
+// catalog of before it, and who writes waits for the lock, and then finds the gate shut.
 func (s *Store) load(ctx context.Context, n *node, c *conn) (now *current, at where, err error) {
 	if err := c.run(ctx, at.query(n)); err != nil {
 		return nil, at, err
 	}
-	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ", "LOCK TABLE _pando_meta IN ROW SHARE MODE"); err != nil {
+	const begin, lock = "BEGIN ISOLATION LEVEL REPEATABLE READ", "LOCK TABLE _pando_meta IN ROW SHARE MODE"
+	locked := true
+	if s.clock == nil {
+		err = c.exec(ctx, begin, lock)
+	} else if err = c.exec(ctx, begin, "SET LOCAL lock_timeout = '"+gateWait+"'", lock); codeOf(err) == codeLockTimeout {
+		locked = false
+		err = c.exec(ctx, "ROLLBACK", begin)
+	}
+	if err != nil {
 		return nil, at, err
 	}
 	now = new(current)
@@ -43,7 +61,9 @@ func (s *Store) load(ctx context.Context, n *node, c *conn) (now *current, at wh
 		err = s.holdsLease(ctx, c, m)
 	}
 	if err == nil {
-		now.gate = m.gate
+		if now.gate = m.gate; !locked {
+			now.gate = shut
+		}
 		now.cat, err = loadCatalog(ctx, c, m.catalog)
 	}
 	if err == nil && s.clock != nil {

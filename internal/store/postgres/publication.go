@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/pandobase/pando"
 )
@@ -87,7 +89,7 @@ func (s *Store) publishTables(ctx context.Context, c *conn) error {
 		return err
 	}
 	d, err := publicationDiff(ctx, c, name)
-	if err != nil || there && d.none() {
+	if err != nil || there && (d.none() || !d.own && s.publishing.resting()) {
 		return err
 	}
 	// No collection is made meanwhile. Tables that are added to one that is there are
@@ -101,6 +103,7 @@ func (s *Store) publishTables(ctx context.Context, c *conn) error {
 	} else if !c.broken() {
 		_ = c.exec(context.WithoutCancel(ctx), "ROLLBACK")
 	}
+	s.publishing.rest(codeOf(err) == codeLockTimeout)
 	if err != nil {
 		return s.noPublication(err)
 	}
@@ -108,6 +111,35 @@ func (s *Store) publishTables(ctx context.Context, c *conn) error {
 		s.announceDDL(ctx, c, name)
 	}
 	return nil
+}
+
+// publishing is when tables of other programs, that a view reads, are tried to be
+// published again. Each try holds writes up for a moment, and somebody who has written
+// there and does not end can make them all be in vain.
+type publishing struct {
+	mu    sync.Mutex
+	pause time.Duration
+	until time.Time
+}
+
+const longestRest = time.Minute
+
+func (p *publishing) resting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.until)
+}
+
+// rest makes the next try later if one was in vain.
+func (p *publishing) rest(inVain bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !inVain {
+		p.pause = 0
+		return
+	}
+	p.pause = min(max(2*p.pause, time.Second), longestRest)
+	p.until = time.Now().Add(p.pause)
 }
 
 // republish changes the publication, and says so to everybody.
@@ -129,7 +161,8 @@ func (s *Store) republish(ctx context.Context, c *conn) error {
 	case !there: // the log is opened after this, and waits for those who write now
 		sql = append(sql, "CREATE PUBLICATION "+quote(name)+" FOR TABLE "+add)
 	case len(d.add) > 0:
-		sql = append(sql, "LOCK TABLE "+add+" IN SHARE MODE", "ALTER PUBLICATION "+quote(name)+" ADD TABLE "+add)
+		// All writes wait while this does, for whoever has written there and has not ended.
+		sql = append(sql, "SET LOCAL lock_timeout = '100ms'", "LOCK TABLE "+add+" IN SHARE MODE", "ALTER PUBLICATION "+quote(name)+" ADD TABLE "+add)
 	}
 	if len(d.drop) > 0 {
 		sql = append(sql, "ALTER PUBLICATION "+quote(name)+" DROP TABLE "+strings.Join(d.drop, ", "))

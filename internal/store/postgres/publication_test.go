@@ -215,10 +215,17 @@ func TestPublishedBehindWriter(t *testing.T) {
 	if err := s.Tend(t.Context()); codeOf(err) != codeLockTimeout {
 		t.Errorf("published beside a writer: %v", err)
 	}
+	if err := s.Tend(t.Context()); err != nil {
+		t.Errorf("tried again at once: %v", err)
+	}
 	if err := c.exec(t.Context(), "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
+	s.publishing.until = time.Time{}
 	f.tend()
+	if d, err := publicationDiff(t.Context(), c, "pando"); err != nil || !d.none() {
+		t.Errorf("not published: %+v, %v", d, err)
+	}
 }
 
 // The log of one database knows nothing of another's collections, though their

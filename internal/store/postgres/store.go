@@ -32,9 +32,10 @@ type Store struct {
 	plans    store.Plans[*plan]
 	commits  commits
 	// positions are those that clients were given.
-	positions positions
-	viewsRead viewsRead
-	stats     statistics
+	positions  positions
+	viewsRead  viewsRead
+	publishing publishing
+	stats      statistics
 
 	mu      sync.Mutex
 	closed  bool

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/cluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
@@ -98,10 +100,14 @@ func TestContractStreamed(t *testing.T) {
 }
 
 // openStreamed opens one, and tells index and sink of what it hears.
-func openStreamed(t *testing.T, url string, index *position.Index, sink changes.Sink) *streamed {
+func openStreamed(t *testing.T, url string, index *position.Index, sink changes.Sink, change ...func(*postgres.Options)) *streamed {
 	t.Helper()
 	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<16), 2*time.Second)
-	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)})
+	o := postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&o)
+	}
+	s, err := postgres.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,5 +187,47 @@ func TestBringOfWhatIsLost(t *testing.T) {
 	}
 	if err := s.Bring(t.Context(), s.Catalog().Version+1); err == nil || !strings.Contains(err.Error(), "not in the database any more") {
 		t.Errorf("of an epoch before that of the database: %v", err)
+	}
+}
+
+// Whoever joins, or hears of a change of the schema, does not wait for the next one: it
+// goes by what there is, and writes behind it.
+func TestJoiningBehindAChangeOfTheSchema(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	openStreamed(t, url, position.NewIndex(0), nil).Close()
+	other, err := pgconn.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("BEGIN; LOCK TABLE _pando_meta IN EXCLUSIVE MODE; SELECT nextval('_pando_gate')")
+	s := openStreamed(t, url, position.NewIndex(0), nil, func(o *postgres.Options) { // which fails if it has no lease soon
+		o.Shared = &postgres.Shared{Proof: func(string) string { return "" }, Proves: func(string, string) bool { return true }}
+	})
+	if err := s.Read(t.Context(), func(r store.Reader) error {
+		_, err := r.Param(t.Context(), "x")
+		return err
+	}); err != nil {
+		t.Errorf("it cannot be read: %v", err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := s.Write(t.Context(), func(tx store.Tx) error { return tx.SetParam(t.Context(), "x", []byte("1")) })
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		t.Errorf("it writes meanwhile: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	exec("COMMIT")
+	if err := <-written; err != nil {
+		t.Errorf("it does not write when that is over: %v", err)
 	}
 }
