@@ -125,10 +125,8 @@ func (s *session) believe(x *position.Index, h batchHead) {
 	if best == 0 || !n.registered(now) {
 		return
 	}
-	if !x.Leased() {
-		n.note("") // whatever it was
-	}
 	n.cfg.grant(x, best)
+	n.note("") // whatever was in the way of that
 	n.f.late.Store(now)
 }
 

@@ -271,7 +271,7 @@ func (r *reign) expire(now int64) {
 // appoint chooses who is to be ready to be the next tailer. While nobody is given a
 // lease whoever it is stays it: it is needed most when that is over.
 func (r *reign) appoint(now int64) {
-	if s := r.standby; s != nil && (s.counted || s.acked && !s.late(now, r.n.cfg.lag())) {
+	if r.standby != nil && (r.standby.counted || !r.lawful(now)) {
 		return
 	}
 	r.standby = nil

@@ -65,7 +65,7 @@ func (r *reign) roll(all []Member) {
 // shun gives the reign up if there are others, all alive, and none of them has found
 // its way here for a while: the way is closed, and one whom they can reach may take
 // the place. Of two servers it is one alone either way if both ways are closed, and
-// each turn is a pause for both: each turn is to be twice as long as the one before.
+// each turn is a pause for both: each server's turn is twice as long as its last.
 func (r *reign) shun(now int64, others int) {
 	n := r.n
 	if len(r.peers) > 1 {

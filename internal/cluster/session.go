@@ -206,6 +206,9 @@ func (s *session) begin(ctx context.Context, m snapshot) error {
 	f.known.Store(m.Term)
 	s.term, s.number, s.grants = m.Term, m.Number, nil
 	f.tailer.Store(&Tailer{Term: m.Term, Holder: s.row.Holder})
+	if s.row.Holder != s.n.cfg.Self.ID {
+		s.n.turns.Store(0) // one way is open: see shun
+	}
 	if m.Resume {
 		if f.index == nil || f.index.Epoch() != m.Epoch {
 			return errGap

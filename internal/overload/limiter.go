@@ -102,10 +102,9 @@ func (l *Limiter) Release() { l.waiting.Add(-1) }
 // Free tells whether there is a place.
 func (l *Limiter) Free() bool { return l.waiting.Load() < l.limit.Load() }
 
-// Idle tells whether less than half of the places are taken. While the limit is reached
-// each one that is given back is the next one's; more, when the limit has grown, would
-// add to what waits further in.
-func (l *Limiter) Idle() bool { return 2*l.waiting.Load() < l.limit.Load() }
+// Idle tells whether so few places are taken that there always are as many. Above that
+// each one that is given back is the next one's.
+func (l *Limiter) Idle() bool { return l.waiting.Load() < min(l.Least, l.limit.Load()) }
 
 // A window's count stands above its sum, in microseconds.
 const windowShift = 40

@@ -163,6 +163,9 @@ func (c *Clock) awaitLease(ctx context.Context) (*Index, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-timer.C:
+			if x := c.index.Load(); x.Leased() {
+				return x, nil
+			}
 			return nil, &pando.Error{
 				Kind:    pando.KindUnavailable,
 				Message: "This server does not hear of changes to the database at the moment. Please try again in a moment.",

@@ -48,7 +48,8 @@ func (x *Index) grant(until int64) (begins bool) {
 			return false
 		}
 		if x.lease.CompareAndSwap(old, l) {
-			return old == nil || old.until <= BootTime()
+			now, _ := clocks() // which is what Leased goes by
+			return old == nil || old.until <= BootTime() || old.mono <= now
 		}
 	}
 }

@@ -100,7 +100,7 @@ func TestOverload(t *testing.T) {
 		h := s.handler(t, func(c *Config) { c.Records, c.OverloadLatency = s, 20*time.Millisecond })
 		arrivals(h, 7500, 3*time.Second, "GET", "")
 		o := arrivals(h, 7500, 3*time.Second, "GET", "")
-		if got := float64(len(o.answered)) / 7500; got < 0.9 || o.p99() > 80*time.Millisecond || o.slowest > 100*time.Millisecond || o.others > 0 {
+		if got := float64(len(o.answered)) / 7500; got < 0.9 || o.p99() > 100*time.Millisecond || o.slowest > 100*time.Millisecond || o.others > 0 {
 			t.Errorf("%.2f of what the store can do, p99 %s, refused after %s at most, %d other answers", got, o.p99(), o.slowest, o.others)
 		}
 		t.Logf("%d answered of 7500 that the store can do, p99 %s; %d refused, after %s at most; limit %d", len(o.answered), o.p99(), o.refused, o.slowest, h.Overload().Reads.Limit)

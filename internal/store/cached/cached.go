@@ -87,7 +87,7 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	fact := f.cache.Get(key)
 	if fact != nil {
 		session := position.SessionOf(ctx)
-		if holds(x, fact) && asNew(f.clock, session, x, fact) {
+		if asNew(f.clock, session, x, fact) && holds(x, fact) {
 			f.hit(ctx, x, key, fact, fill)
 			observe(session, x, fact)
 			return fact.Value, nil
@@ -116,19 +116,27 @@ func holds(x *position.Index, fact *cache.Fact) bool {
 // asNew tells whether a fact is as new as what was answered before, as far as x says
 // nothing of that. With a lease it knows of all that was answered; without one, what
 // replicas show may have been answered here meanwhile. And a client that keeps positions
-// may have seen what x has not heard of, elsewhere.
+// may have seen what x has not heard of, elsewhere. It is asked before [holds]: what x
+// has heard of by then, that judges by.
 func asNew(clock *position.Clock, session *position.Session, x *position.Index, fact *cache.Fact) bool {
-	need := clock.Shown()
+	need, ok := needed(clock, session, x)
+	return ok && (fact.S >= need || x.Frontier() >= need)
+}
+
+// needed is how far what is answered must go, as far as x says nothing of that; ok is
+// false if nothing that x knows does.
+func needed(clock *position.Clock, session *position.Session, x *position.Index) (need position.N, ok bool) {
+	need = clock.Shown()
 	if need != 0 && x.Leased() {
 		need = 0
 	}
 	if t, ok := session.Require(); ok && x.Streamed() {
 		if t.Timeline > x.Epoch().Timeline {
-			return false
+			return 0, false
 		}
 		need = max(need, t.N)
 	}
-	return fact.S >= need || x.Frontier() >= need
+	return need, true
 }
 
 // miss fills, or waits for somebody who fills the same key. old is what is kept
@@ -172,9 +180,13 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 			continue
 		}
 		noStamp := c.fact.S == 0 && x.Streamed() // it was read without a lease
-		current := (begunLater || mine) && !noStamp || holds(x, c.fact)
+		good := asNew(f.clock, session, x, c.fact) && holds(x, c.fact)
+		if !good && (begunLater || mine) && !noStamp { // its snapshot was opened after this request began
+			need, ok := needed(f.clock, session, x)
+			good = ok && c.fact.S >= need
+		}
 		switch {
-		case current && asNew(f.clock, session, x, c.fact) || mutant.JoinUnjudged:
+		case good || mutant.JoinUnjudged:
 			f.shared.Add(1)
 			observe(session, x, c.fact)
 			return c.fact.Value, nil
@@ -265,8 +277,8 @@ func (f *Facts) make(ctx context.Context, c *call, key string, old *cache.Fact, 
 		}
 	default:
 		f.unkept.Add(1)
-		if f.tier != nil {
-			f.tier.giveNot(x, key, keep == never)
+		if f.tier != nil && keep == never {
+			f.tier.giveNot(x, key, true)
 		}
 	}
 	return fact.Value, nil
@@ -282,7 +294,7 @@ func (f *Facts) filledMeanwhile(ctx context.Context, key string, old *cache.Fact
 	}
 	x, err := f.clock.Ready(ctx)
 	session := position.SessionOf(ctx)
-	if err != nil || !holds(x, fact) || !asNew(f.clock, session, x, fact) {
+	if err != nil || !asNew(f.clock, session, x, fact) || !holds(x, fact) {
 		return nil
 	}
 	f.shared.Add(1)
@@ -309,9 +321,9 @@ func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err erro
 type keeping uint8
 
 const (
-	notNow keeping = iota // it is not kept
-	kept
-	never // neither are others of its key
+	kept   keeping = iota
+	notNow         // it was read without a lease: nobody can judge it
+	never          // neither are others of its key, for a while
 )
 
 // fill makes the fact of key from a snapshot; keep tells whether it may be kept.
@@ -354,12 +366,12 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 			tags, known = f.views(ctx, view)
 		}
 		if !known { // who waits for the fact judges it
-			tags, keep = []position.Tag{position.AllTag}, min(keep, notNow)
+			tags, keep = []position.Tag{position.AllTag}, never
 		}
 		fact.Tags = append(fact.Tags, tags...)
 	}
-	if keep == kept && fact.S == 0 && f.clock.Index().Streamed() {
-		keep = notNow // it was read without a lease, and nobody can judge it
+	if err == nil && keep == kept && fact.S == 0 && f.clock.Index().Streamed() {
+		keep = notNow
 	}
 	return fact, keep, err
 }

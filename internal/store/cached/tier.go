@@ -34,10 +34,15 @@ type tier struct {
 
 	mu       sync.Mutex
 	fleeting map[uint64]bool // hashes of keys whose values could not be kept
+	from     time.Time       // of the first of these
 }
 
-// maxFleeting is how many are remembered, before all are forgotten.
-const maxFleeting = 4096
+// All are forgotten when there are so many, or the first is so old: a list can become
+// shorter, and what a view reads can be found out.
+const (
+	maxFleeting = 4096
+	fleetingFor = time.Minute
+)
 
 // fetch is a fact that holds, or nil: then the caller fills, and calls give or
 // giveNot. outdated tells that the memory has a fact that does not hold any more.
@@ -144,7 +149,7 @@ func (t *tier) judge(ctx context.Context, x *position.Index, key string, e *cach
 		return nil, false
 	}
 	fact = &cache.Fact{Key: key, S: e.S, Epoch: e.Epoch, Tags: e.Tags, Search: e.Search}
-	if !holds(x, fact) || !asNew(t.clock, position.SessionOf(ctx), x, fact) {
+	if !asNew(t.clock, position.SessionOf(ctx), x, fact) || !holds(x, fact) {
 		return nil, true
 	}
 	var err error
@@ -182,8 +187,9 @@ func (t *tier) giveNot(x *position.Index, key string, never bool) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.fleeting) >= maxFleeting {
+	if now := time.Now(); len(t.fleeting) >= maxFleeting || now.Sub(t.from) > fleetingFor {
 		clear(t.fleeting)
+		t.from = now
 	}
 	t.fleeting[xxhash.Sum64String(key)] = true
 }

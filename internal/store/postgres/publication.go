@@ -89,7 +89,7 @@ func (s *Store) publishTables(ctx context.Context, c *conn) error {
 		return err
 	}
 	d, err := publicationDiff(ctx, c, name)
-	if err != nil || there && (d.none() || !d.own && s.publishing.resting()) {
+	if err != nil || there && (d.none() || !d.own && len(d.drop) == 0 && s.publishing.resting()) {
 		return err
 	}
 	// No collection is made meanwhile. Tables that are added to one that is there are
