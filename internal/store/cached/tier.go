@@ -166,11 +166,13 @@ func (t *tier) give(x *position.Index, fact *cache.Fact, took time.Duration) {
 	if t.asks(fact.Key) == nil || x != t.clock.Index() {
 		return
 	}
-	if value, ok := t.codec.Encode(fact.Value); ok && len(value) <= cache.MaxEntry {
+	if value, ok := t.codec.Encode(fact.Value); ok {
 		t.Put(&cache.Entry{
 			Key: string(nameOf(x, fact.Key)), Epoch: fact.Epoch, S: fact.S, Tags: fact.Tags, Search: fact.Search, Value: value, Took: took,
 		})
-		return
+		if len(value) <= cache.MaxEntry { // else it was counted, and not kept
+			return
+		}
 	}
 	t.giveNot(x, fact.Key, true)
 }
