@@ -15,7 +15,7 @@ import (
 type Etcd struct {
 	as           *identity
 	name, dir    string
-	client, peer *port
+	client, peer *Port
 	proc         *program
 }
 
@@ -31,8 +31,8 @@ func StartEtcd(ctx context.Context) (*Etcd, error) {
 	if e.name, e.dir, err = newNode(as, false); err != nil {
 		return nil, err
 	}
-	if e.client, err = reservePort(); err == nil {
-		e.peer, err = reservePort()
+	if e.client, err = ReservePort(); err == nil {
+		e.peer, err = ReservePort()
 	}
 	if err == nil {
 		err = e.Start(ctx)
@@ -53,7 +53,7 @@ func (e *Etcd) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, peer := "http://"+e.client.addr(), "http://"+e.peer.addr()
+	client, peer := "http://"+e.client.Addr(), "http://"+e.peer.Addr()
 	proc, err := launch(e.as, e.dir, filepath.Join(e.dir, "log"), nil, bin,
 		"--name", "etcd", "--data-dir", filepath.Join(e.dir, "data"), "--log-level", "warn",
 		"--listen-client-urls", client, "--advertise-client-urls", client,
@@ -72,7 +72,7 @@ func (e *Etcd) Start(ctx context.Context) error {
 }
 
 // Addr is host:port for clients.
-func (e *Etcd) Addr() string { return e.client.addr() }
+func (e *Etcd) Addr() string { return e.client.Addr() }
 
 // Get is the value of a key, "" if there is none. It is a read of the quorum,
 // by the JSON form of the API.
@@ -110,7 +110,7 @@ func (e *Etcd) Destroy() error {
 	if err := e.Kill(); err != nil {
 		return err
 	}
-	e.client.release()
-	e.peer.release()
+	e.client.Release()
+	e.peer.Release()
 	return os.RemoveAll(e.dir)
 }

@@ -189,7 +189,7 @@ func (c *Patroni) Switchover(ctx context.Context, to *PatroniNode) error {
 		wish["candidate"] = to.name
 	}
 	body, _ := json.Marshal(wish)
-	if err := call(ctx, "POST", "http://"+from.rest.addr()+"/switchover", body, nil); err != nil {
+	if err := call(ctx, "POST", "http://"+from.rest.Addr()+"/switchover", body, nil); err != nil {
 		return err
 	}
 	_, err = c.WaitLeader(ctx, from)
@@ -202,7 +202,7 @@ func (c *Patroni) Configure(ctx context.Context, patch string) error {
 	if err != nil {
 		return err
 	}
-	return call(ctx, "PATCH", "http://"+leader.rest.addr()+"/config", []byte(patch), nil)
+	return call(ctx, "PATCH", "http://"+leader.rest.Addr()+"/config", []byte(patch), nil)
 }
 
 // Destroy ends everything and deletes it.

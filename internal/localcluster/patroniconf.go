@@ -39,7 +39,7 @@ func patroniYML(n *PatroniNode, scope string, opts PatroniOptions) (string, erro
 	e := edit{text: patroni.YML}
 	e.set("scope: pando", "scope: "+scope)
 	e.set("NODE_NAME", n.name)
-	e.set("NODE_ADDRESS:8008", n.rest.addr())
+	e.set("NODE_ADDRESS:8008", n.rest.Addr())
 	e.set("NODE_ADDRESS:5432", n.Addr())
 	e.set("ETCD_HOSTS", n.ToEtcd.Addr())
 	e.set("/var/lib/postgresql/pando.pgpass", filepath.Join(n.dir, "pgpass"))

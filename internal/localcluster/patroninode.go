@@ -17,7 +17,7 @@ type PatroniNode struct {
 	ToEtcd   *Relay // this node's way to etcd
 
 	scope string
-	rest  *port
+	rest  *Port
 	agent *program
 }
 
@@ -29,7 +29,7 @@ func newPatroniNode(scope, etcd string, opts PatroniOptions) (*PatroniNode, erro
 	n := &PatroniNode{server: s, scope: scope}
 	s.match = []string{s.dir + "/"} // cluster_name is the scope, and of all nodes
 	n.Agent, n.Database = Part{[]string{n.config()}}, Part{[]string{s.data}}
-	if n.rest, err = reservePort(); err == nil {
+	if n.rest, err = ReservePort(); err == nil {
 		n.ToEtcd, err = NewRelay(etcd)
 	}
 	var yml string
@@ -114,7 +114,7 @@ func (n *PatroniNode) Up() bool {
 func (n *PatroniNode) Destroy() error {
 	err := n.server.Destroy()
 	n.ToEtcd.Close()
-	n.rest.release()
+	n.rest.Release()
 	return err
 }
 

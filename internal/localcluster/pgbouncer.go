@@ -31,7 +31,7 @@ type PgBouncer struct {
 	Part
 	as   *identity
 	dir  string
-	port *port
+	port *Port
 	opts PgBouncerOptions
 	proc *program
 }
@@ -49,7 +49,7 @@ func StartPgBouncer(ctx context.Context, target string, opts PgBouncerOptions) (
 		return nil, err
 	}
 	b := &PgBouncer{Part: Part{[]string{dir + "/"}}, as: as, dir: dir, opts: opts}
-	if b.port, err = reservePort(); err == nil {
+	if b.port, err = ReservePort(); err == nil {
 		err = b.write(target)
 	}
 	if err == nil {
@@ -136,7 +136,7 @@ func (b *PgBouncer) Start(ctx context.Context) error {
 }
 
 // Addr is host:port.
-func (b *PgBouncer) Addr() string { return b.port.addr() }
+func (b *PgBouncer) Addr() string { return b.port.Addr() }
 
 // URL is a database's, through the pooler.
 func (b *PgBouncer) URL(db, user string) string {
@@ -146,6 +146,6 @@ func (b *PgBouncer) URL(db, user string) string {
 // Destroy ends it and gives its port back.
 func (b *PgBouncer) Destroy() error {
 	err := b.Kill()
-	b.port.release()
+	b.port.Release()
 	return err
 }

@@ -34,7 +34,7 @@ type Redis struct {
 	as   *identity
 	name string
 	dir  string
-	port *port
+	port *Port
 	opts RedisOptions
 
 	mu   sync.Mutex
@@ -55,7 +55,7 @@ func StartRedis(ctx context.Context, opts RedisOptions) (*Redis, error) {
 		return nil, err
 	}
 	r := &Redis{Part: Part{[]string{dir + "/"}}, as: as, name: name, dir: dir, opts: opts}
-	if r.port, err = reservePort(); err == nil && opts.TLS {
+	if r.port, err = ReservePort(); err == nil && opts.TLS {
 		err = writeCertificates(as, dir)
 	}
 	if err == nil {
@@ -155,7 +155,7 @@ func (r *Redis) Pid() int {
 }
 
 // Addr is host:port.
-func (r *Redis) Addr() string { return r.port.addr() }
+func (r *Redis) Addr() string { return r.port.Addr() }
 
 // URL is for a client, with user and password.
 func (r *Redis) URL() string { return r.opts.url(r.Addr()) }
@@ -192,7 +192,7 @@ func (r *Redis) Destroy() error {
 		return err
 	}
 	r.gone = true
-	r.port.release()
+	r.port.Release()
 	if err := os.RemoveAll(r.dir); err != nil {
 		return fmt.Errorf("localcluster: %w", err)
 	}

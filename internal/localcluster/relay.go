@@ -14,7 +14,7 @@ import (
 // a server: it can be cut, slowed, made silent, listened to and counted. If its
 // target refuses a connection, the client is reset.
 type Relay struct {
-	port *port
+	port *Port
 	opts Options // of the server behind it, for URL
 
 	mu      sync.Mutex
@@ -39,20 +39,20 @@ type Chunk struct {
 
 // NewRelay listens for connections to target, host:port.
 func NewRelay(target string) (*Relay, error) {
-	port, err := reservePort()
+	port, err := ReservePort()
 	if err != nil {
-		return nil, fmt.Errorf("localcluster: %w", err)
+		return nil, err
 	}
 	r := &Relay{port: port, target: target, changed: make(chan struct{}), conns: map[*link]bool{}}
 	if err := r.Up(); err != nil {
-		port.release()
+		port.Release()
 		return nil, err
 	}
 	return r, nil
 }
 
 // Addr is where it listens.
-func (r *Relay) Addr() string { return r.port.addr() }
+func (r *Relay) Addr() string { return r.port.Addr() }
 
 // URL is a database's, through the relay.
 func (r *Relay) URL(db, user string) string {
@@ -102,7 +102,7 @@ func (r *Relay) Up() error {
 	if r.ln != nil || r.closed {
 		return nil
 	}
-	ln, err := net.Listen("tcp", r.port.addr())
+	ln, err := net.Listen("tcp", r.port.Addr())
 	if err != nil {
 		return fmt.Errorf("localcluster: relay to %s: %w", r.target, err)
 	}
@@ -121,7 +121,7 @@ func (r *Relay) Heal() error {
 func (r *Relay) Close() {
 	r.change(func() { r.closed = true })
 	r.Down()
-	r.port.release()
+	r.port.Release()
 }
 
 // Accepted is how many connections came.

@@ -19,7 +19,7 @@ const (
 type S3 struct {
 	Part
 	bin, dir string
-	port     *port
+	port     *Port
 	proc     *program
 }
 
@@ -33,7 +33,7 @@ func StartS3(ctx context.Context, bin string) (*S3, error) {
 		return nil, err
 	}
 	s := &S3{Part: Part{[]string{dir + "/"}}, bin: bin, dir: dir}
-	if s.port, err = reservePort(); err == nil {
+	if s.port, err = ReservePort(); err == nil {
 		err = os.Mkdir(s.root(), 0o700)
 	}
 	if err == nil {
@@ -73,7 +73,7 @@ func (s *S3) Start(ctx context.Context) error {
 }
 
 // Addr is host:port.
-func (s *S3) Addr() string { return s.port.addr() }
+func (s *S3) Addr() string { return s.port.Addr() }
 
 // CreateBucket makes an empty bucket.
 func (s *S3) CreateBucket(name string) error {
@@ -99,6 +99,6 @@ func (s *S3) Destroy() error {
 	if err := s.Kill(); err != nil {
 		return err
 	}
-	s.port.release()
+	s.port.Release()
 	return os.RemoveAll(s.dir)
 }

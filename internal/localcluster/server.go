@@ -20,7 +20,7 @@ type server struct {
 	name      string // of the node, and its cluster_name if we start it
 	dir, data string
 	bin       string
-	port      *port
+	port      *Port
 	match     []string // what command lines of its processes hold
 
 	mu   sync.Mutex // one change of what runs at a time
@@ -41,9 +41,9 @@ func newServer(opts Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := reservePort()
+	port, err := ReservePort()
 	if err != nil {
-		return nil, fmt.Errorf("localcluster: %w", err)
+		return nil, err
 	}
 	return &server{
 		opts: opts, as: as, name: name, dir: dir, data: filepath.Join(dir, "data"), bin: bin, port: port,
@@ -86,7 +86,7 @@ func (s *server) Destroy() error {
 	}
 	s.forgetSegment()
 	s.gone = true
-	s.port.release()
+	s.port.Release()
 	if err := os.RemoveAll(s.dir); err != nil {
 		return fmt.Errorf("localcluster: %w", err)
 	}
@@ -137,7 +137,7 @@ func (s *server) Log() string { return tail(s.log()) }
 func (s *server) Name() string { return s.name }
 
 // Addr is host:port.
-func (s *server) Addr() string { return s.port.addr() }
+func (s *server) Addr() string { return s.port.Addr() }
 
 // DataDir is its data directory.
 func (s *server) DataDir() string { return s.data }

@@ -64,24 +64,18 @@ func roomy(dir string) bool {
 	return syscall.Statfs(dir, &fs) == nil && fs.Bavail*uint64(fs.Bsize) > 1<<30
 }
 
-// port is a loopback port that is ours for as long as it is held.
-type port struct {
-	number int
-	fd     int
-}
-
-// reservePort binds a port and never listens on it. The kernel gives it to
+// reserve binds a port, any if it is 0, and never listens on it. The kernel gives it to
 // nobody who asks for any port, neither to listen nor to connect from; and as
 // the socket allows reuse, a server that asks for this one, as all of them do
 // again and again, gets it. Until then, and while the server is dead,
 // connections are refused, as they should be.
-func reservePort() (*port, error) {
+func reserve(number int) (*Port, error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	err = syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	if err == nil {
+	held := os.NewFile(uintptr(fd), "port")
+	if err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: number, Addr: [4]byte{127, 0, 0, 1}}); err == nil {
 		// After the bind: before it, the kernel might share a port that is in use.
 		err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
 	}
@@ -91,18 +85,8 @@ func reservePort() (*port, error) {
 	}
 	in, ok := name.(*syscall.SockaddrInet4)
 	if err != nil || !ok {
-		_ = syscall.Close(fd)
-		return nil, os.NewSyscallError("reserve a port", err)
+		_ = held.Close()
+		return nil, os.NewSyscallError("bind", err)
 	}
-	return &port{in.Port, fd}, nil
+	return &Port{in.Port, held}, nil
 }
-
-func (p *port) release() {
-	if p != nil && p.fd >= 0 {
-		_ = syscall.Close(p.fd)
-		p.fd = -1
-	}
-}
-
-func (p *port) String() string { return strconv.Itoa(p.number) }
-func (p *port) addr() string   { return "127.0.0.1:" + p.String() }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -48,7 +48,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := traces(t)
-	first := twoFree(t)
+	first := localclustertest.Ports(t, 2)[0].Number()
 	out := new(text)
 	cmd := exec.Command(bin, "demo", "--load", "--listen", fmt.Sprint("127.0.0.1:", first))
 	cmd.Stdout, cmd.Stderr = out, out
@@ -120,7 +120,7 @@ func TestDemoWithoutParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), bin, "demo", "--listen", fmt.Sprint("127.0.0.1:", twoFree(t)))
+	cmd := exec.CommandContext(t.Context(), bin, "demo", "--listen", localclustertest.Ports(t, 2)[0].Addr())
 	cmd.Env = []string{"PATH=/nowhere", "TMPDIR=" + t.TempDir()}
 	out, err := cmd.CombinedOutput()
 	var failed *exec.ExitError
@@ -142,26 +142,6 @@ func get(t *testing.T, port int) {
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("a read by port %d: %s", port, res.Status)
 	}
-}
-
-// twoFree is the first of two ports, one after the other, that nobody has.
-func twoFree(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		next, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port+1))
-		l.Close()
-		if err == nil {
-			next.Close()
-			return port
-		}
-	}
-	t.Fatal("no two free ports beside each other")
-	return 0
 }
 
 func alive(pid int) bool {

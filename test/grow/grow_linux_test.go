@@ -95,7 +95,7 @@ func build(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	caches := localclustertest.Redis(t, 3, localcluster.RedisOptions{})
-	private := pebble.Ports(t, 2)
+	private := localclustertest.Ports(t, 2)
 	shared := t.TempDir()
 	files := filepath.Join(shared, "files")
 	if err := os.Mkdir(files, 0o700); err != nil {
@@ -109,7 +109,7 @@ func build(t *testing.T) *world {
 			"postgres://pando@db1/app", quoted(db.Primary().URL("app", "postgres")),
 			"redis://c1,c2,c3", quoted(caches[0].RedisURL(caches[0].Addr(), caches[1].Addr(), caches[2].Addr())),
 			"file:///shared/files", "file://"+files, "/etc/pando/secret", filepath.Join(shared, "secret"),
-			"10.0.0.11:8100", fmt.Sprintf("127.0.0.1:%d", private[0]), "10.0.0.12:8100", fmt.Sprintf("127.0.0.1:%d", private[1]),
+			"10.0.0.11:8100", private[0].Addr(), "10.0.0.12:8100", private[1].Addr(),
 		),
 	}
 	if err := os.Symlink(bin, filepath.Join(w.bin, "pando")); err != nil {
@@ -140,8 +140,8 @@ func build(t *testing.T) *world {
 func (w *world) machine(name string) *machine {
 	m := w.machines[name]
 	if m == nil {
-		ports := pebble.Ports(w.t, 2)
-		m = &machine{name: name, dir: w.t.TempDir(), http: ports[0], https: ports[1]}
+		ports := localclustertest.Ports(w.t, 2)
+		m = &machine{name: name, dir: w.t.TempDir(), http: ports[0].Number(), https: ports[1].Number()}
 		w.machines[name] = m
 	}
 	return m

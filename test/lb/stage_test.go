@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -124,12 +124,7 @@ func three(t *testing.T, env ...string) (list []*process, addrs []string) {
 // free is an address that nobody listens on.
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return localclustertest.Ports(t, 1)[0].Addr()
 }
 
 // balancer is a process of pando lb.

@@ -10,9 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/built"
 )
 
@@ -58,16 +57,16 @@ func Start(t testing.TB, httpPort, tlsPort int) *Server {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports := Ports(t, 4)
+	ports := localclustertest.Ports(t, 4)
 	s := &Server{
-		Directory:  fmt.Sprintf("https://127.0.0.1:%d/dir", ports[0]),
+		Directory:  "https://" + ports[0].Addr() + "/dir",
 		RootFile:   filepath.Join(dir, "root.pem"),
-		management: fmt.Sprintf("https://127.0.0.1:%d", ports[1]),
+		management: "https://" + ports[1].Addr(),
 	}
 	s.writeCertificate(t, dir)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress":           fmt.Sprintf("127.0.0.1:%d", ports[0]),
-		"managementListenAddress": fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		"listenAddress":           ports[0].Addr(),
+		"managementListenAddress": ports[1].Addr(),
 		"certificate":             s.RootFile, "privateKey": filepath.Join(dir, "key.pem"),
 		"httpPort": httpPort, "tlsPort": tlsPort, "keyAlgorithm": "ecdsa",
 		"retryAfter": map[string]int{"authz": 1, "order": 1},
@@ -80,11 +79,11 @@ func Start(t testing.TB, httpPort, tlsPort int) *Server {
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	nameServer := fmt.Sprintf("127.0.0.1:%d", ports[2])
-	run(t, nil, dns, "-dnsserver", nameServer, "-management", fmt.Sprintf("127.0.0.1:%d", ports[3]),
+	nameServer := ports[2].Addr()
+	run(t, nil, dns, "-dnsserver", nameServer, "-management", ports[3].Addr(),
 		"-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-defaultIPv6", "")
 	run(t, []string{"PEBBLE_VA_NOSLEEP=1"}, authority, "-config", file, "-dnsserver", nameServer)
-	s.await(t, fmt.Sprintf("http://127.0.0.1:%d/", ports[3]))
+	s.await(t, "http://"+ports[3].Addr()+"/")
 	s.await(t, s.Directory)
 	return s
 }
@@ -186,20 +185,6 @@ func run(t testing.TB, env []string, name string, args ...string) {
 			t.Logf("%s said\n%s", filepath.Base(name), said.String())
 		}
 	})
-}
-
-// Ports are free ports of 127.0.0.1.
-func Ports(t testing.TB, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }
 
 type output struct {

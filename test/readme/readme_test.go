@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/node"
 	"github.com/pandobase/pando/test/target"
 )
@@ -88,14 +88,7 @@ func TestFirstScreen(t *testing.T) {
 		}
 	}
 	node.Install(t, ".")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	addr := localclustertest.Ports(t, 1)[0].Addr()
 	env := append(os.Environ(), "PANDO_HTTP="+addr, "PANDO_ADMIN=off", "PANDO_DIR="+filepath.Join(t.TempDir(), "data"))
 	serve(t, root, env, addr)
 

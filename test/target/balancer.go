@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pandobase/pando/internal/localcluster"
 )
 
 // Join are flags of a load balancer that asks members who is a member.
@@ -46,39 +48,40 @@ func (c *Cluster) StartBalancerOf(t testing.TB, bin string, env []string, flags 
 }
 
 func startBalancer(ctx context.Context, bin string, env, flags []string) (*Server, error) {
-	p, err := balancer(bin, env, flags)
+	ports, err := localcluster.ReservePorts(2)
 	if err != nil {
 		return nil, err
 	}
-	return launch(ctx, p, "")
+	return launch(ctx, balancer(bin, ports, env, flags), "")
 }
 
-func balancer(bin string, env, flags []string) (program, error) {
-	admin, err := freeAddr()
+func balancer(bin string, ports []*localcluster.Port, env, flags []string) program {
+	admin := ports[1].Addr()
 	return program{
-		name: "pando lb", bin: bin, admin: "http://" + admin,
+		name: "pando lb", bin: bin, ports: ports, admin: "http://" + admin,
 		in: Surroundings{Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, env...)},
 		serve: func(_, addr string) []string {
 			return append([]string{"lb", "--listen", addr, "--admin", admin}, flags...)
 		},
-	}, err
+	}
 }
 
 // Replace has another load balancer with these flags take the place of s, as an upgrade
 // does: it starts at the same address, and when it is ready s is told to stop. From then
 // on s is the new one.
 func (s *Server) Replace(ctx context.Context, flags ...string) error {
-	p, err := balancer(s.args.bin, nil, flags)
+	admin, err := localcluster.ReservePort()
 	if err != nil {
 		return err
 	}
-	next, err := run(p.command("", s.addr), p.in.Env)
+	p := balancer(s.args.bin, []*localcluster.Port{s.args.ports[0], admin}, nil, flags)
+	next, err := run(p.command(""), p.in.Env)
 	if err != nil {
 		return fmt.Errorf("target: start another %s: %w", s.Name, err)
 	}
 	if err := next.ready(ctx, p.admin+"/readyz"); err != nil {
 		next.stop(0)
-		return fmt.Errorf("target: another %s on %s: %w\n%s", s.Name, s.addr, err, next.output.String())
+		return fmt.Errorf("target: another %s on %s: %w\n%s", s.Name, p.addr(), err, next.output.String())
 	}
 	old := s.process()
 	s.mu.Lock()

@@ -186,7 +186,7 @@ func (c *Cluster) add(ctx context.Context, t testing.TB, o ClusterOptions) (*Mem
 
 // addAll starts members at once.
 func (c *Cluster) addAll(ctx context.Context, t testing.TB, n int, o ClusterOptions) error {
-	private, err := freeAddrs(n)
+	private, err := localcluster.ReservePorts(n)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,8 @@ func (c *Cluster) addAll(ctx context.Context, t testing.TB, n int, o ClusterOpti
 	for i := range n {
 		c.added++
 		name := fmt.Sprint("web", c.added)
-		all.Go(func() { members[i], errs[i] = c.member(ctx, t, name, private[i], c.files, o) })
+		t.Cleanup(private[i].Release)
+		all.Go(func() { members[i], errs[i] = c.member(ctx, t, name, private[i].Addr(), c.files, o) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {

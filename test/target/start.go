@@ -3,14 +3,13 @@ package target
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
 
+	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/test/peer"
 )
 
@@ -31,9 +30,14 @@ func StartPeer(ctx context.Context, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	ports, err := localcluster.ReservePorts(1)
+	if err != nil {
+		return nil, err
+	}
 	return launch(ctx, program{
-		name: "peer",
-		bin:  bin,
+		name:  "peer",
+		bin:   bin,
+		ports: ports,
 		// Without --dev=false a binary below the temporary directory would
 		// print every statement it runs.
 		superuser: func(dir string) []string {
@@ -80,10 +84,11 @@ func StartPandoBin(ctx context.Context, bin, dir string, in Surroundings, flags 
 }
 
 func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...string) (*Server, error) {
-	admin, err := freeAddr()
+	ports, err := localcluster.ReservePorts(2)
 	if err != nil {
 		return nil, err
 	}
+	admin := ports[1].Addr()
 	var database []string
 	if in.Database != "" {
 		database = []string{"--database", in.Database}
@@ -98,6 +103,7 @@ func startPando(ctx context.Context, bin, dir string, in Surroundings, flags ...
 		name:      "pando",
 		bin:       bin,
 		in:        in,
+		ports:     ports,
 		admin:     "http://" + admin,
 		superuser: superuser,
 		serve: func(dir, addr string) []string {
@@ -155,14 +161,18 @@ func (b *build) make(ctx context.Context, name string, flags ...string) (string,
 type program struct {
 	name, bin string
 	in        Surroundings
+	ports     []*localcluster.Port      // its own for as long as somebody knows of it; the first is for its clients
 	admin     string                    // URL of the operators' listener, if there is one
 	superuser func(dir string) []string // nil: none is made
 	serve     func(dir, addr string) []string
 }
 
+// addr is where its clients find the server.
+func (p program) addr() string { return p.ports[0].Addr() }
+
 // command is the whole command line of the server.
-func (p program) command(dir, addr string) []string {
-	return slices.Concat(p.in.Wrap, []string{p.bin}, p.serve(dir, addr))
+func (p program) command(dir string) []string {
+	return slices.Concat(p.in.Wrap, []string{p.bin}, p.serve(dir, p.addr()))
 }
 
 func launch(ctx context.Context, p program, dir string) (*Server, error) {
@@ -172,47 +182,13 @@ func launch(ctx context.Context, p program, dir string) (*Server, error) {
 			return nil, fmt.Errorf("target: create the superuser of %s: %w\n%s", p.name, err, out)
 		}
 	}
-	// The port is free when it is chosen and may be taken when the server
-	// wants it, since many tests run at once.
-	var failures error
-	for range 3 {
-		addr, err := freeAddr()
-		if err != nil {
-			return nil, err
-		}
-		proc, err := run(p.command(dir, addr), p.in.Env)
-		if err != nil {
-			return nil, fmt.Errorf("target: start %s: %w", p.name, err)
-		}
-		if err = proc.ready(ctx, "http://"+addr+p.in.health()); err == nil {
-			return &Server{Name: p.name, URL: "http://" + addr, Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc, args: p, addr: addr}, nil
-		}
-		proc.stop(0)
-		failures = errors.Join(failures, fmt.Errorf("target: %s on %s: %w\n%s", p.name, addr, err, proc.output.String()))
-		if !errors.Is(err, errExited) {
-			break
-		}
-	}
-	return nil, failures
-}
-
-func freeAddr() (string, error) {
-	list, err := freeAddrs(1)
+	proc, err := run(p.command(dir), p.in.Env)
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("target: start %s: %w", p.name, err)
 	}
-	return list[0], nil
-}
-
-// freeAddrs are addresses that nobody has, each another one.
-func freeAddrs(n int) (list []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("target: find a free port: %w", err)
-		}
-		defer l.Close()
-		list = append(list, l.Addr().String())
+	if err := proc.ready(ctx, "http://"+p.addr()+p.in.health()); err != nil {
+		proc.stop(0)
+		return nil, fmt.Errorf("target: %s on %s: %w\n%s", p.name, p.addr(), err, proc.output.String())
 	}
-	return list, nil
+	return &Server{Name: p.name, URL: "http://" + p.addr(), Admin: p.admin, Email: Email, Password: Password, Dir: dir, proc: proc, args: p}, nil
 }

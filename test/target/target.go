@@ -39,7 +39,6 @@ type Server struct {
 	mu   sync.Mutex
 	proc *process // another one after Restart
 	args program  // how it was started
-	addr string
 }
 
 // At is a server that already runs at url with the given superuser.
@@ -93,7 +92,7 @@ func (s *Server) Kill() {
 // line and at the same addresses, and returns when it answers.
 func (s *Server) Restart(ctx context.Context) error {
 	s.Kill()
-	p, err := run(s.args.command(s.Dir, s.addr), s.args.in.Env)
+	p, err := run(s.args.command(s.Dir), s.args.in.Env)
 	if err != nil {
 		return fmt.Errorf("target: start %s again: %w", s.Name, err)
 	}
@@ -101,7 +100,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	s.proc = p
 	s.mu.Unlock()
 	if err := p.ready(ctx, s.URL+s.args.in.health()); err != nil {
-		return fmt.Errorf("target: %s again on %s: %w\n%s", s.Name, s.addr, err, p.output.String())
+		return fmt.Errorf("target: %s again on %s: %w\n%s", s.Name, s.args.addr(), err, p.output.String())
 	}
 	return nil
 }

@@ -51,6 +51,21 @@ func Database(t testing.TB) (pg *localcluster.Postgres, url string) {
 	return shared.pg, shared.pg.URL(name, "postgres")
 }
 
+// Ports are n ports, one after the other, that the test has to itself.
+func Ports(t testing.TB, n int) []*localcluster.Port {
+	t.Helper()
+	ports, err := localcluster.ReservePorts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, p := range ports {
+			p.Release()
+		}
+	})
+	return ports
+}
+
 // Postgres is a server of the test's own, destroyed when it ends.
 func Postgres(t testing.TB, opts localcluster.Options) *localcluster.Postgres {
 	t.Helper()
