@@ -33,7 +33,10 @@ func BenchmarkOverload(b *testing.B) {
 			b.Fatal(err)
 		}
 		if r.Errors > 0 { // part of what is measured here
-			b.Logf("%d wrong answers beside %d, the first: %s", r.Errors, r.Completed, r.FirstError)
+			b.Logf("%d wrong answers beside %d:", r.Errors, r.Completed)
+			for why, n := range r.Wrong {
+				b.Logf("  %d times: %s", n, why)
+			}
 		}
 		return r
 	}

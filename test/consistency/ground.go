@@ -15,8 +15,8 @@ import (
 type ground struct {
 	server *target.Server   // the first of
 	others []*target.Server // whom every request may be sent to, another one each time
-	// beside runs SQL in the server's database with another program.
-	beside func(sql string) error
+	// beside runs SQL in the server's database with another program, and is what that prints.
+	beside func(sql string) (string, error)
 	// promised is how long after its end everybody must see what that one wrote; 0: no
 	// promise is made.
 	promised time.Duration
@@ -47,12 +47,13 @@ func (g ground) bases() []string {
 // onOneMachine is a server on SQLite.
 func onOneMachine(s *target.Server) ground {
 	file := filepath.Join(s.Dir, "data.db")
-	return ground{server: s, promised: noticed, beside: func(sql string) error {
+	return ground{server: s, promised: noticed, beside: func(sql string) (string, error) {
 		cmd := exec.Command("sqlite3", "-bail", file) // not ended with ctx: half a write says nothing
 		cmd.Stdin = strings.NewReader(".timeout 5000\n" + sql + "\n")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("sqlite3: %w: %s", err, out)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("sqlite3: %w: %s", err, out)
 		}
-		return nil
+		return string(out), nil
 	}}
 }

@@ -22,6 +22,7 @@ func (w *world) run(ctx context.Context) {
 	all.Go(func() { w.writeBeside(ctx) })
 	if len(w.others) > 0 {
 		all.Go(func() { w.writeMany(ctx) })
+		all.Go(func() { w.writeTwins(ctx) })
 	}
 	if w.weather != nil {
 		all.Go(func() {
@@ -121,7 +122,7 @@ func (w *world) read(ctx context.Context, impatient bool) {
 		func(ctx context.Context, c *client) error { return w.tokens[rand.IntN(len(w.tokens))].try(ctx, c, w) },
 	}
 	if len(w.others) > 0 {
-		kinds = append(kinds, w.viewMany)
+		kinds = append(kinds, w.viewMany, w.listTwins)
 	}
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)

@@ -97,6 +97,86 @@ func (w *world) viewMany(ctx context.Context, c *client) error {
 	return nil
 }
 
+// writeTwins writes two records one after the other: the first with a commit that waits
+// until a replica shows it, the second with one that waits for nothing. The primary shows
+// the later one before the earlier one then, which nobody else ever may.
+func (w *world) writeTwins(ctx context.Context) {
+	c := w.client("")
+	defer c.close()
+	if w.faulty {
+		c.http.Timeout = impatience
+	}
+	update := func(i int, commit string, v int64) error {
+		return w.another(fmt.Sprintf("SET synchronous_commit = %s; UPDATE twins SET n = %d WHERE id = '%s';", commit, v, counterID(i)))
+	}
+	for ctx.Err() == nil {
+		v := w.twins[0].sent.Add(1)
+		w.twins[1].sent.Add(1)
+		first := make(chan error, 1)
+		go func() { first <- update(0, "remote_apply", v) }()
+		err := w.waiting(first)
+		if err == nil {
+			err = update(1, "local", v)
+		}
+		if err == nil {
+			if err = w.listTwins(ctx, c); errors.Is(err, errRefused) || errors.Is(err, errMarked) {
+				err = nil
+			}
+		}
+		if err = errors.Join(err, <-first); err != nil {
+			w.report.failure(ctx, err)
+			return
+		}
+		w.report.outside.Add(2)
+		pause(ctx, w.promised)
+		if ctx.Err() != nil {
+			return
+		}
+		w.twins[0].answered(v)
+		w.twins[1].answered(v)
+		pause(ctx, max(w.rest, time.Duration(rand.IntN(1000))*time.Millisecond))
+	}
+}
+
+// waiting returns when the commit of another program waits for a replica, or is over; the
+// channel keeps what became of it.
+func (w *world) waiting(first chan error) error {
+	for {
+		select {
+		case err := <-first:
+			first <- err
+			return nil
+		default:
+		}
+		n, err := w.beside("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%UPDATE twins%'")
+		if err != nil || n != "0" {
+			return err
+		}
+	}
+}
+
+// listTwins lists both, in words that nobody has used before.
+func (w *world) listTwins(ctx context.Context, c *client) error {
+	least := [2]int64{w.twins[0].floor.Load(), w.twins[1].floor.Load()}
+	var got page
+	if err := get(ctx, c, fmt.Sprintf("/api/collections/twins/records?sort=id&skipTotal=1&fields=id,n,x%d", rand.Uint64()), &got); err != nil {
+		return err
+	}
+	if len(got.Items) != 2 {
+		w.report.violation("twins: %d records", len(got.Items))
+		return nil
+	}
+	for i, it := range got.Items {
+		if !w.twins[i].saw(least[i], it.N) {
+			w.report.violation("twin %d has %d, after %d was shown; %s", i, it.N, least[i], c.last)
+		}
+	}
+	if one, two := got.Items[0].N, got.Items[1].N; one < two {
+		w.report.violation("twins: %d beside the later %d; %s", one, two, c.last)
+	}
+	return nil
+}
+
 // another is what another program does. Several servers share a database that takes many
 // writers at once; and one of theirs may wait for long, while servers are away.
 func (w *world) another(sql string) error {
@@ -104,7 +184,8 @@ func (w *world) another(sql string) error {
 		w.quiet.Lock()
 		defer w.quiet.Unlock()
 	}
-	return w.beside(sql)
+	_, err := w.beside(sql)
+	return err
 }
 
 // viewBeside reads what the other program writes. What is seen before everybody

@@ -25,9 +25,8 @@ func onReplicas(t *testing.T, c *localcluster.Replicated, db string, start func(
 	if err := c.WaitReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return ground{server: start(c.URL(db, "postgres")), beside: func(sql string) error {
-		_, err := c.Primary().ExecIn(context.Background(), db, sql)
-		return err
+	return ground{server: start(c.URL(db, "postgres")), beside: func(sql string) (string, error) {
+		return c.Primary().ExecIn(context.Background(), db, sql)
 	}}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -24,9 +25,8 @@ const noticedByAll = 500*time.Millisecond + 250*time.Millisecond
 
 // onCluster is several servers, of which each request is sent to any.
 func onCluster(c *target.Cluster) ground {
-	g := ground{server: c.Members[0].Server, promised: noticedByAll, beside: func(sql string) error {
-		_, err := c.SQL(context.Background(), sql)
-		return err
+	g := ground{server: c.Members[0].Server, promised: noticedByAll, beside: func(sql string) (string, error) {
+		return c.SQL(context.Background(), sql)
 	}}
 	for _, m := range c.Members[1:] {
 		g.others = append(g.others, m.Server)
@@ -85,9 +85,9 @@ func (l *looks) after(ctx context.Context, c *target.Cluster, since time.Time) (
 type storm struct {
 	c *target.Cluster
 
-	thaws bool // nobody is frozen
-	long  bool // troubles that take many seconds befall it too
-	only  bool // nothing but those does
+	thaws bool     // nobody is frozen
+	long  bool     // troubles that take many seconds befall it too
+	focus []string // nothing but these troubles does, if there are any
 
 	mu    sync.Mutex
 	count map[string]int
@@ -105,6 +105,9 @@ func (s *storm) weather(ctx context.Context) error {
 	go func() { replicas <- unsteady(s.c.Replicated)(ctx) }()
 	for ctx.Err() == nil {
 		list := s.troubles()
+		if len(s.focus) > 0 {
+			list = slices.DeleteFunc(list, func(t trouble) bool { return !slices.Contains(s.focus, t.name) })
+		}
 		pause(ctx, time.Duration(200+rand.IntN(1300))*time.Millisecond)
 		if ctx.Err() != nil {
 			break
@@ -123,11 +126,8 @@ func (s *storm) weather(ctx context.Context) error {
 func (s *storm) troubles() []trouble {
 	any := func(context.Context) (*target.Member, error) { return s.c.Members[rand.IntN(len(s.c.Members))], nil }
 	var list []trouble
-	if s.only || s.long && rand.IntN(3) == 0 { // it takes long
+	if len(s.focus) > 0 || s.long && rand.IntN(3) == 0 { // it takes long
 		list = []trouble{{"a server frozen while the others are killed", s.outlived}}
-	}
-	if s.only {
-		return list
 	}
 	if !s.thaws {
 		list = append(list, trouble{"a server frozen", s.frozen(any)}, trouble{"the tailer frozen", s.frozen(s.c.Tailer)})
@@ -213,12 +213,13 @@ func (s *storm) outlived(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	one := s.c.Members[rand.IntN(len(s.c.Members))]
-	for s.only && one == tailer { // which has a log of its own
+	for len(s.focus) > 0 && one == tailer { // which has a log of its own
 		one = s.c.Members[rand.IntN(len(s.c.Members))]
 	}
 	if err := one.Freeze(); err != nil {
 		return err
 	}
+	pause(ctx, max(d, time.Second)) // it misses something by then
 	var others errgroup.Group
 	for _, m := range s.c.Members {
 		if m != one {

@@ -34,6 +34,7 @@ type world struct {
 	created register         // how many records the growing collection has
 	outside [strays]register // written by another program
 	many    register         // so many records at once that the stream does not name them; by the same
+	twins   [2]register      // of two records, the first of which is always written first; by the same
 	// quiet is held for reading by whoever writes through the server, so that
 	// another program gets its turn: sqlite3 asks for the lock ten times a second
 	// and can be unlucky for long beside a server that writes all the time. See another.
@@ -105,6 +106,7 @@ func (w *world) collections(ctx context.Context) error {
 		open(object{"name": "growing", "type": "base", "fields": []object{field("n", "number")}}),
 		open(object{"name": "beside", "type": "base", "fields": []object{field("n", "number")}}),
 		open(object{"name": "many", "type": "base", "fields": []object{field("n", "number")}}),
+		open(object{"name": "twins", "type": "base", "fields": []object{field("n", "number")}}),
 		{"name": "owned", "type": "base", "listRule": "owner = @request.auth.id", "viewRule": "owner = @request.auth.id",
 			"fields": []object{field("owner", "text"), field("n", "number")}},
 		{"name": "ruled", "type": "base", "fields": []object{field("n", "number")}, "viewRule": `@request.auth.role = "in"`},
@@ -189,6 +191,11 @@ func (w *world) data(ctx context.Context) error {
 	}
 	for i := range strays {
 		if err := w.insert(ctx, "beside", object{"id": counterID(i), "n": 0}); err != nil {
+			return err
+		}
+	}
+	for i := range w.twins {
+		if err := w.insert(ctx, "twins", object{"id": counterID(i), "n": 0}); err != nil {
 			return err
 		}
 	}

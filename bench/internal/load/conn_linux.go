@@ -195,6 +195,12 @@ func (e *engine) fail(c *conn, why string) error {
 
 func (e *engine) count(why string) {
 	e.res.Errors++
+	if e.res.Wrong == nil {
+		e.res.Wrong = map[string]int{}
+	}
+	if _, known := e.res.Wrong[why]; known || len(e.res.Wrong) < 100 {
+		e.res.Wrong[why]++
+	}
 	if e.res.FirstError == "" {
 		e.res.FirstError = why
 	}

@@ -25,12 +25,13 @@ func RecordLatency(h *hdrhistogram.Histogram, d time.Duration) {
 
 // Result is what a run measured.
 type Result struct {
-	Completed  int           // answers that were right
-	Errors     int           // answers that were wrong, late or missing
-	FirstError string        // the first of them, empty when there was none
-	Reconnects int           // connections that the server closed between requests
-	Elapsed    time.Duration // from the first request to the last answer
-	Bytes      int64         // received
+	Completed  int            // answers that were right
+	Errors     int            // answers that were wrong, late or missing
+	FirstError string         // the first of them, empty when there was none
+	Wrong      map[string]int // how often each of them, by its text; of a hundred texts at most
+	Reconnects int            // connections that the server closed between requests
+	Elapsed    time.Duration  // from the first request to the last answer
+	Bytes      int64          // received
 	ByKind     []*hdrhistogram.Histogram
 	Refused    []*hdrhistogram.Histogram // by kind: answers of [Kind.Refused], in none of the above
 }
