@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pandobase/pando"
@@ -81,10 +82,10 @@ func (r *resolver) step(at *Join, key string, j Join) (*Join, *pando.Collection,
 	if j.depth > maxRelations {
 		return nil, nil, fmt.Errorf("more than %d relations in one path", maxRelations)
 	}
-	known := len(r.plan.joins)
 	joined := r.join(at, key, j)
 	r.plan.read(j.Collection)
-	if r.client && len(r.plan.joins) > known {
+	if r.client && !slices.Contains(r.guarded, joined) { // a list rule may have gone the same way before
+		r.guarded = append(r.guarded, joined)
 		if err := r.guard(joined); err != nil {
 			return nil, nil, err
 		}

@@ -153,9 +153,11 @@ func (r *resolver) through(in input, f *pando.Field, path []string, mod modifier
 // way is forgotten.
 func (r *resolver) attempt(f func() (*Operand, error)) *Operand {
 	joins, inputs, reads := len(r.plan.joins), len(r.plan.inputs), len(r.plan.reads)
+	guards, guarded := len(r.guards), len(r.guarded)
 	o, err := f()
 	if err != nil {
 		r.plan.joins, r.plan.inputs, r.plan.reads = r.plan.joins[:joins], r.plan.inputs[:inputs], r.plan.reads[:reads]
+		r.guards, r.guarded = r.guards[:guards], r.guarded[:guarded]
 		return missing()
 	}
 	return o

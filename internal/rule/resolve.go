@@ -27,8 +27,9 @@ type resolver struct {
 	own    *pando.Collection
 	client bool
 
-	authPaths bool   // the outcome depends on auth
-	guards    []Node // list rules to hold besides
+	authPaths bool    // the outcome depends on auth
+	guards    []Node  // list rules to hold besides
+	guarded   []*Join // that they are of
 }
 
 // modifier is what may stand behind a name, after a colon.

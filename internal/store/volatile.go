@@ -41,7 +41,8 @@ func (c *Catalog) volatileView(view *pando.Collection, seen []string) bool {
 
 // changing are the words of SQL that mean something else each time.
 var changing = map[string]bool{
-	"now": true, "current_time": true, "current_date": true, "current_timestamp": true,
+	"now": true, "subsec": true, "subsecond": true, // the latter alone are the time of now, in more detail
+	"current_time": true, "current_date": true, "current_timestamp": true,
 	"localtime": true, // hangs on the machine's zone, which has summers
 	"random":    true, "randomblob": true, "changes": true, "total_changes": true, "last_insert_rowid": true,
 }
