@@ -17,6 +17,7 @@ func TestVolatileView(t *testing.T) {
 		"SELECT id, strftime('%d, %m') AS d FROM posts":                   true,
 		"SELECT id, strftime('%d, (%m', created) AS d FROM posts":         false,
 		`SELECT id, "julianday"() AS d FROM posts`:                        true,
+		"SELECT id, unixepoch('subsec') AS d FROM posts":                  true,
 		"SELECT id, Current_Timestamp AS d FROM posts":                    true,
 		"SELECT id FROM posts ORDER BY RANDOM()":                          true,
 		"SELECT id FROM randoms":                                          false,
