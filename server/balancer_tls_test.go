@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"github.com/pandobase/pando/internal/certs/certstest"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/server"
-	"github.com/pandobase/pando/test/pebble"
 )
 
 // balance runs a load balancer until the test ends.
@@ -80,9 +78,9 @@ func TestBalancersShare(t *testing.T) {
 		Join: []string{web.info.Private}, ClusterSecret: testSecret, Admin: server.Off, HTTP: like.HTTP, TLS: like.TLS, Dir: t.TempDir(),
 	}
 	other := reached
-	ports := pebble.Ports(t, 2)
+	ports := localclustertest.Ports(t, 2)
 	other.Join, other.Database = nil, url
-	other.HTTP, other.TLS.HTTPS = fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
+	other.HTTP, other.TLS.HTTPS = ports[0].Addr(), ports[1].Addr()
 	b, first := balance(t, reached)
 	_, second := balance(t, other)
 	c := browser(t, authority.Roots(t))

@@ -26,12 +26,12 @@ import (
 // secure is a configuration with a domain, at ports that the authority asks.
 func secure(t *testing.T, domain string) (server.Config, *pebble.Server) {
 	t.Helper()
-	ports := pebble.Ports(t, 2)
-	authority := pebble.Start(t, ports[0], ports[1])
+	ports := localclustertest.Ports(t, 2)
+	authority := pebble.Start(t, ports[0].Number(), ports[1].Number())
 	cfg := config(filepath.Join(t.TempDir(), "data"))
-	cfg.HTTP = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	cfg.HTTP = ports[0].Addr()
 	cfg.TLS = server.TLS{
-		Domains: []string{domain}, HTTPS: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		Domains: []string{domain}, HTTPS: ports[1].Addr(),
 		ACMEDirectory: authority.Directory, ACMERoot: authority.RootFile,
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -126,8 +126,8 @@ func TestDomainShared(t *testing.T) {
 	c := browser(t, authority.Roots(t))
 	cert := certificate(t, c, one.info.URL)
 	other := cfg
-	ports := pebble.Ports(t, 2)
-	other.Dir, other.HTTP, other.TLS.HTTPS = filepath.Join(t.TempDir(), "data"), fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
+	ports := localclustertest.Ports(t, 2)
+	other.Dir, other.HTTP, other.TLS.HTTPS = filepath.Join(t.TempDir(), "data"), ports[0].Addr(), ports[1].Addr()
 	two := start(t, other)
 	if got := certificate(t, c, two.info.URL); !got.Equal(cert) {
 		t.Error("the second server has another certificate")

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandobase/pando/internal/certs"
+	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/test/pebble"
 )
 
@@ -35,8 +36,8 @@ type site struct {
 
 // ports are free ones for a site, which the authority must know before.
 func ports(t *testing.T) site {
-	p := pebble.Ports(t, 2)
-	return site{http: p[0], https: p[1]}
+	p := localclustertest.Ports(t, 2)
+	return site{http: p[0].Number(), https: p[1].Number()}
 }
 
 // serve serves a domain at the ports, until the test ends. Each answer is the
@@ -203,8 +204,8 @@ func TestACMEShared(t *testing.T) {
 func TestACMERefused(t *testing.T) {
 	t.Parallel()
 	at := ports(t)
-	wrong := pebble.Ports(t, 2)
-	authority := pebble.Start(t, wrong[0], wrong[1]) // nobody answers there
+	wrong := localclustertest.Ports(t, 2)
+	authority := pebble.Start(t, wrong[0].Number(), wrong[1].Number()) // nobody answers there
 	s := serve(t, at, certs.Config{
 		Domains: []string{"refused.example.com"}, Directory: authority.Directory, Roots: authority.Believed(), Storage: certs.Disk(t.TempDir()),
 	})
