@@ -189,19 +189,15 @@ func (w *writing) commit(ctx context.Context) error {
 		return err
 	})
 	w.done = err == nil
-	w.lost = isLost(err)
+	w.lost = w.lost || isLost(err) // a handler may try it again
 	return err
 }
 
-// isLost tells whether err comes from the database itself, so that only the
-// database knows what became of the transaction.
+// isLost tells whether only the database knows what became of the transaction.
 func isLost(err error) bool {
-	if err == nil || pando.KindOf(err) != pando.KindInternal {
-		return false
-	}
 	_, isNeed := errors.AsType[*need](err)
 	_, isMoved := errors.AsType[*errMoved](err)
-	return !isNeed && !isMoved && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return store.IsUnknown(err) && !isNeed && !isMoved
 }
 
 // apply carries out all operations. It is what runs inside the transaction.
