@@ -63,6 +63,7 @@ func batch(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.made = true
 	return c.picked(encodeResults(results), nil)
 }
 
