@@ -56,6 +56,9 @@ func batch(c *call) error {
 			return batchFailure(i, err)
 		}
 	}
+	if _, err := c.h.cfg.PickFields([]byte("[]"), c.fields()); err != nil { // before anything is written
+		return err
+	}
 	ctx, cancel := contextWithin(c, settings.Batch.Timeout)
 	defer cancel()
 	c.req.Context = "batch"
