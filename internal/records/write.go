@@ -25,6 +25,7 @@ const (
 // is set anew by each try.
 type op struct {
 	kind   kind
+	upsert bool // the kind was found out by looking
 	p      *plan
 	req    *pando.Request // without the body
 	id     string
@@ -197,7 +198,8 @@ func (w *writing) commit(ctx context.Context) error {
 func isLost(err error) bool {
 	_, isNeed := errors.AsType[*need](err)
 	_, isMoved := errors.AsType[*errMoved](err)
-	return store.IsUnknown(err) && !isNeed && !isMoved
+	_, isTurned := errors.AsType[*errTurned](err)
+	return store.IsUnknown(err) && !isNeed && !isMoved && !isTurned
 }
 
 // apply carries out all operations. It is what runs inside the transaction.
@@ -208,7 +210,7 @@ func (w *writing) apply(ctx context.Context, tx store.Tx) error {
 	var missing []string
 	for i, o := range w.ops {
 		if err := w.s.applyOne(ctx, tx, o); err != nil {
-			return w.failure(i, err)
+			return w.failure(i, turned(ctx, tx, i, o, err))
 		}
 		for _, key := range o.removed {
 			if !w.noted[key] {
