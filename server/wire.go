@@ -212,7 +212,7 @@ func (p *parts) connect(cfg Config, l limits) {
 	p.auth, p.checkIP = logins, logins.CheckIP
 	p.files = files.New(files.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Identify: p.auth.IdentifyFile, CheckIP: p.checkIP,
-		Grace: p.blobs.grace(), Log: cfg.Log,
+		Grace: p.blobs.grace(), Clock: p.clock, Log: cfg.Log,
 	})
 }
 

@@ -23,6 +23,7 @@ var errNoNotes = errors.New("collections: files are not noted yet")
 // beforehand and spare it a second run.
 func (s *Service) removing(ctx context.Context, known []string, fn func(store.Tx) ([]string, error)) error {
 	var gone []string
+	lost := false
 	noted := map[string]bool{}
 	err := s.note(ctx, noted, known)
 	for err == nil {
@@ -34,9 +35,13 @@ func (s *Service) removing(ctx context.Context, known []string, fn func(store.Tx
 			return err
 		})
 		if !errors.Is(err, errNoNotes) {
+			lost = store.IsUnknown(err)
 			break
 		}
 		err = s.note(ctx, noted, s.unnoted(noted, gone))
+	}
+	if lost {
+		return err // the notes stay: the database is asked about them later
 	}
 	if err != nil {
 		gone = nil

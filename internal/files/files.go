@@ -14,6 +14,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/blob"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -26,6 +27,7 @@ type Files struct {
 	checkIP  func(rec *pando.Record, ip string) error
 	thumbs   *thumbs
 	grace    time.Duration
+	clock    *position.Clock
 	log      *slog.Logger
 }
 
@@ -46,6 +48,8 @@ type Config struct {
 	// Grace is how long a file or a transaction may still be on its way when the
 	// process that sent it is gone; 0 if it goes with the process.
 	Grace time.Duration
+	// Clock tells whether what the store shows may be old; nil: it never is.
+	Clock *position.Clock
 	Log   *slog.Logger // thumbs that could not be made; nil: nowhere
 }
 
@@ -54,9 +58,12 @@ func New(c Config) *Files {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Clock == nil {
+		c.Clock = position.NewClock(position.NewIndex(0), 0)
+	}
 	return &Files{
 		store: c.Store, facts: c.Facts, blobs: c.Blobs, identify: c.Identify, checkIP: c.CheckIP,
-		thumbs: newThumbs(c.Blobs, c.MaxPixels), grace: c.Grace, log: c.Log,
+		thumbs: newThumbs(c.Blobs, c.MaxPixels), grace: c.Grace, clock: c.Clock, log: c.Log,
 	}
 }
 

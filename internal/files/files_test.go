@@ -26,7 +26,9 @@ import (
 	"github.com/pandobase/pando/internal/blob"
 	"github.com/pandobase/pando/internal/blob/disk"
 	"github.com/pandobase/pando/internal/files"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/servicetest"
+	"github.com/pandobase/pando/internal/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -450,6 +452,66 @@ func TestRecover(t *testing.T) {
 	if left, err := f.Blobs.Pending(ctx); err != nil || len(left) != 0 {
 		t.Errorf("notes are left: %v, %v", left, err)
 	}
+}
+
+// What a server without a primary knows decides nothing: it may lack the record that
+// names a file.
+func TestRecoverWaitsForThePrimary(t *testing.T) {
+	f := newFixture(t)
+	key := blob.Key("pbc_docs", "notyetshown0000", "a.png")
+	if err := f.Blobs.Put(t.Context(), key, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Blobs.Undecided(t.Context(), []string{key}); err != nil {
+		t.Fatal(err)
+	}
+	then := time.Now().Add(-blob.Stale - time.Minute)
+	notes, err := f.Blobs.Pending(t.Context())
+	if err != nil || len(notes) != 1 {
+		t.Fatalf("notes %v, %v", notes, err)
+	}
+	if err := os.Chtimes(filepath.Join(f.Dir, "storage", notes[0].ID), then, then); err != nil {
+		t.Fatal(err)
+	}
+	clock := position.NewClock(position.NewIndex(0), 0)
+	db := &turning{Store: f.Store}
+	fs := files.New(files.Config{Store: db, Facts: f.Facts, Blobs: f.Blobs, Clock: clock})
+	off := func() { clock.Degrade(false) }
+	for _, c := range []struct {
+		name           string
+		before, during func()
+		stays          bool
+	}{
+		{"there is no primary", func() { clock.Degrade(true) }, func() {}, true},
+		{"and one comes meanwhile", func() { clock.Degrade(true) }, off, true},
+		{"it goes meanwhile", off, func() { clock.Degrade(true) }, true},
+		{"it goes and comes meanwhile", off, func() { clock.Degrade(true); off() }, true},
+		{"it is there", off, func() {}, false},
+	} {
+		c.before()
+		db.during = c.during
+		if err := fs.Recover(t.Context()); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		o, err := f.Blobs.Open(t.Context(), key)
+		if err == nil {
+			o.Close()
+		}
+		if (err == nil) != c.stays {
+			t.Errorf("%s: the file: %v", c.name, err)
+		}
+	}
+}
+
+// turning is a store around whose reads something happens.
+type turning struct {
+	store.Store
+	during func()
+}
+
+func (s *turning) Read(ctx context.Context, fn func(store.Reader) error) error {
+	defer s.during()
+	return s.Store.Read(ctx, fn)
 }
 
 // A thumb that one server has made is there for all: no other makes it again.

@@ -17,6 +17,9 @@ import (
 // record names stays, any other goes, with its thumbs. A note that is only a
 // collection's id stands for all its files, which go if there is no such
 // collection. Call it before the server serves, and now and then.
+//
+// While there is no primary, or one that confirms no commit, nothing is settled: a
+// replica may not show yet what names a file.
 func (f *Files) Recover(ctx context.Context) error {
 	notes, err := f.blobs.Pending(ctx)
 	if err != nil {
@@ -24,6 +27,11 @@ func (f *Files) Recover(ctx context.Context) error {
 	}
 	notes = slices.DeleteFunc(notes, func(n blob.Note) bool { return !f.abandoned(n) })
 	if len(notes) == 0 {
+		return nil
+	}
+	turns := f.clock.Turns()
+	old := func() bool { return f.clock.Age() > 0 || f.clock.Turns() != turns }
+	if old() {
 		return nil
 	}
 	unwanted := map[string]bool{}
@@ -42,6 +50,9 @@ func (f *Files) Recover(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("files: recover: %w", err)
+	}
+	if old() {
+		return nil
 	}
 	failed := blob.RemoveEach(ctx, f.blobs, slices.Collect(maps.Keys(unwanted)))
 	notes = slices.DeleteFunc(notes, func(n blob.Note) bool { return failed[n.Key] != nil })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -16,11 +17,8 @@ import (
 func (s *Records) Batch(ctx context.Context, req *pando.Request, ops []pando.BatchOp) ([]pando.BatchResult, error) {
 	var results []pando.BatchResult
 	err := s.withCatalog(func(ps *plans) error {
-		list, err := s.batchOps(ctx, ps, req, ops)
+		list, err := s.writeBatch(ctx, ps, req, ops)
 		if err != nil {
-			return err
-		}
-		if err := s.write(ctx, ps, list, true); err != nil {
 			return err
 		}
 		results = make([]pando.BatchResult, len(list))
@@ -36,8 +34,60 @@ func (s *Records) Batch(ctx context.Context, req *pando.Request, ops []pando.Bat
 	return results, err
 }
 
-func (s *Records) batchOps(
+// writeBatch begins the ops and carries them out, and begins them anew as long as an
+// upsert turns out to be the other of the two things that it can be.
+func (s *Records) writeBatch(
 	ctx context.Context, ps *plans, req *pando.Request, ops []pando.BatchOp,
+) ([]*op, error) {
+	found := map[int]bool{}
+	var err error
+	for range maxRestarts + len(ops) {
+		var list []*op
+		if list, err = s.batchOps(ctx, ps, req, ops, found); err != nil {
+			return nil, err
+		}
+		err = s.write(ctx, ps, list, true)
+		t, turned := errors.AsType[*errTurned](err)
+		if !turned {
+			return list, err
+		}
+		found[t.op] = t.there
+	}
+	return nil, changing(err)
+}
+
+// errTurned tells that the record of an upsert, the op of this number, is there when
+// its turn comes although there was none before, or the other way round.
+type errTurned struct {
+	op    int
+	there bool
+}
+
+func (e *errTurned) Error() string {
+	return fmt.Sprintf("records: the record of upsert %d came or went meanwhile", e.op)
+}
+
+// turned is the error of the i-th op, which failed with err. Whether an upsert creates
+// or updates is decided before the transaction, and only there it can be seen whether
+// that was right.
+func turned(ctx context.Context, tx store.Tx, i int, o *op, err error) error {
+	if kind := pando.KindOf(err); !o.upsert || kind == pando.KindInternal || kind == pando.KindUnavailable {
+		return err
+	}
+	_, look := tx.Record(ctx, o.p.coll, o.id)
+	if look != nil && !isNotFound(look) {
+		return look
+	}
+	if there := look == nil; there != (o.kind == update) {
+		return &errTurned{i, there}
+	}
+	return err
+}
+
+// batchOps begins the ops. found is whether the records of upserts were there in an
+// earlier try, by the number of the op.
+func (s *Records) batchOps(
+	ctx context.Context, ps *plans, req *pando.Request, ops []pando.BatchOp, found map[int]bool,
 ) ([]*op, error) {
 	list := make([]*op, len(ops))
 	fated := map[[2]string]bool{} // records that earlier ops make (true) or remove (false)
@@ -45,7 +95,13 @@ func (s *Records) batchOps(
 		inner := *req
 		inner.Context, inner.Method, inner.Body = "batch", b.Method, nil
 		inner.Query, inner.Header = b.Query, b.Header
-		k, id, err := s.batchKind(ctx, ps, &b, fated)
+		foreseen := func(collection, id string) (there, known bool) {
+			if there, known = found[i]; !known {
+				there, known = fated[[2]string{collection, id}]
+			}
+			return there, known
+		}
+		k, id, err := s.batchKind(ctx, ps, &b, foreseen)
 		if err != nil {
 			return nil, batchFailure(i, err)
 		}
@@ -53,6 +109,7 @@ func (s *Records) batchOps(
 		if err != nil {
 			return nil, batchFailure(i, err)
 		}
+		o.upsert = b.Action == pando.BatchUpsert
 		list[i] = o
 		fated[[2]string{o.p.coll.ID, o.id}] = k != erase
 	}
@@ -60,9 +117,9 @@ func (s *Records) batchOps(
 }
 
 // batchKind tells what an op does; an upsert is an update if the body's id will
-// be there when its turn comes.
+// be there when its turn comes: as foreseen, else if it is there now.
 func (s *Records) batchKind(
-	ctx context.Context, ps *plans, b *pando.BatchOp, fated map[[2]string]bool,
+	ctx context.Context, ps *plans, b *pando.BatchOp, foreseen func(collection, id string) (there, known bool),
 ) (kind, string, error) {
 	switch b.Action {
 	case pando.BatchCreate:
@@ -80,7 +137,7 @@ func (s *Records) batchKind(
 	if id == "" || p == nil || p.coll.IsView() {
 		return create, "", nil
 	}
-	if there, known := fated[[2]string{p.coll.ID, id}]; known {
+	if there, known := foreseen(p.coll.ID, id); known {
 		if there {
 			return update, id, nil
 		}

@@ -39,7 +39,8 @@ func (s *Records) writeOne(ctx context.Context, begin func(*plans) (*op, error))
 }
 
 // answerOf is the answer to an operation that was carried out: its record, as
-// written, with what is around it now.
+// written, with what is around it now. If that cannot be read, the record is shown
+// without: whoever is told of a failure would do it again.
 func (s *Records) answerOf(ctx context.Context, o *op) (pando.Answer, error) {
 	var body []byte
 	if len(o.expand) == 0 && (o.req.IsSuperuser() || !o.p.coll.IsAuth()) { // nothing else to be read
@@ -50,9 +51,16 @@ func (s *Records) answerOf(ctx context.Context, o *op) (pando.Answer, error) {
 		body, err = s.encodeWritten(ctx, r, o)
 		return err
 	}); err != nil {
-		return nil, err
+		body = o.bare()
 	}
 	return o.fields.Pick(body)
+}
+
+// bare is the record of an operation as written, without what is around it. Its
+// e-mail address is shown to whom it is shown whatever else there is.
+func (o *op) bare() []byte {
+	own := o.req.IsSuperuser() || isSame(o.req.Auth, o.rec)
+	return o.p.wire.AppendRecord(nil, o.rec, wire.Show{Hidden: o.req.IsSuperuser(), Email: own})
 }
 
 // encodeWritten is the record of an operation that was committed. If the
@@ -68,8 +76,7 @@ func (s *Records) encodeWritten(ctx context.Context, r store.Reader, o *op) ([]b
 			}
 		}
 		if p == nil || rec == nil {
-			own := o.req.IsSuperuser() || isSame(o.req.Auth, o.rec)
-			return o.p.wire.AppendRecord(nil, o.rec, wire.Show{Hidden: o.req.IsSuperuser(), Email: own}), nil
+			return o.bare(), nil
 		}
 	}
 	body, err := s.encode(ctx, r, o.seen, p, rec, o.expand)

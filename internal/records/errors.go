@@ -49,6 +49,14 @@ func (s *Records) withCatalog(f func(*plans) error) error {
 	}
 }
 
+// changing is the error of a write that was begun anew too often, because of err.
+func changing(err error) error {
+	return &pando.Error{
+		Kind: pando.KindUnavailable, Err: err,
+		Message: "The record is being changed by others at this moment. Please try again.",
+	}
+}
+
 func noCollection() error {
 	return &pando.Error{Kind: pando.KindNotFound, Message: "Missing collection context."}
 }

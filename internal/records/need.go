@@ -34,10 +34,7 @@ func (w *writing) try(ctx context.Context, f func(context.Context) error) error 
 			return err
 		}
 	}
-	return &pando.Error{
-		Kind: pando.KindUnavailable, Err: err,
-		Message: "The record is being changed by others at this moment. Please try again.",
-	}
+	return changing(err)
 }
 
 func (w *writing) meet(ctx context.Context, n *need) error {

@@ -25,6 +25,7 @@ const (
 // is set anew by each try.
 type op struct {
 	kind   kind
+	upsert bool // the kind was found out by looking
 	p      *plan
 	req    *pando.Request // without the body
 	id     string
@@ -189,19 +190,16 @@ func (w *writing) commit(ctx context.Context) error {
 		return err
 	})
 	w.done = err == nil
-	w.lost = isLost(err)
+	w.lost = w.lost || isLost(err) // a handler may try it again
 	return err
 }
 
-// isLost tells whether err comes from the database itself, so that only the
-// database knows what became of the transaction.
+// isLost tells whether only the database knows what became of the transaction.
 func isLost(err error) bool {
-	if err == nil || pando.KindOf(err) != pando.KindInternal {
-		return false
-	}
 	_, isNeed := errors.AsType[*need](err)
 	_, isMoved := errors.AsType[*errMoved](err)
-	return !isNeed && !isMoved && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	_, isTurned := errors.AsType[*errTurned](err)
+	return store.IsUnknown(err) && !isNeed && !isMoved && !isTurned
 }
 
 // apply carries out all operations. It is what runs inside the transaction.
@@ -212,7 +210,7 @@ func (w *writing) apply(ctx context.Context, tx store.Tx) error {
 	var missing []string
 	for i, o := range w.ops {
 		if err := w.s.applyOne(ctx, tx, o); err != nil {
-			return w.failure(i, err)
+			return w.failure(i, turned(ctx, tx, i, o, err))
 		}
 		for _, key := range o.removed {
 			if !w.noted[key] {

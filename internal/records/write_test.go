@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/records"
 	"github.com/pandobase/pando/internal/store"
 )
@@ -252,5 +253,44 @@ func TestBeforeDelete(t *testing.T) {
 	})
 	if diff := cmp.Diff([]string{"posts/" + id("gone"), "comments/" + id("c")}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// TestWrittenIsAnswered: a record that is committed is answered, whatever cannot be read
+// after that. Who was told of a failure would write it again.
+func TestWrittenIsAnswered(t *testing.T) {
+	db := new(between)
+	w := newWorld(t, db.install)
+	w.collection(t, "notes", nil, `{"id":"f1","name":"title","type":"text"}`,
+		`{"id":"f2","name":"owner","type":"relation","collectionId":"pbc_users","maxSelect":1}`)
+	w.env.Insert(t, "notes", map[string]any{"id": id("note"), "title": "old"})
+	away := func() error { return &pando.Error{Kind: pando.KindUnavailable, Message: "No primary."} }
+	db.write = func(run func() (position.N, error), _ *func(store.Tx) error) (position.N, error) {
+		n, err := run()
+		if err == nil {
+			db.read = away
+		}
+		return n, err
+	}
+	for _, c := range []struct {
+		call
+		want string
+	}{
+		{call{do: "create", collection: "notes", body: `{"title":"new","owner":"` + id("ann") + `"}`, query: with("expand", "owner", "fields", "title,owner,expand")},
+			`200 {"owner":"` + id("ann") + `","title":"new"}`},
+		{call{do: "update", collection: "notes", id: id("note"), body: `{"title":"newer"}`, query: with("expand", "owner", "fields", "title")},
+			`200 {"title":"newer"}`},
+		{call{as: "bob", do: "update", collection: "users", id: id("ann"), body: `{"name":"Ann"}`, query: with("fields", "email,name")},
+			`200 {"name":"Ann"}`},
+		{call{as: "ann", do: "update", collection: "users", id: id("ann"), body: `{"name":"Anna"}`, query: with("fields", "email,name")},
+			`200 {"email":"ann@example.com","name":"Anna"}`},
+	} {
+		db.read = nil
+		if got := w.run(t, c.call); got != c.want {
+			t.Errorf("%+v:\n got %s\nwant %s", c.call, got, c.want)
+		}
+		if db.read == nil {
+			t.Errorf("%+v: nothing was written", c.call)
+		}
 	}
 }

@@ -43,7 +43,9 @@ type Store interface {
 	// change was refused. The last run is told the truth.
 	//
 	// An error whose Data has outcome: "unknown" says that the connection to the
-	// database was lost, and nobody knows whether fn's changes are there.
+	// database was lost, or the answer to COMMIT did not come in time, and nobody
+	// knows whether fn's changes are there; they may come to be seen much later.
+	// See [IsUnknown].
 	Write(ctx context.Context, fn func(Tx) error) (position.N, error)
 
 	// Backup writes a consistent copy of the database, as one file, to w while

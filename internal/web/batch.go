@@ -56,6 +56,9 @@ func batch(c *call) error {
 			return batchFailure(i, err)
 		}
 	}
+	if _, err := c.h.cfg.PickFields([]byte("[]"), c.fields()); err != nil { // before anything is written
+		return err
+	}
 	ctx, cancel := contextWithin(c, settings.Batch.Timeout)
 	defer cancel()
 	c.req.Context = "batch"
@@ -63,6 +66,7 @@ func batch(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.made = true
 	return c.picked(encodeResults(results), nil)
 }
 

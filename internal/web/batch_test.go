@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/wire"
 )
 
 func TestBatch(t *testing.T) {
@@ -68,6 +69,17 @@ func TestBatchFiles(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"f=a", "f+=b"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What cannot be picked from the answer is refused before anything is written.
+func TestBatchFieldsAreCheckedFirst(t *testing.T) {
+	f := newFake()
+	f.settings.Batch.Enabled = true
+	h := f.handler(t, func(cfg *Config) { cfg.PickFields = wire.Pick })
+	w := request(h, "POST", "/api/batch?fields=status:nope", `{"requests":[{"method":"DELETE","url":"/api/collections/open/records/x"}]}`, jsonType)
+	if w.Code != 400 || f.ops != nil {
+		t.Errorf("%d %s, written: %v", w.Code, w.Body, f.ops)
 	}
 }
 

@@ -23,6 +23,7 @@ type call struct {
 	turns  uint64        // how often answers had come to be old when it began
 	status int
 	wrote  bool
+	made   bool  // what was asked for has been written
 	parsed *form // of a submitted form, to be cleaned up
 
 	place place // among what is worked on
@@ -106,7 +107,21 @@ func (c *call) inForce() error {
 	if !c.route.waits {
 		return nil
 	}
-	return c.h.inForce(c.r.Context())
+	err := c.h.inForce(c.r.Context())
+	if err != nil && c.made {
+		return madeAnyway(err)
+	}
+	return err
+}
+
+// madeAnyway is the error of a write that was made and must not be answered, because
+// of err. Who hears of it must not just send it again.
+func madeAnyway(err error) error {
+	return &pando.Error{
+		Kind: pando.KindUnavailable, Err: err,
+		Message: "Your change may have been saved, but not every server goes by the newest collections yet. Please check before you send it again.",
+		Data:    pando.FieldErrors{"outcome": "unknown"},
+	}
 }
 
 func (h *Handler) inForce(ctx context.Context) error {
@@ -235,6 +250,19 @@ func (c *call) answer(a pando.Answer, err error) error {
 	}
 	c.json(http.StatusOK, a)
 	return nil
+}
+
+// saved is the answer of a service that writes: nothing that fails after it may be
+// taken for a failure of the write.
+func (c *call) saved(a pando.Answer, err error) error {
+	c.made = err == nil
+	return c.answer(a, err)
+}
+
+// removed is the answer, without a body, of a service that writes.
+func (c *call) removed(err error) error {
+	c.made = err == nil
+	return c.done(err)
 }
 
 // done is the answer without a body.

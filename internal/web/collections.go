@@ -24,7 +24,7 @@ func createCollection(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(c.h.cfg.Collections.Create(c.r.Context(), body, c.fields()))
+	return c.saved(c.h.cfg.Collections.Create(c.r.Context(), body, c.fields()))
 }
 
 func viewCollection(c *call) error {
@@ -36,15 +36,15 @@ func updateCollection(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(c.h.cfg.Collections.Update(c.r.Context(), c.path("c"), body, c.fields()))
+	return c.saved(c.h.cfg.Collections.Update(c.r.Context(), c.path("c"), body, c.fields()))
 }
 
 func deleteCollection(c *call) error {
-	return c.done(c.h.cfg.Collections.Delete(c.r.Context(), c.path("c")))
+	return c.removed(c.h.cfg.Collections.Delete(c.r.Context(), c.path("c")))
 }
 
 func truncateCollection(c *call) error {
-	return c.done(c.h.cfg.Collections.Truncate(c.r.Context(), c.path("c")))
+	return c.removed(c.h.cfg.Collections.Truncate(c.r.Context(), c.path("c")))
 }
 
 func importCollections(c *call) error {
@@ -66,7 +66,7 @@ func importCollections(c *call) error {
 			return pando.Invalid(messageLoad)
 		}
 	}
-	return c.done(c.h.cfg.Collections.Import(c.r.Context(), f.Collections, f.DeleteMissing))
+	return c.removed(c.h.cfg.Collections.Import(c.r.Context(), f.Collections, f.DeleteMissing))
 }
 
 func scaffolds(c *call) error {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -63,6 +64,41 @@ func TestAnswersWaitForTheRules(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhatWasWrittenMayHaveBeen: a write that is made is not told to come again as if
+// it were not, whatever keeps its answer back.
+func TestWhatWasWrittenMayHaveBeen(t *testing.T) {
+	refused := &pando.Error{Kind: pando.KindForbidden}
+	const batch = `{"requests":[{"method":"DELETE","url":"/api/collections/open/records/x"}]}`
+	for _, c := range []struct {
+		method, url, body string
+		err               error
+		want              string
+	}{
+		{"POST", "/api/collections/open/records", `{}`, nil, "unknown"},
+		{"DELETE", "/api/collections/open/records/x", ``, nil, "unknown"},
+		{"POST", "/api/collections", `{}`, nil, "unknown"},
+		{"POST", "/api/batch", batch, nil, "unknown"},
+		{"POST", "/api/collections/open/records", `{}`, refused, ""},
+		{"DELETE", "/api/collections/open/records/x", ``, refused, ""},
+		{"POST", "/api/batch", batch, refused, ""},
+		{"GET", "/api/collections/open/records/x", ``, nil, ""},
+	} {
+		f := newFake()
+		f.err, f.settings.Batch.Enabled = c.err, true
+		h := f.handler(t, func(cfg *Config) {
+			cfg.InForce = func(context.Context) error { return &pando.Error{Kind: pando.KindUnavailable} }
+		})
+		w := request(h, c.method, c.url, c.body, "Authorization: super", "Content-Type: application/json")
+		var got struct{ Data struct{ Outcome string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatalf("%s %s: %v in %s", c.method, c.url, err, w.Body)
+		}
+		if w.Code != 503 || got.Data.Outcome != c.want {
+			t.Errorf("%s %s, %v: %d %s, want the outcome %q", c.method, c.url, c.err, w.Code, w.Body, c.want)
+		}
 	}
 }
 

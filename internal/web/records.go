@@ -75,7 +75,7 @@ func createRecord(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(c.h.cfg.Records.Create(c.r.Context(), &c.req, c.path("c"), in, c.projection()))
+	return c.saved(c.h.cfg.Records.Create(c.r.Context(), &c.req, c.path("c"), in, c.projection()))
 }
 
 func updateRecord(c *call) error {
@@ -83,14 +83,14 @@ func updateRecord(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(c.h.cfg.Records.Update(c.r.Context(), &c.req, c.path("c"), c.path("id"), in, c.projection()))
+	return c.saved(c.h.cfg.Records.Update(c.r.Context(), &c.req, c.path("c"), c.path("id"), in, c.projection()))
 }
 
 func deleteRecord(c *call) error {
 	if err := c.bodyForRules(); err != nil {
 		return err
 	}
-	return c.done(c.h.cfg.Records.Delete(c.r.Context(), &c.req, c.path("c"), c.path("id")))
+	return c.removed(c.h.cfg.Records.Delete(c.r.Context(), &c.req, c.path("c"), c.path("id")))
 }
 
 // recordInput reads what is to be written. Where there is no such collection

@@ -13,7 +13,7 @@ func updateSettings(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(c.h.cfg.Settings.Update(c.r.Context(), body, c.fields()))
+	return c.saved(c.h.cfg.Settings.Update(c.r.Context(), body, c.fields()))
 }
 
 // health is the answer of an API that is up; superusers learn how the server
