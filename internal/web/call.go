@@ -37,6 +37,9 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	h.setCommonHeaders(w, r)
 	// Also before a position is judged: it can be of what this server has not heard of.
 	var ready error
+	if rt.stays && h.cfg.LeaseWait > 0 && kindOf(r.Method) == writes {
+		r = r.WithContext(position.WithLease(r.Context(), h.cfg.LeaseWait))
+	}
 	if rt.waits {
 		ready = h.await(r.Context())
 	}
