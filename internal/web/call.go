@@ -269,6 +269,15 @@ func (c *call) answer(a pando.Answer, err error) error {
 	return nil
 }
 
+// known is answer where nothing was read: what this server knows, the client may have
+// seen newer.
+func (c *call) known(a pando.Answer, err error) error {
+	if err == nil {
+		err = c.seen()
+	}
+	return c.answer(a, err)
+}
+
 // done is the answer without a body.
 func (c *call) done(err error) error {
 	if err == nil {
@@ -277,10 +286,15 @@ func (c *call) done(err error) error {
 	if err != nil {
 		return err
 	}
+	c.markAge()
 	c.status, c.wrote = http.StatusNoContent, true
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// markAge says of an answer that is about to begin how old it may be. It may have come
+// to that while the request waited.
+func (c *call) markAge() { c.h.markAge(c.w.Header(), c.turns) }
 
 // net/http counts bodies up to its buffer's size by itself; for longer ones it
 // would chunk the answer.
@@ -289,7 +303,7 @@ const countedByServer = 2048
 func (c *call) json(status int, body []byte) {
 	header := c.w.Header()
 	header["Content-Type"] = headerJSON
-	c.h.markAge(header, c.turns)
+	c.markAge()
 	c.status, c.wrote = status, true
 	if c.r.Method == http.MethodHead && status >= 400 {
 		c.w.WriteHeader(status)

@@ -111,7 +111,7 @@ func (h *Handler) register() (err error) {
 				c.foreign(extra.Handler)
 				return nil
 			}
-			rec := &statusRecorder{ResponseWriter: c.w, before: c.inForce}
+			rec := &statusRecorder{ResponseWriter: c.w, before: c.begin}
 			err := extra.Func(rec, c.r)
 			c.status, c.wrote = rec.status, rec.status != 0
 			return err
