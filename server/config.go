@@ -72,7 +72,9 @@ type Config struct {
 	QueryTimeout time.Duration
 
 	// WriteWait is how long a write waits for PostgreSQL's primary when there is
-	// none, before it fails with a KindUnavailable error; 0 means 5 seconds.
+	// none, and a request that changes something while a server of a cluster does not hear
+	// of the others' changes, before it fails with a KindUnavailable error; 0 means 5
+	// seconds.
 	WriteWait time.Duration
 
 	// OverloadLatency is how long requests may come to take before some are refused with

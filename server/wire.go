@@ -246,7 +246,7 @@ func (p *parts) edge(s *Server) (*web.Handler, error) {
 		}
 	}
 	if m := p.store.member; m != nil && m.peers != nil {
-		cfg.Elsewhere = m.peers.send
+		cfg.Elsewhere, cfg.LeaseWait = m.peers.send, s.cfg.WriteWait
 	}
 	if cfg.Positions, err = p.positions(context.Background()); err != nil {
 		return nil, err

@@ -19,22 +19,35 @@ import (
 func (a *Auth) Refresh(
 	ctx context.Context, req *pando.Request, collection, token string, p pando.Projection,
 ) (pando.Answer, error) {
-	rec := req.Auth
-	if rec == nil {
+	if req.Auth == nil {
 		return nil, guestError()
 	}
-	catalog := a.store.Catalog()
-	c := catalog.Collection(collection)
-	if c == nil {
-		return nil, &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
-	}
-	if c.ID != rec.Collection.ID {
-		return nil, &pando.Error{
-			Kind:    pando.KindForbidden,
-			Message: "The request requires auth record from " + rec.Collection.Name + " collection.",
+	var rec *pando.Record
+	err := a.anew(func(catalog *store.Catalog) error {
+		c := catalog.Collection(collection)
+		if c == nil {
+			return noCollection()
 		}
-	}
-	if err := a.checkAuthRule(ctx, req, catalog, rec); err != nil {
+		if c.ID != req.Auth.Collection.ID {
+			return &pando.Error{
+				Kind:    pando.KindForbidden,
+				Message: "The request requires auth record from " + req.Auth.Collection.Name + " collection.",
+			}
+		}
+		return a.readAs(ctx, catalog, func(r store.Reader) error {
+			rec = req.Auth
+			if rec.Collection != c {
+				var err error
+				if rec, err = asItIs(ctx, r, c, rec.ID(), token); err != nil {
+					return err
+				}
+			}
+			asked := *req
+			asked.Auth = rec
+			return a.checkAuthRule(ctx, r, &asked, rec)
+		})
+	})
+	if err != nil {
 		return nil, err
 	}
 	return a.answer(ctx, &LoginEvent{Request: req, Record: rec, Method: methodRefresh}, p, func() (string, error) {
@@ -43,6 +56,16 @@ func (a *Auth) Refresh(
 		}
 		return sign(rec, typeAuth, a.now(), 0, refreshable(true))
 	})
+}
+
+// asItIs reads the record that a token was found to stand for, under a newer definition of
+// its collection, by which the token may stand for nobody.
+func asItIs(ctx context.Context, r store.Reader, c *pando.Collection, id, token string) (*pando.Record, error) {
+	rec, err := r.Record(ctx, c, id)
+	if err != nil && pando.KindOf(err) == pando.KindNotFound || err == nil && verify(token, rec, typeAuth) != nil {
+		return nil, guestError()
+	}
+	return rec, err
 }
 
 // Impersonate hands a superuser a token of another record that lives for d and

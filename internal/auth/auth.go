@@ -80,17 +80,20 @@ const (
 	methodImpersonate = "impersonate"
 )
 
-// collection finds an auth collection.
-func (a *Auth) collection(ref string) (*store.Catalog, *pando.Collection, error) {
-	catalog := a.store.Catalog()
+// authCollection finds an auth collection.
+func authCollection(catalog *store.Catalog, ref string) (*pando.Collection, error) {
 	c := catalog.Collection(ref)
 	if c == nil {
-		return nil, nil, &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+		return nil, noCollection()
 	}
 	if !c.IsAuth() || c.Auth == nil {
-		return nil, nil, notAuthCollection()
+		return nil, notAuthCollection()
 	}
-	return catalog, c, nil
+	return c, nil
+}
+
+func noCollection() error {
+	return &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
 }
 
 func notAuthCollection() error {
@@ -106,7 +109,11 @@ func guestError() error {
 // CheckIP refuses a superuser who asks from an address that the settings do not
 // list, with a KindForbidden error.
 func (a *Auth) CheckIP(rec *pando.Record, realIP string) error {
-	if !rec.IsSuperuser() || a.store.Catalog().Settings.TakesSuperuserFrom(realIP) {
+	return checkIP(a.store.Catalog(), rec, realIP)
+}
+
+func checkIP(catalog *store.Catalog, rec *pando.Record, realIP string) error {
+	if !rec.IsSuperuser() || catalog.Settings.TakesSuperuserFrom(realIP) {
 		return nil
 	}
 	return &pando.Error{

@@ -21,34 +21,47 @@ const maxCredential = 255
 func (a *Auth) WithPassword(
 	ctx context.Context, req *pando.Request, collection string, login pando.PasswordLogin, p pando.Projection,
 ) (pando.Answer, error) {
-	catalog, c, err := a.collection(collection)
-	if err != nil {
-		return nil, err
-	}
-	if !c.Auth.PasswordAuth.Enabled {
-		return nil, &pando.Error{
-			Kind:    pando.KindForbidden,
-			Message: "The collection is not configured to allow password authentication.",
-		}
-	}
-	if err := checkLogin(c, login); err != nil {
-		return nil, err
-	}
 	req = req.With("password")
-	rec, err := a.byIdentity(ctx, c, login)
+	var rec *pando.Record
+	fits := "" // the hash that the password was found to fit; "": none yet
+	fitting := func() bool { return rec != nil && fits != "" && rec.String("password") == fits }
+	err := a.anew(func(catalog *store.Catalog) error {
+		c, err := authCollection(catalog, collection)
+		if err != nil {
+			return err
+		}
+		if !c.Auth.PasswordAuth.Enabled {
+			return &pando.Error{
+				Kind:    pando.KindForbidden,
+				Message: "The collection is not configured to allow password authentication.",
+			}
+		}
+		if err := checkLogin(c, login); err != nil {
+			return err
+		}
+		err = a.readAs(ctx, catalog, func(r store.Reader) error {
+			var err error
+			if rec, err = byIdentity(ctx, r, c, login); err != nil || !fitting() {
+				return err
+			}
+			if err := checkIP(catalog, rec, req.RealIP); err != nil {
+				return err
+			}
+			return a.checkAuthRule(ctx, r, req, rec)
+		})
+		if err != nil {
+			return err
+		}
+		if fitting() {
+			return a.checkMFA(ctx, req, catalog, rec, methodPassword)
+		}
+		if err := a.checkPassword(ctx, c, rec, login.Password); err != nil {
+			return err
+		}
+		fits = rec.String("password")
+		return errMoved // that took long: who is meant, and who is let in, is looked at again
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := a.checkPassword(ctx, c, rec, login.Password); err != nil {
-		return nil, err
-	}
-	if err := a.CheckIP(rec, req.RealIP); err != nil {
-		return nil, err
-	}
-	if err := a.checkAuthRule(ctx, req, catalog, rec); err != nil {
-		return nil, err
-	}
-	if err := a.checkMFA(ctx, req, catalog, rec, methodPassword); err != nil {
 		return nil, err
 	}
 	return a.answer(ctx, &LoginEvent{Request: req, Record: rec, Method: methodPassword}, p, func() (string, error) {
@@ -88,7 +101,7 @@ func invalidData(data pando.FieldErrors) error {
 // byIdentity finds who may be meant, nil if nobody: by e-mail first, since an
 // e-mail address in another field must not shadow its owner; then by the other
 // fields in their order. The first field that finds somebody decides.
-func (a *Auth) byIdentity(ctx context.Context, c *pando.Collection, login pando.PasswordLogin) (*pando.Record, error) {
+func byIdentity(ctx context.Context, r store.Reader, c *pando.Collection, login pando.PasswordLogin) (*pando.Record, error) {
 	fields := []string{login.IdentityField}
 	if login.IdentityField == "" {
 		fields = slices.Clone(c.Auth.PasswordAuth.IdentityFields)
@@ -96,26 +109,20 @@ func (a *Auth) byIdentity(ctx context.Context, c *pando.Collection, login pando.
 			fields = slices.Insert(slices.Delete(fields, i, i+1), 0, "email")
 		}
 	}
-	var rec *pando.Record
-	err := a.store.Read(ctx, func(r store.Reader) error {
-		rec = nil
-		for _, f := range fields {
-			page, err := r.Find(ctx, store.Query{
-				Collection: c,
-				Match:      []store.Match{{Field: f, Value: login.Identity, NoCase: noCase(c, f)}},
-				Limit:      1,
-			})
-			if err != nil {
-				return err
-			}
-			if len(page.Records) > 0 {
-				rec = page.Records[0]
-				return nil
-			}
+	for _, f := range fields {
+		page, err := r.Find(ctx, store.Query{
+			Collection: c,
+			Match:      []store.Match{{Field: f, Value: login.Identity, NoCase: noCase(c, f)}},
+			Limit:      1,
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return rec, err
+		if len(page.Records) > 0 {
+			return page.Records[0], nil
+		}
+	}
+	return nil, nil
 }
 
 // noCase tells whether the unique index that makes f an identity says so.
@@ -152,7 +159,7 @@ func (a *Auth) checkPassword(ctx context.Context, c *pando.Collection, rec *pand
 }
 
 // checkAuthRule refuses whom the collection's authRule does not let in.
-func (a *Auth) checkAuthRule(ctx context.Context, req *pando.Request, catalog *store.Catalog, rec *pando.Record) error {
+func (a *Auth) checkAuthRule(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record) error {
 	refused := &pando.Error{
 		Kind:    pando.KindForbidden,
 		Message: "The request doesn't satisfy the collection requirements to authenticate.",
@@ -161,32 +168,26 @@ func (a *Auth) checkAuthRule(ctx context.Context, req *pando.Request, catalog *s
 	if text == nil {
 		return refused
 	}
-	ok, err := a.holds(ctx, req, catalog, rec, *text)
-	if err != nil {
-		refused.Err = err
-		return refused
+	ok, err := a.holds(ctx, r, req, rec, *text)
+	if err != nil && (pando.KindOf(err) == pando.KindUnavailable || ctx.Err() != nil) {
+		return err
 	}
-	if !ok {
+	if err != nil || !ok {
+		refused.Err = err
 		return refused
 	}
 	return nil
 }
 
-// holds tells whether rec meets a rule of its collection; an empty rule always
-// holds.
-func (a *Auth) holds(ctx context.Context, req *pando.Request, catalog *store.Catalog, rec *pando.Record, text string) (bool, error) {
+// holds tells whether rec, as r shows it, meets a rule of its collection; an empty rule
+// always holds.
+func (a *Auth) holds(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, text string) (bool, error) {
 	if text == "" {
 		return true, nil
 	}
-	compiled, err := catalog.Rule(rec.Collection, text)
+	compiled, err := r.Catalog().Rule(rec.Collection, text)
 	if err != nil {
 		return false, err
 	}
-	var ok bool
-	err = a.store.Read(ctx, func(r store.Reader) error {
-		var err error
-		ok, err = store.Condition{Rule: compiled, Request: req, Now: a.now()}.Holds(ctx, r, rec)
-		return err
-	})
-	return ok, err
+	return store.Condition{Rule: compiled, Request: req, Now: a.now()}.Holds(ctx, r, rec)
 }

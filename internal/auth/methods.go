@@ -34,7 +34,7 @@ type methodTime struct {
 
 // Methods says how one can log in to a collection.
 func (a *Auth) Methods(_ context.Context, collection, fields string) (pando.Answer, error) {
-	_, c, err := a.collection(collection)
+	c, err := authCollection(a.store.Catalog(), collection)
 	if err != nil {
 		return nil, err
 	}

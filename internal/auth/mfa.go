@@ -22,7 +22,13 @@ func (a *Auth) checkMFA(
 	if !o.Enabled || mfas == nil {
 		return nil
 	}
-	if wanted, err := a.holds(ctx, req, catalog, rec, o.Rule); err != nil || !wanted {
+	var wanted bool
+	err := a.readAs(ctx, catalog, func(r store.Reader) error {
+		var err error
+		wanted, err = a.holds(ctx, r, req, rec, o.Rule)
+		return err
+	})
+	if err != nil || !wanted {
 		return err
 	}
 	if id := mfaID(req); id != "" {

@@ -8,6 +8,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -72,22 +73,9 @@ func New(c Config) *Files {
 func (f *Files) Open(
 	ctx context.Context, req *pando.Request, collection, id, name string, q pando.FileQuery,
 ) (*pando.File, error) {
-	catalog := f.store.Catalog()
-	c := catalog.Collection(collection)
-	if c == nil {
-		return nil, &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
-	}
-	at, err := f.locate(ctx, catalog, c, id, name)
+	at, err := f.decide(ctx, req, collection, id, name, q.Token)
 	if err != nil {
 		return nil, err
-	}
-	if at == nil {
-		return nil, pando.NotFound()
-	}
-	if at.options.Protected {
-		if err := f.allow(ctx, req, catalog, at.record, q.Token); err != nil {
-			return nil, err
-		}
 	}
 	if size, ok := at.thumb(q.Thumb); ok {
 		if file, err := f.openThumb(ctx, at, size); file != nil || err != nil {
@@ -99,6 +87,56 @@ func (f *Files) Open(
 		return nil, err
 	}
 	return describe(o, name)
+}
+
+// decide finds a file that the user of the file token may see. It begins anew where the
+// collections are changed meanwhile: an older rule is not asked about newer data.
+func (f *Files) decide(ctx context.Context, req *pando.Request, collection, id, name, token string) (*location, error) {
+	var err error
+	for range maxRestarts {
+		var at *location
+		if at, err = f.decideBy(ctx, req, f.store.Catalog(), collection, id, name, token); !errors.Is(err, errMoved) {
+			return at, err
+		}
+	}
+	return nil, &pando.Error{
+		Kind: pando.KindUnavailable, Err: err,
+		Message: "The collections are being changed at this moment. Please try again.",
+	}
+}
+
+// maxRestarts bounds how often one request begins anew.
+const maxRestarts = 20
+
+// errMoved says that the collections are not those any more that a request began with.
+var errMoved = errors.New("files: the collections were changed meanwhile")
+
+// moved fails if the catalog of now is not that which a request began with.
+func moved(now, began *store.Catalog) error {
+	if now.Version != began.Version {
+		return errMoved
+	}
+	return nil
+}
+
+func (f *Files) decideBy(
+	ctx context.Context, req *pando.Request, catalog *store.Catalog, collection, id, name, token string,
+) (*location, error) {
+	c := catalog.Collection(collection)
+	if c == nil {
+		return nil, &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+	}
+	at, err := f.locate(ctx, catalog, c, id, name)
+	if err != nil {
+		return nil, err
+	}
+	if at == nil {
+		return nil, pando.NotFound()
+	}
+	if !at.options.Protected {
+		return at, nil
+	}
+	return at, f.allow(ctx, req, catalog, at.record, token)
 }
 
 // openThumb opens a thumb, making it if need be; nil if there can be none: then
@@ -134,6 +172,9 @@ func (f *Files) allow(
 	ctx context.Context, req *pando.Request, catalog *store.Catalog, rec *pando.Record, token string,
 ) error {
 	user, err := f.identify(ctx, token)
+	if err == nil {
+		err = moved(f.store.Catalog(), catalog)
+	}
 	if err != nil {
 		return err
 	}
@@ -164,6 +205,9 @@ func (f *Files) allow(
 		ok, err = condition.Holds(ctx, nil, rec)
 	} else {
 		err = f.store.Read(ctx, func(r store.Reader) error {
+			if err := moved(r.Catalog(), catalog); err != nil {
+				return err
+			}
 			var err error
 			ok, err = condition.Holds(ctx, r, rec)
 			return err

@@ -31,6 +31,9 @@ func (f *Files) locate(
 		key = append(append(key, 0), part...)
 	}
 	v, err := f.facts.Read(store.One(ctx), key, func(ctx context.Context, r store.Reader) (any, int, error) {
+		if err := moved(r.Catalog(), catalog); err != nil {
+			return nil, 0, err
+		}
 		at, err := find(ctx, r, c, id, name)
 		if err != nil || at == nil {
 			return nil, -1, err // not kept: anybody can make up names

@@ -65,10 +65,15 @@ func (c *Clock) tell() {
 // Ready is the present index, with a lease: it is waited for, but not for ever.
 // The error is of KindUnavailable.
 func (c *Clock) Ready(ctx context.Context) (*Index, error) {
-	if x := c.index.Load(); x.Leased() || c.Degraded(x) || mutant.Zombie && x.Lease() != 0 {
+	if x := c.index.Load(); x.Leased() || c.suffices(ctx, x) || mutant.Zombie && x.Lease() != 0 {
 		return x, nil
 	}
 	return c.awaitLease(ctx)
+}
+
+// suffices tells whether a request goes by x though that has no lease.
+func (c *Clock) suffices(ctx context.Context, x *Index) bool {
+	return c.Degraded(x) && !NeedsLease(ctx)
 }
 
 // AwaitChange waits until there is another index, or a lease where there was none;
@@ -149,13 +154,17 @@ func (c *Clock) Age() time.Duration {
 }
 
 func (c *Clock) awaitLease(ctx context.Context) (*Index, error) {
-	timer := time.NewTimer(c.wait)
+	wait := c.wait
+	if d := leaseWait(ctx); d > 0 {
+		wait = d
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
 		changed := c.changed
 		c.mu.Unlock()
-		if x := c.index.Load(); x.Leased() || c.Degraded(x) {
+		if x := c.index.Load(); x.Leased() || c.suffices(ctx, x) {
 			return x, nil
 		}
 		select {

@@ -2,6 +2,7 @@ package position
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -40,4 +41,39 @@ func TestDegraded(t *testing.T) {
 	if c.Turns() != 2 {
 		t.Error("it is not counted")
 	}
+}
+
+// What stays needs a lease, also where reads go on without one, and waits for it for a
+// time of its own.
+func TestNeedsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := stream4(100)
+		c := NewClock(x, time.Second)
+		c.Grant(x, BootTime()-1)
+		c.Degrade(true)
+		if _, err := c.Ready(t.Context()); err != nil || NeedsLease(t.Context()) {
+			t.Fatalf("a read: %v", err)
+		}
+		ctx, began := WithLease(t.Context(), 5*time.Second), time.Now()
+		if _, err := c.Ready(ctx); pando.KindOf(err) != pando.KindUnavailable || time.Since(began) != 5*time.Second {
+			t.Errorf("a change, without a lease: %v after %v", err, time.Since(began))
+		}
+		got := make(chan error, 1)
+		go func() {
+			_, err := c.Ready(ctx)
+			got <- err
+		}()
+		time.Sleep(4 * time.Second)
+		c.Degrade(false)
+		synctest.Wait()
+		select {
+		case err := <-got:
+			t.Errorf("it did not wait for the lease: %v", err)
+		default:
+		}
+		c.Grant(x, BootTime()+time.Minute.Nanoseconds())
+		if err := <-got; err != nil {
+			t.Errorf("with a lease: %v", err)
+		}
+	})
 }

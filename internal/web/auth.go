@@ -9,7 +9,7 @@ import (
 )
 
 func authMethods(c *call) error {
-	return c.answer(c.h.cfg.Auth.Methods(c.r.Context(), c.path("c"), c.fields()))
+	return c.known(c.h.cfg.Auth.Methods(c.r.Context(), c.path("c"), c.fields()))
 }
 
 func authWithPassword(c *call) error {
@@ -28,7 +28,7 @@ func authWithPassword(c *call) error {
 func authRefresh(c *call) error {
 	def := c.h.cfg.Collection(c.path("c"))
 	if def == nil { // even a guest is told so
-		return &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+		return unknownCollection()
 	}
 	if c.req.Auth != nil && c.req.Auth.Collection.ID == def.ID && c.hasBody() {
 		in, err := c.submission() // rules may look at it

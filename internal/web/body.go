@@ -53,9 +53,17 @@ func (c *call) limited() (io.ReadCloser, error) {
 func (c *call) readAll() ([]byte, error) {
 	raw, err := c.receive()
 	if err == nil {
-		err = c.enter()
+		err = c.received()
 	}
 	return raw, err
+}
+
+// received is called when the body has been read.
+func (c *call) received() error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	return c.identifyAgain()
 }
 
 func (c *call) receive() ([]byte, error) {

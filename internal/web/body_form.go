@@ -55,12 +55,11 @@ func (c *call) form() (*form, error) {
 	c.parsed = f
 	var err error
 	if strings.HasPrefix(c.contentType(), "multipart/") {
-		err = f.readMultipart(c)
+		if err = f.readMultipart(c); err == nil {
+			err = c.received()
+		}
 	} else {
 		err = f.readURLEncoded(c)
-	}
-	if err == nil {
-		err = c.enter()
 	}
 	if err != nil {
 		return nil, bodyError("", err)

@@ -38,6 +38,9 @@ func (h *Handler) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	h.setCommonHeaders(w, r)
 	// Also before a position is judged: it can be of what this server has not heard of.
 	var ready error
+	if rt.stays && h.cfg.LeaseWait > 0 && kindOf(r.Method) == writes {
+		r = r.WithContext(position.WithLease(r.Context(), h.cfg.LeaseWait))
+	}
 	if rt.waits {
 		ready = h.await(r.Context())
 	}
@@ -144,8 +147,8 @@ func (c *call) run() error {
 	if c.r.ContentLength > defaultBodyLimit && c.r.ContentLength > c.route.limit(c) {
 		return &pando.Error{Kind: pando.KindTooLarge}
 	}
-	settings := c.h.cfg.Settings.Current()
-	if err := c.identify(settings); err != nil {
+	settings, err := c.identify()
+	if err != nil {
 		return err
 	}
 	if settings.RateLimits.Enabled {
@@ -153,6 +156,19 @@ func (c *call) run() error {
 			return err
 		}
 	}
+	if err := c.mayCall(); err != nil {
+		return err
+	}
+	if !c.hasBody() || c.r.Method == http.MethodGet || c.r.Method == http.MethodHead { // else when it has been read
+		if err := c.enter(); err != nil {
+			return err
+		}
+	}
+	return c.route.handle(c)
+}
+
+// mayCall fails if the route is not for who asks.
+func (c *call) mayCall() error {
 	switch c.route.access {
 	case anyUser, superuser:
 		if c.req.Auth == nil {
@@ -168,31 +184,47 @@ func (c *call) run() error {
 			}
 		}
 	}
-	if !c.hasBody() || c.r.Method == http.MethodGet || c.r.Method == http.MethodHead { // else when it has been read
-		if err := c.enter(); err != nil {
-			return err
-		}
-	}
-	return c.route.handle(c)
+	return nil
 }
 
-// identify fills in what rules may see of the request, who asks included.
-func (c *call) identify(settings *pando.Settings) error {
+// identify fills in what rules may see of the request, who asks included. It gives the
+// settings that it went by.
+func (c *call) identify() (*pando.Settings, error) {
+	if auth := c.r.Header["Authorization"]; len(auth) > 0 && auth[0] != "" {
+		c.token = bearer(auth[0])
+		who, err := c.h.cfg.Auth.Identify(c.r.Context(), c.token)
+		if err != nil {
+			return nil, err
+		}
+		c.req.Auth = who
+	}
+	// To look at the token waits until this server knows of all that was answered, on
+	// routes too that do not wait: these are the settings of then.
+	settings := c.h.cfg.Settings.Current()
 	c.req.Context = "default"
 	c.req.Method = c.r.Method
 	c.req.RealIP = realIP(c.r, &settings.TrustedProxy)
 	c.req.Query = c.query
 	c.req.Header = c.header
-	if auth := c.r.Header["Authorization"]; len(auth) > 0 && auth[0] != "" {
-		c.token = bearer(auth[0])
-		who, err := c.h.cfg.Auth.Identify(c.r.Context(), c.token)
-		if err != nil {
-			return err
-		}
-		if who.IsSuperuser() && !settings.TakesSuperuserFrom(c.req.RealIP) {
-			return &pando.Error{Kind: pando.KindForbidden}
-		}
-		c.req.Auth = who
+	if c.req.IsSuperuser() && !settings.TakesSuperuserFrom(c.req.RealIP) {
+		return nil, &pando.Error{Kind: pando.KindForbidden}
+	}
+	return settings, nil
+}
+
+// identifyAgain looks once more who asks, and whether he may, behind what takes as long
+// as a client likes, or as others do: meanwhile others can have been told that he may not
+// any more.
+func (c *call) identifyAgain() error {
+	if c.token == "" {
+		return nil
+	}
+	_, err := c.identify()
+	if err == nil {
+		err = c.mayCall()
+	}
+	if err != nil {
+		return asError(err) // it is no fault of the body
 	}
 	return nil
 }
@@ -265,6 +297,15 @@ func (c *call) removed(err error) error {
 	return c.done(err)
 }
 
+// known is answer where nothing was read: what this server knows, the client may have
+// seen newer.
+func (c *call) known(a pando.Answer, err error) error {
+	if err == nil {
+		err = c.seen()
+	}
+	return c.answer(a, err)
+}
+
 // done is the answer without a body.
 func (c *call) done(err error) error {
 	if err == nil {
@@ -273,10 +314,15 @@ func (c *call) done(err error) error {
 	if err != nil {
 		return err
 	}
+	c.markAge()
 	c.status, c.wrote = http.StatusNoContent, true
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// markAge says of an answer that is about to begin how old it may be. It may have come
+// to that while the request waited.
+func (c *call) markAge() { c.h.markAge(c.w.Header(), c.turns) }
 
 // net/http counts bodies up to its buffer's size by itself; for longer ones it
 // would chunk the answer.
@@ -285,7 +331,7 @@ const countedByServer = 2048
 func (c *call) json(status int, body []byte) {
 	header := c.w.Header()
 	header["Content-Type"] = headerJSON
-	c.h.markAge(header, c.turns)
+	c.markAge()
 	c.status, c.wrote = status, true
 	if c.r.Method == http.MethodHead && status >= 400 {
 		c.w.WriteHeader(status)

@@ -16,7 +16,7 @@ func listCollections(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(c.h.cfg.Collections.List(c.r.Context(), q))
+	return c.known(c.h.cfg.Collections.List(c.r.Context(), q))
 }
 
 func createCollection(c *call) error {
@@ -28,7 +28,7 @@ func createCollection(c *call) error {
 }
 
 func viewCollection(c *call) error {
-	return c.answer(c.h.cfg.Collections.View(c.r.Context(), c.path("c"), c.fields()))
+	return c.known(c.h.cfg.Collections.View(c.r.Context(), c.path("c"), c.fields()))
 }
 
 func updateCollection(c *call) error {

@@ -80,6 +80,7 @@ func (c *call) elsewhere(clientID string, subscriptions []string) (handled bool,
 		c.json(res.StatusCode, answer)
 		return true, nil
 	}
+	c.markAge()
 	c.status, c.wrote = res.StatusCode, true
 	c.w.WriteHeader(res.StatusCode)
 	return true, nil

@@ -34,6 +34,7 @@ func downloadFile(c *call) error {
 	if asked, _ := c.query("download"); !isTrue(asked) && shownInline(file.ContentType) {
 		disposition = "inline"
 	}
+	c.markAge()
 	header := c.w.Header()
 	delete(header, "X-Frame-Options")
 	header.Set("Content-Type", file.ContentType)

@@ -109,7 +109,10 @@ func (c *call) enter() error {
 			c.r = c.r.WithContext(c.place.ticket.With(c.r.Context()))
 			return nil
 		}
-		return c.await(in)
+		if err := c.await(in); err != nil {
+			return err
+		}
+		return c.identifyAgain()
 	} else if c.hasBody() {
 		c.place.since = time.Now()
 	}

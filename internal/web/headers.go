@@ -27,7 +27,7 @@ func (h *Handler) setCommonHeaders(w http.ResponseWriter, r *http.Request) {
 	header["X-Content-Type-Options"] = headerNosniff
 	header["X-Frame-Options"] = headerFrame
 	header["X-Xss-Protection"] = headerXSS
-	h.markAge(header, h.turns()) // json does so again: it may have come to that while the request waited
+	h.markAge(header, h.turns()) // whatever answers does so again: see [call.markAge]
 	if origin := r.Header["Origin"]; len(origin) > 0 && origin[0] != "" {
 		h.allowOrigin(header, origin)
 	}

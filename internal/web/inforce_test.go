@@ -111,7 +111,7 @@ func TestNothingBeforeItIsKnown(t *testing.T) {
 		}
 		cfg.Pages = pagesOf{func(http.ResponseWriter, *http.Request) { t.Error("a page was made") }}
 	})
-	for _, url := range []string{"/api/collections/open/records/x", "/page"} {
+	for _, url := range []string{"/api/collections/open/records/x", "/page", "/nowhere"} {
 		if w := request(h, "GET", url, ""); w.Code != 503 || f.req != nil {
 			t.Errorf("%s: %d, asked: %v", url, w.Code, f.req)
 		}

@@ -104,6 +104,7 @@ func install(c *call) error {
 
 // page answers with HTML that may do nothing but show itself and post to here.
 func (c *call) page(status int, t *template.Template, data any) error {
+	c.markAge()
 	header := c.w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Cache-Control", "no-store")

@@ -63,12 +63,12 @@ func (l *limiter) check(s *pando.Settings, c *call, route, ref string, tags []st
 // LimitLogin counts a login with a password that came another way than by the
 // API's route, and fails if it is one too many (KindTooMany).
 func (h *Handler) LimitLogin(r *http.Request, collection string) error {
-	settings := h.cfg.Settings.Current()
-	if !settings.RateLimits.Enabled {
+	if !h.cfg.Settings.Current().RateLimits.Enabled {
 		return nil
 	}
 	c := &call{h: h, r: r}
-	if err := c.identify(settings); err != nil {
+	settings, err := c.identify()
+	if err != nil {
 		return err
 	}
 	return h.limits.check(settings, c, loginPattern, collection, loginTags)

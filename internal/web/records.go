@@ -93,22 +93,33 @@ func deleteRecord(c *call) error {
 	return c.removed(c.h.cfg.Records.Delete(c.r.Context(), &c.req, c.path("c"), c.path("id")))
 }
 
-// recordInput reads what is to be written. Where there is no such collection
-// the body is left unread: the service says so.
+// recordInput reads what is to be written. Where nothing can be, the body is left unread,
+// and it is said here: the service may know a newer collection, and take it for empty.
 func (c *call) recordInput() (pando.Input, error) {
 	def := c.h.cfg.Collection(c.path("c"))
-	if def == nil || def.IsView() {
-		return pando.Input{Body: map[string]any{}}, nil
+	if def == nil {
+		return pando.Input{}, unknownCollection()
+	}
+	if def.IsView() {
+		return pando.Input{}, pando.Invalid("Unsupported collection type.")
 	}
 	in, err := c.submission()
 	c.req.Body = in.Body
 	return in, err
 }
 
+func unknownCollection() error {
+	return &pando.Error{Kind: pando.KindNotFound, Message: "Missing or invalid collection context."}
+}
+
 // bodyForRules reads the body of a call that writes nothing: rules may look at
-// it all the same.
+// it all the same. Where there is no such collection it is left unread: the service
+// says so.
 func (c *call) bodyForRules() error {
 	if !c.hasBody() {
+		return nil
+	}
+	if def := c.h.cfg.Collection(c.path("c")); def == nil || def.IsView() {
 		return nil
 	}
 	_, err := c.recordInput()

@@ -9,7 +9,7 @@ import (
 // Request tells who asks in r, as the routes of the API see it.
 func (h *Handler) Request(r *http.Request) (*pando.Request, error) {
 	c := &call{h: h, r: r}
-	if err := c.identify(h.cfg.Settings.Current()); err != nil {
+	if _, err := c.identify(); err != nil {
 		return nil, err
 	}
 	return &c.req, nil

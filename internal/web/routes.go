@@ -25,6 +25,7 @@ type route struct {
 	handle  func(*call) error
 	metrics *routeMetrics
 	waits   bool // it is answered by what this server knows of the others
+	stays   bool // what it changes, by a method that changes something, stays: see [Config.LeaseWait]
 	placed  bool // it counts against what can be worked on at once: see gate
 	foreign bool // it is a library user's
 }
@@ -110,7 +111,7 @@ func (h *Handler) register() (err error) {
 				c.foreign(extra.Handler)
 				return nil
 			}
-			rec := &statusRecorder{ResponseWriter: c.w, before: c.inForce}
+			rec := &statusRecorder{ResponseWriter: c.w, before: c.begin}
 			err := extra.Func(rec, c.r)
 			c.status, c.wrote = rec.status, rec.status != 0
 			return err
@@ -125,6 +126,7 @@ func (h *Handler) handle(mux *http.ServeMux, rt *route) {
 	}
 	rt.metrics = h.metrics.route(rt.Pattern)
 	rt.waits = rt.waits || strings.Contains(rt.Pattern, " /api/") && !strings.HasSuffix(rt.Pattern, " /api/health")
+	rt.stays = rt.waits && !slices.Contains(passing, rt.Pattern)
 	rt.placed = !rt.foreign && (rt.Pattern == "/" ||
 		strings.Contains(rt.Pattern, " /api/") && rt.access != superuser && !slices.Contains(unplaced, rt.Pattern))
 	mux.HandleFunc(rt.Pattern, func(w http.ResponseWriter, r *http.Request) { h.serve(rt, w, r) })
@@ -134,6 +136,14 @@ func (h *Handler) handle(mux *http.ServeMux, rt *route) {
 // their own. So are those of superusers; those outside of /api, but for pages; and those
 // of library users, of which nobody knows what they wait for.
 var unplaced = []string{"GET /api/health", "GET /api/realtime", loginPattern}
+
+// passing are routes by whose methods something could stay, and nothing does: people log
+// in, and hear of what happens, without a primary too. What they are answered says how
+// old it may be.
+var passing = []string{
+	loginPattern, "POST /api/collections/{c}/auth-refresh", "POST /api/files/token", "POST /api/realtime",
+	"POST /api/collections/meta/dry-run-view",
+}
 
 // statusRecorder remembers the status that foreign handlers answer with.
 type statusRecorder struct {

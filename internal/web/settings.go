@@ -5,7 +5,7 @@ import (
 )
 
 func viewSettings(c *call) error {
-	return c.answer(c.h.cfg.Settings.View(c.r.Context(), c.fields()))
+	return c.known(c.h.cfg.Settings.View(c.r.Context(), c.fields()))
 }
 
 func updateSettings(c *call) error {

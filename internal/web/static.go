@@ -52,6 +52,9 @@ func fallback(c *call) error {
 	if err := c.h.static.serve(c); pando.KindOf(err) != pando.KindNotFound || pages == nil || !wantsPage(c.r) {
 		return err
 	}
+	if err := c.h.await(c.r.Context()); err != nil { // it is a page
+		return err
+	}
 	c.foreign(http.HandlerFunc(pages.NotFound))
 	return nil
 }
@@ -61,10 +64,17 @@ func (c *call) foreign(h http.Handler) {
 	c.wrote = true
 	rec := &statusRecorder{ResponseWriter: c.w, before: func() error {
 		c.leave()
-		return c.h.inForce(c.r.Context())
+		return c.begin()
 	}}
 	h.ServeHTTP(rec, c.r)
 	c.status = rec.status
+}
+
+// begin is called before the answer of a handler begins that knows nothing of calls.
+func (c *call) begin() error {
+	err := c.h.inForce(c.r.Context())
+	c.markAge()
+	return err
 }
 
 func notFound(*call) error { return pando.NotFound() }

@@ -76,6 +76,10 @@ type Config struct {
 	// Await waits until this server knows of all that was answered by now: settings,
 	// collections and rules are looked up without asking the database. nil: it always does.
 	Await func(ctx context.Context) error
+	// LeaseWait is how long a request that changes something waits until this server
+	// hears of the others' changes, where reads need not (see [position.WithLease]): who
+	// makes it may have lost the right to. 0: it needs not either, for there are no others.
+	LeaseWait time.Duration
 	// InForce waits until all servers go by the settings, collections and rules that
 	// this one goes by now, or by newer ones: an answer is sent after that. nil: they
 	// always do.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -286,5 +287,64 @@ func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
 		must(t, alone.Heal())
 		must(t, tailer.Restart(t.Context()))
 		s.ready(t)
+	}
+}
+
+// TestWhoIsCutOffChangesNothing: a server that cannot reach the primary does not know who
+// has lost his rights meanwhile. What is sent to it then, and could be made because it
+// finds the primary again soon enough, is not judged by what it knew last. Logins go on.
+func TestWhoIsCutOffChangesNothing(t *testing.T) {
+	s := newStage(t, target.ClusterOptions{Replicas: 1})
+	alone, others := s.tailer(t) // who takes over is not found without the database
+	other := others[0]
+	const person, password = "/api/collections/people/records/eve000000000000", "eve-password"
+	s.must(t, other, "POST", "/api/collections", object{"name": "people", "type": "auth", "fields": []any{object{"name": "role", "type": "text"}}}, nil)
+	s.must(t, other, "POST", "/api/collections/people/records", object{
+		"id": "eve000000000000", "email": "eve@example.com", "password": password, "passwordConfirm": password, "role": "editor",
+	}, nil)
+	s.must(t, other, "POST", "/api/collections", object{
+		"name": "guarded", "type": "base", "viewRule": "", "updateRule": "@request.auth.role = 'editor'",
+		"fields": []any{object{"name": "n", "type": "number"}},
+	}, nil)
+	const guarded = "/api/collections/guarded/records/key000000000000"
+	s.must(t, other, "POST", "/api/collections/guarded/records", object{"id": keyID(0), "n": 0}, nil)
+	login := func() (token string, a answer) {
+		a = s.ask(t.Context(), alone, "POST", "/api/collections/people/auth-with-password", "", object{"identity": "eve@example.com", "password": password})
+		var got struct{ Token string }
+		if a.status == http.StatusOK {
+			must(t, json.Unmarshal(a.body, &got))
+		}
+		return got.Token, a
+	}
+	token, a := login()
+	if token == "" {
+		t.Fatal(a)
+	}
+	eve := &stage{Cluster: s.Cluster, http: s.http, root: token}
+	eve.must(t, alone, "PATCH", guarded, object{"n": 1}, nil)
+	s.must(t, alone, "GET", guarded, nil, nil) // no replica need be asked: what that shows, nobody is shown anything older than
+	alone.CutFrom(alone.ToNode[:1])
+	soon(t, "it goes on with what it knows", func() bool {
+		a := s.ask(t.Context(), alone, "GET", guarded, "", nil)
+		return a.status == http.StatusOK && a.old
+	})
+	soon(t, "her role is taken away", func() bool {
+		return s.ask(t.Context(), other, "PATCH", person, "", object{"role": "none"}).status == http.StatusOK
+	})
+	tried := make(chan answer, 1)
+	go func() { tried <- eve.ask(t.Context(), alone, "PATCH", guarded, "", object{"n": 2}) }()
+	still(t, 500*time.Millisecond) // it waits
+	if token, a := login(); token == "" || !a.old {
+		t.Errorf("a login: %v, old: %v", a, a.old)
+	}
+	must(t, alone.Heal())
+	if a := <-tried; a.status == http.StatusOK {
+		t.Errorf("who had lost her role has written: %v", a)
+	}
+	s.ready(t)
+	var got struct{ N int64 }
+	s.must(t, other, "GET", guarded, nil, &got)
+	if got.N != 1 {
+		t.Errorf("who had lost her role has written %d", got.N)
 	}
 }

@@ -48,6 +48,10 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				front = x.Frontier()
 			}
 			degraded := s.clock.Degraded(x)
+			if degraded && position.NeedsLease(ctx) && !mutant.Zombie { // the lease has ended just now
+				try--
+				continue
+			}
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
