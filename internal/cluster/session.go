@@ -268,7 +268,7 @@ func (s *session) start(ctx context.Context) error {
 	}
 	n.f.told = max(n.f.told, x.Frontier())
 	n.cfg.Clock.Replace(x)
-	n.cfg.Deliver(missed)
+	n.cfg.Deliver(x.Run(), missed)
 	s.ack(0)
 	return nil
 }

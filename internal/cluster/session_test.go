@@ -23,6 +23,7 @@ type fed struct {
 	ended     chan error
 	applied   []changes.Entry
 	delivered []changes.Entry
+	by        []position.Run // whose log they are of
 	now       func() int64
 }
 
@@ -41,7 +42,9 @@ func feed(t *testing.T, f func(t *testing.T, f *fed)) {
 				fd.applied = append(fd.applied, list...)
 				return nil
 			},
-			Deliver: func(e changes.Entry) { fd.delivered = append(fd.delivered, e) },
+			Deliver: func(by position.Run, e changes.Entry) {
+				fd.by, fd.delivered = append(fd.by, by), append(fd.delivered, e)
+			},
 			grant: func(x *position.Index, until int64) {
 				clock.Grant(x, position.BootTime()+until-fd.now())
 			},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -12,9 +13,9 @@ import (
 // known best here; of others' commits the log has it. Where that has left out a large
 // value, the record is read as it is now, if whole says that somebody wants to know.
 // A record that is gone meanwhile is told of by its own entry.
-func (s *Store) Batch(ctx context.Context, e changes.Entry, whole func() bool) changes.Batch {
+func (s *Store) Batch(ctx context.Context, by position.Run, e changes.Entry, whole func() bool) changes.Batch {
 	b := changes.Batch{Position: e.N, Catalog: e.Catalog, Unlisted: e.Unlisted || e.All}
-	if b.Changes = s.commits.own.take(e.XID); b.Changes != nil {
+	if b.Changes = s.commits.own.take(ownKey{by, e.XID}); b.Changes != nil {
 		return b
 	}
 	for _, row := range e.Rows {

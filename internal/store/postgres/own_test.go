@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/store"
+)
+
+// telling is a store that can tell followers of things, and reaches no database.
+func telling() (*Store, *pando.Collection) {
+	c := things()
+	s := &Store{clock: position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 64), 2*time.Second), log: slog.New(slog.DiscardHandler), plans: store.Plans[*plan]{Make: newPlan}}
+	s.commits.clock = s.clock
+	s.now.Store(&current{cat: store.NewCatalog(1, &pando.Settings{}, []*pando.Collection{c})})
+	return s, c
+}
+
+func nobody() bool { return false }
+
+func logged(id, title string) changes.Row {
+	return changes.Row{Action: changes.Update, Collection: "pbc_things", ID: id, Columns: []changes.Column{
+		{Name: "id", Value: []byte(id)}, {Name: "title", Value: []byte(title)}, {Name: "n", Value: []byte("1")},
+	}}
+}
+
+// A failover takes back what was committed here, and gives its number to a transaction of
+// another server: followers are told of that one.
+func TestOwnChangesDieWithTheirRun(t *testing.T) {
+	before := position.Run{Timeline: 1, Instance: 100}
+	for name, now := range map[string]position.Run{
+		"failover":               {Timeline: 2, Instance: 50},
+		"promotion, and no more": {Timeline: 2, Instance: 100},
+		"crash of the primary":   {Timeline: 1, Instance: 101},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := telling()
+			lost, kept := thing(c, "a", "taken back", 0), thing(c, "b", "here", 0)
+			s.commits.own.put(ownKey{before, 1005}, []changes.Change{{Action: changes.Update, Record: lost}})
+			s.commits.own.put(ownKey{now, 1006}, []changes.Change{{Action: changes.Update, Record: kept}})
+
+			b := s.Batch(t.Context(), now, changes.Entry{N: 10, XID: 1005, Rows: []changes.Row{logged("x", "theirs")}}, nobody)
+			if len(b.Changes) != 1 || b.Changes[0].Record.String("title") != "theirs" {
+				t.Errorf("told of another's: %+v", b)
+			}
+			b = s.Batch(t.Context(), now, changes.Entry{N: 20, XID: 1006, Rows: []changes.Row{logged("b", "here")}}, nobody)
+			if len(b.Changes) != 1 || b.Changes[0].Record != kept {
+				t.Errorf("told of our own: %+v", b)
+			}
+			if o := &s.commits.own; len(o.by) != 0 || slices.ContainsFunc(o.order, func(k ownKey) bool { return k.run == before }) {
+				t.Errorf("kept of what will never come: %v", o.by)
+			}
+		})
+	}
+}
+
+// What was not committed is not kept.
+func TestOwnChangesDieWithTheirTransaction(t *testing.T) {
+	s, c := telling()
+	k := ownKey{position.Run{Timeline: 1}, 1005}
+	s.commits.own.put(k, []changes.Change{{Action: changes.Update, Record: thing(c, "a", "refused", 0)}})
+	s.commits.crash(&flight{own: k})
+	if list := s.commits.own.take(k); list != nil {
+		t.Errorf("kept: %+v", list)
+	}
+}
