@@ -33,6 +33,12 @@ type Batch struct {
 	// Unlisted tells that more records changed than Changes lists: a collection
 	// was truncated or dropped, or another program wrote to the database.
 	Unlisted bool
+	// Missed are the ids of collections of which records changed that followers should
+	// have been told of, and no batch lists. With Gap there may be such changes of any
+	// collection, in this transaction or before it. Who tells others of changes has
+	// them look again.
+	Missed []string
+	Gap    bool
 }
 
 // Sink takes batches from the one who commits. Publish is called in commit

@@ -28,7 +28,7 @@ type Config struct {
 	// Deliver is told of commits, in order, once every server with a lease knows of
 	// them, and by the log of which run of the primary. It must not block. Where
 	// something may have been missed, it gets one entry that says All, Catalog and
-	// Unlisted.
+	// Unlisted, and Gap unless all that was missed comes again.
 	Deliver func(by position.Run, e changes.Entry)
 	// Restored is called when the primary is of a known epoch, but an older copy of
 	// it: its log ends at flush and had been at seen. The store raises the

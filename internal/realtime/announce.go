@@ -56,6 +56,7 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, now time.Ti
 	})
 	if err != nil {
 		s.log.Error("realtime: a change could not be announced", "collection", ch.Record.Collection.Name, "error", err)
+		s.part(clientsOf(audience), "a change could not be announced")
 		return
 	}
 	for _, l := range letters {

@@ -17,7 +17,8 @@
 //
 // There is one delivering goroutine (the stream's), so each client gets events
 // in commit order, and one goroutine per client that empties its queue. A client
-// that lets its queue fill up is cut off; it will come back and read again.
+// that lets its queue fill up is cut off; it will come back and read again. So is one
+// that may have missed something else (part.go).
 package realtime
 
 import (
@@ -156,6 +157,7 @@ func (s *Realtime) deliver(b changes.Batch) {
 		s.announce(ctx, &b.Changes[i], now)
 		s.followIdentity(&b.Changes[i])
 	}
+	s.partMissed(&b)
 	if b.Catalog || b.Unlisted {
 		s.recheckIdentities(ctx)
 	}

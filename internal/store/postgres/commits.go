@@ -153,6 +153,7 @@ func (k *commits) land(f *flight, timeline uint32, flushed position.N, published
 	k.index.Publish(n)
 	f.batch.Position, f.timeline = n, k.timeline
 	if f.late {
+		f.batch.Gap = len(f.batch.Changes) > 0
 		f.batch.Changes, f.batch.Unlisted = nil, true
 	}
 	delete(k.flying, f.seq)

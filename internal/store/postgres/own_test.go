@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -67,5 +69,51 @@ func TestOwnChangesDieWithTheirTransaction(t *testing.T) {
 	s.commits.crash(&flight{own: k})
 	if list := s.commits.own.take(k); list != nil {
 		t.Errorf("kept: %+v", list)
+	}
+}
+
+// Followers hear in which collections something changed that they are not told of.
+func TestMissedChanges(t *testing.T) {
+	table, bulk := position.TableTag("pbc_things"), position.BulkTag("pbc_things")
+	large := logged("x", "")
+	large.Columns[1] = changes.Column{Name: "title", Unchanged: true}
+	gone := changes.Row{Action: changes.Delete, Collection: "pbc_things", ID: "x", Columns: large.Columns[:1]}
+	for name, tt := range map[string]struct {
+		entry  changes.Entry
+		missed []string
+		gap    bool
+	}{
+		"nothing":                        {changes.Entry{Tags: []position.Tag{table}, Rows: []changes.Row{logged("x", "y")}}, nil, false},
+		"too many":                       {changes.Entry{Tags: []position.Tag{table, bulk}, Unlisted: true}, []string{"pbc_things"}, false},
+		"too many of others":             {changes.Entry{Tags: []position.Tag{position.TableTag("pbc_others")}, Unlisted: true}, nil, false},
+		"one that cannot be read":        {changes.Entry{Rows: []changes.Row{large, logged("y", "z")}}, []string{"pbc_things"}, false},
+		"one deleted by another program": {changes.Entry{Rows: []changes.Row{gone}}, nil, false},
+		"the schema":                     {changes.Entry{All: true, Unlisted: true, Tags: []position.Tag{position.AllTag}}, nil, false},
+		"a gap":                          {changes.Entry{All: true, Catalog: true, Unlisted: true, Gap: true}, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := telling() // which has no lease, so that it cannot read
+				b := s.Batch(context.Background(), position.Run{}, tt.entry, func() bool { return true })
+				if !slices.Equal(b.Missed, tt.missed) || b.Gap != tt.gap {
+					t.Errorf("missed %v, gap %v: want %v, %v", b.Missed, b.Gap, tt.missed, tt.gap)
+				}
+			})
+		})
+	}
+}
+
+// A commit of unknown fate is told of without its changes, and that they are missing.
+func TestChangesInDoubtAreMissed(t *testing.T) {
+	told := new(sink)
+	k := &commits{index: position.NewIndex(0), sinks: []changes.Sink{told}}
+	for _, list := range [][]changes.Change{{{Action: changes.Create, Record: thing(things(), "a", "", 0)}}, nil} {
+		f := &flight{batch: changes.Batch{Changes: list}}
+		k.depart(f)
+		k.doubt(f)
+		k.land(f, 1, 0, func() {})
+	}
+	if list := told.take(); len(list) != 2 || !list[0].Gap || list[1].Gap || list[0].Changes != nil {
+		t.Errorf("told: %+v", list)
 	}
 }
