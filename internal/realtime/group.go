@@ -34,7 +34,7 @@ func (s *Realtime) audience(rec *pando.Record) []member {
 		}
 		for j, topic := range [3]string{ref + "/*", ref, ref + "/" + id} {
 			for sub := range s.topics[topic] {
-				list = append(list, member{sub, sub.client.auth, j == 2})
+				list = append(list, member{sub, sub.client.who(), j == 2})
 			}
 		}
 	}

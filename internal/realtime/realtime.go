@@ -18,7 +18,8 @@
 // There is one delivering goroutine (the stream's), so each client gets events
 // in commit order, and one goroutine per client that empties its queue. A client
 // that lets its queue fill up is cut off; it will come back and read again. So is one
-// that may have missed something else (part.go).
+// that may have missed something else (part.go), or whose identity cannot be looked up
+// when that may have changed.
 package realtime
 
 import (
