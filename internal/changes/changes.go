@@ -30,6 +30,9 @@ type Batch struct {
 	Position position.N
 	Changes  []Change // in the order the transaction made them
 	Catalog  bool     // collections or settings changed
+	// Elsewhere tells that another server or program made the transaction: Changes are
+	// what the log says of it.
+	Elsewhere bool
 	// Unlisted tells that more records changed than Changes lists: a collection
 	// was truncated or dropped, or another program wrote to the database.
 	Unlisted bool

@@ -2,6 +2,7 @@ package realtime_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/realtime"
+	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -157,4 +159,49 @@ type bus struct{ f func(changes.Batch) }
 func (b *bus) Subscribe(f func(changes.Batch)) (stop func()) {
 	b.f = f
 	return func() {}
+}
+
+// Another server's delete is judged here by what it leaves, and never by what was
+// prepared for one that failed here.
+func TestDeletesElsewhere(t *testing.T) {
+	f := newFixture(t)
+	f.Save(t, servicetest.BaseJSON("members", `{"id":"text2","name":"user","type":"text"}`))
+	f.Insert(t, "members", map[string]any{"user": "u"})
+	const (
+		open   = ""
+		joined = "@collection.members.user ?= 'u'"
+	)
+	for name, tt := range map[string]struct {
+		rule   string
+		query  map[string]any
+		before bool // a delete here failed before
+		want   int
+	}{
+		"the record itself":                 {open, nil, false, 1},
+		"with relations":                    {open, map[string]any{"expand": "owner"}, false, 1},
+		"other records decide":              {joined, nil, false, 0},
+		"other records decide in a filter":  {open, map[string]any{"filter": "@collection.members.user ?= 'u'"}, false, 0},
+		"other records decided before":      {joined, nil, true, 0},
+		"with relations, and failed before": {open, map[string]any{"expand": "owner"}, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = &tt.rule })
+			rec := f.post(t, "one")
+			f.Flush(t)
+			guest := f.listen(t, nil, options("posts/*", tt.query))
+			if tt.before {
+				no := errors.New("no")
+				if _, err := f.Store.Write(t.Context(), func(tx store.Tx) error {
+					return errors.Join(f.rt.BeforeDelete(t.Context(), tx, rec), no)
+				}); !errors.Is(err, no) {
+					t.Fatal(err)
+				}
+			}
+			f.Stream.Publish(changes.Batch{Elsewhere: true, Changes: []changes.Change{{Action: changes.Delete, Record: rec}}})
+			if n := len(guest.got()); n != tt.want {
+				t.Errorf("a guest got %d events, want %d", n, tt.want)
+			}
+			guest.Close()
+		})
+	}
 }

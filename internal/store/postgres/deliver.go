@@ -23,6 +23,7 @@ func (s *Store) Batch(ctx context.Context, by position.Run, e changes.Entry, who
 	if b.Changes = s.commits.own.take(ownKey{by, e.XID}); b.Changes != nil {
 		return b
 	}
+	b.Elsewhere = true
 	if e.Unlisted && len(e.Rows) == 0 { // there were too many, or they were too large
 		b.Missed = s.changedIn(e.Tags)
 	}

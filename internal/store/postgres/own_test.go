@@ -47,11 +47,11 @@ func TestOwnChangesDieWithTheirRun(t *testing.T) {
 			s.commits.own.put(ownKey{now, 1006}, []changes.Change{{Action: changes.Update, Record: kept}})
 
 			b := s.Batch(t.Context(), now, changes.Entry{N: 10, XID: 1005, Rows: []changes.Row{logged("x", "theirs")}}, nobody)
-			if len(b.Changes) != 1 || b.Changes[0].Record.String("title") != "theirs" {
+			if len(b.Changes) != 1 || b.Changes[0].Record.String("title") != "theirs" || !b.Elsewhere {
 				t.Errorf("told of another's: %+v", b)
 			}
 			b = s.Batch(t.Context(), now, changes.Entry{N: 20, XID: 1006, Rows: []changes.Row{logged("b", "here")}}, nobody)
-			if len(b.Changes) != 1 || b.Changes[0].Record != kept {
+			if len(b.Changes) != 1 || b.Changes[0].Record != kept || b.Elsewhere {
 				t.Errorf("told of our own: %+v", b)
 			}
 			if o := &s.commits.own; len(o.by) != 0 || slices.ContainsFunc(o.order, func(k ownKey) bool { return k.run == before }) {
@@ -115,5 +115,19 @@ func TestChangesInDoubtAreMissed(t *testing.T) {
 	}
 	if list := told.take(); len(list) != 2 || !list[0].Gap || list[1].Gap || list[0].Changes != nil {
 		t.Errorf("told: %+v", list)
+	}
+}
+
+// A collection that is emptied at once is told of as such, so that other servers know
+// whom it concerns.
+func TestTruncateIsToldOf(t *testing.T) {
+	s, c := fresh(t, Options{OneShot: true, AnnounceDeletes: true})
+	f := follow(t, s)
+	write(t, s, func(tx store.Tx) error { return tx.Insert(t.Context(), thing(c, "a", "", 0)) })
+	write(t, s, func(tx store.Tx) error { return tx.Truncate(t.Context(), c) })
+	list := f.entries()
+	b := s.Batch(t.Context(), position.Run{}, list[len(list)-1], nobody)
+	if len(b.Changes) > 0 || !slices.Equal(b.Missed, []string{"pbc_things"}) {
+		t.Errorf("told: %+v", b)
 	}
 }
