@@ -159,7 +159,7 @@ func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, e
 		}
 	}
 	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
-	j.feed = newFeed(func(e changes.Entry) { m.stream.Publish(db.Batch(context.Background(), e, m.live)) })
+	j.feed = newFeed(func(t told) { m.stream.Publish(db.Batch(context.Background(), t.by, t.entry, m.live)) })
 	cfg := cluster.Config{
 		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots, Load: m.load,
 		Apply: j.apply, Deliver: j.feed.put, Restored: db.Restored,
@@ -255,27 +255,33 @@ func (j *member) ready() error {
 // feed hands entries to those who follow, on a goroutine of its own: what the log
 // leaves out may have to be read, and the cluster does not wait for that.
 type feed struct {
-	f func(e changes.Entry)
+	f func(told)
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	queue  []changes.Entry
+	queue  []told
 	closed bool
 	done   chan struct{}
 }
 
-func newFeed(f func(changes.Entry)) *feed {
+// told is an entry of the log of that run of the primary.
+type told struct {
+	by    position.Run
+	entry changes.Entry
+}
+
+func newFeed(f func(told)) *feed {
 	d := &feed{f: f, done: make(chan struct{})}
 	d.wake.L = &d.mu
 	go d.run()
 	return d
 }
 
-func (d *feed) put(e changes.Entry) {
+func (d *feed) put(by position.Run, e changes.Entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
-		d.queue = append(d.queue, e)
+		d.queue = append(d.queue, told{by, e})
 		d.wake.Signal()
 	}
 }
@@ -293,8 +299,8 @@ func (d *feed) run() {
 		if len(list) == 0 {
 			return
 		}
-		for _, e := range list {
-			d.f(e)
+		for _, t := range list {
+			d.f(t)
 		}
 	}
 }

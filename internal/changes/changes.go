@@ -30,9 +30,18 @@ type Batch struct {
 	Position position.N
 	Changes  []Change // in the order the transaction made them
 	Catalog  bool     // collections or settings changed
+	// Elsewhere tells that another server or program made the transaction: Changes are
+	// what the log says of it.
+	Elsewhere bool
 	// Unlisted tells that more records changed than Changes lists: a collection
 	// was truncated or dropped, or another program wrote to the database.
 	Unlisted bool
+	// Missed are the ids of collections of which records changed that followers should
+	// have been told of, and no batch lists. With Gap there may be such changes of any
+	// collection, in this transaction or before it. Who tells others of changes has
+	// them look again.
+	Missed []string
+	Gap    bool
 }
 
 // Sink takes batches from the one who commits. Publish is called in commit

@@ -19,6 +19,9 @@ type Entry struct {
 	// those who follow changes. Unlisted tells that there are more.
 	Rows     []Row
 	Unlisted bool
+	// Gap tells that commits before this one may have come to nobody here. The log says
+	// it of none.
+	Gap bool
 }
 
 // Row is one record's change as the log has it.

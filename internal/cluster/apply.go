@@ -90,7 +90,7 @@ func (s *session) settle(x *position.Index, safe position.N) {
 	for reached < len(f.pending) && f.pending[reached].N <= x.Safe() {
 		if e := f.pending[reached]; e.N > f.told {
 			f.told = e.N
-			s.n.cfg.Deliver(e)
+			s.n.cfg.Deliver(x.Run(), e)
 		}
 		reached++
 	}

@@ -26,9 +26,10 @@ type Config struct {
 	// Unlisted. If it fails the server follows no further, and tries again.
 	Apply func(ctx context.Context, entries []changes.Entry) error
 	// Deliver is told of commits, in order, once every server with a lease knows of
-	// them. It must not block. Where something was missed, it gets one entry that
-	// says All, Catalog and Unlisted.
-	Deliver func(e changes.Entry)
+	// them, and by the log of which run of the primary. It must not block. Where
+	// something may have been missed, it gets one entry that says All, Catalog and
+	// Unlisted, and Gap unless all that was missed comes again.
+	Deliver func(by position.Run, e changes.Entry)
 	// Restored is called when the primary is of a known epoch, but an older copy of
 	// it: its log ends at flush and had been at seen. The store raises the
 	// incarnation, which is part of the epoch. It is called again if it fails.
@@ -67,7 +68,7 @@ func (c *Config) complete() {
 		c.Apply = func(context.Context, []changes.Entry) error { return nil }
 	}
 	if c.Deliver == nil {
-		c.Deliver = func(changes.Entry) {}
+		c.Deliver = func(position.Run, changes.Entry) {}
 	}
 	if c.Load == nil {
 		c.Load = func() float64 { return 0 }

@@ -251,7 +251,9 @@ func (s *session) start(ctx context.Context) error {
 	n := s.n
 	x := s.loading
 	s.loading = nil
-	if old := n.cfg.Clock.Index(); old.Epoch() == x.Epoch() && old.Instance() != x.Instance() {
+	old := n.cfg.Clock.Index()
+	again := old.Epoch() == x.Epoch() && old.Instance() == x.Instance()
+	if old.Epoch() == x.Epoch() && !again {
 		// The primary was started again, and may be a copy that lacks some of what the
 		// index before knew of: what is cached by that one is judged by no other.
 		x.Distrust(old.Frontier() + 1)
@@ -263,12 +265,13 @@ func (s *session) start(ctx context.Context) error {
 	n.log.Info("a tailer is followed from a snapshot", "tailer", s.row.Holder, "term", s.term, "format", s.format.Load(), "at", x.Frontier().LSN(), "base", x.Base().LSN())
 	n.count(func(c *Counts) { c.Joins++ })
 	n.f.index, n.f.safe, n.f.pending, n.f.since, n.f.unseen = x, 0, nil, n.now(), x.Frontier()
+	missed.Gap = !again || x.Frontier() > n.f.told
 	if n.f.epoch != x.Epoch() {
 		n.f.epoch, n.f.told = x.Epoch(), 0
 	}
 	n.f.told = max(n.f.told, x.Frontier())
 	n.cfg.Clock.Replace(x)
-	n.cfg.Deliver(missed)
+	n.cfg.Deliver(x.Run(), missed)
 	s.ack(0)
 	return nil
 }

@@ -23,6 +23,7 @@ type fed struct {
 	ended     chan error
 	applied   []changes.Entry
 	delivered []changes.Entry
+	by        []position.Run // whose log they are of
 	now       func() int64
 }
 
@@ -41,7 +42,9 @@ func feed(t *testing.T, f func(t *testing.T, f *fed)) {
 				fd.applied = append(fd.applied, list...)
 				return nil
 			},
-			Deliver: func(e changes.Entry) { fd.delivered = append(fd.delivered, e) },
+			Deliver: func(by position.Run, e changes.Entry) {
+				fd.by, fd.delivered = append(fd.by, by), append(fd.delivered, e)
+			},
 			grant: func(x *position.Index, until int64) {
 				clock.Grant(x, position.BootTime()+until-fd.now())
 			},
@@ -206,6 +209,42 @@ func TestWhatComesAgainIsDeliveredOnce(t *testing.T) {
 			t.Errorf("delivered: %v", got)
 		}
 	})
+}
+
+// TestFollowersAreToldOfGaps: there is none where all that this server has not delivered
+// comes again.
+func TestFollowersAreToldOfGaps(t *testing.T) {
+	another := someEpoch
+	another.Timeline++
+	for name, c := range map[string]struct {
+		begins snapshot
+		gap    bool
+	}{
+		"what is known already":  {snapshot{Epoch: someEpoch, At: 105}, false},
+		"right behind that":      {snapshot{Epoch: someEpoch, At: 120}, false},
+		"beyond that":            {snapshot{Epoch: someEpoch, At: 121}, true}, // who knows what was at 121
+		"of another start":       {snapshot{Epoch: someEpoch, At: 105, Instance: 7}, true},
+		"of another timeline":    {snapshot{Epoch: another, At: 105}, true},
+		"of a timeline, further": {snapshot{Epoch: another, At: 500}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			feed(t, func(t *testing.T, f *fed) {
+				f.begin()
+				f.batch(100, 130, 120, 110, 120, 130)
+				m := c.begins
+				m.Term, m.Number, m.Base, m.Slots = 5, 1, m.At, 64
+				f.send(m)
+				for i, want := range []bool{true, false, false, c.gap} { // where it begins, two commits, where it begins anew
+					if i >= len(f.delivered) || f.delivered[i].Gap != want {
+						t.Fatalf("delivered: %+v, want %v for the one at %d", f.delivered, want, i)
+					}
+				}
+				if by := f.by[3]; by != f.index().Run() || by != (position.Run{Timeline: m.Epoch.Timeline, Instance: m.Instance}) {
+					t.Errorf("by the log of %+v", by)
+				}
+			})
+		})
+	}
 }
 
 func TestSIsNoMoreThanWhatIsKnown(t *testing.T) {

@@ -132,7 +132,7 @@ func (m *machine) boot() {
 			}
 			return nil
 		},
-		Deliver: func(e changes.Entry) { w.delivered(m, e) },
+		Deliver: func(_ position.Run, e changes.Entry) { w.delivered(m, e) },
 	}
 	if w.verbose {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("on", m.id)

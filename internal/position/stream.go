@@ -83,6 +83,16 @@ func (x *Index) SetInstance(instance uint64) { x.instance = instance }
 // other if the database was put back from a copy between them.
 func (x *Index) Instance() uint64 { return x.instance }
 
+// Run is one run of a primary, on one timeline. Another one can give out once more the
+// numbers of transactions of which nothing was on its disk.
+type Run struct {
+	Timeline uint32
+	Instance uint64
+}
+
+// Run is that by whose log the index is made.
+func (x *Index) Run() Run { return Run{x.epoch.Timeline, x.instance} }
+
 // Base is where the index's knowledge begins.
 func (x *Index) Base() N { return N(x.base.Load()) }
 

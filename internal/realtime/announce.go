@@ -11,8 +11,10 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// announce sends one committed change to everybody whom it concerns.
-func (s *Realtime) announce(ctx context.Context, ch *changes.Change, now time.Time) {
+// announce sends one committed change to everybody whom it concerns. What was prepared
+// for a delete is of use only if it was committed here: elsewhere means that it was not,
+// so that it failed here, and was judged by what may have changed since.
+func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere bool, now time.Time) {
 	var before map[string][]byte
 	if ch.Action == changes.Delete {
 		before = s.prepared.take(identityOf(ch.Record))
@@ -38,9 +40,11 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, now time.Ti
 				continue
 			}
 			var data []byte
-			if ch.Action == changes.Delete && a.needsRow(&j) {
+			switch {
+			case ch.Action == changes.Delete && !elsewhere && a.needsRow(&j):
 				data = before[string(a.group(&j))]
-			} else {
+			case ch.Action == changes.Delete && elsewhere && j.needsOthers():
+			default:
 				var err error
 				if data, err = a.answer(ctx, &j); err != nil {
 					s.log.Warn("realtime: an event could not be made",
@@ -56,6 +60,7 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, now time.Ti
 	})
 	if err != nil {
 		s.log.Error("realtime: a change could not be announced", "collection", ch.Record.Collection.Name, "error", err)
+		s.part(clientsOf(audience), "a change could not be announced")
 		return
 	}
 	for _, l := range letters {
@@ -74,11 +79,12 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, now time.Ti
 // inside the transaction, before the record or anything that refers to it goes.
 // Without a subscription that needs it, it returns at once.
 func (s *Realtime) BeforeDelete(ctx context.Context, tx store.Tx, rec *pando.Record) error {
-	if s.connected.Load() == 0 {
-		return nil
+	var audience []member
+	if s.connected.Load() > 0 {
+		audience = s.audience(rec)
 	}
-	audience := s.audience(rec)
 	if len(audience) == 0 {
+		s.prepared.take(identityOf(rec)) // of a try before, which was not committed
 		return nil
 	}
 	a := s.answersFor(tx, changes.Delete, rec, time.Now())
@@ -104,8 +110,9 @@ func (s *Realtime) BeforeDelete(ctx context.Context, tx store.Tx, rec *pando.Rec
 }
 
 // prepared keeps the answers made before deletes until their commit. Those of a
-// transaction that was rolled back are replaced by the next try, or forgotten
-// after a while: they cannot do harm, since only a delete takes them.
+// transaction that was rolled back are dropped by the next try, here or elsewhere, or
+// forgotten after a while: they cannot do harm, since only a delete that was committed
+// here is answered by them.
 type prepared struct {
 	mu    sync.Mutex
 	m     map[identity]preparedAnswers

@@ -20,6 +20,7 @@ type client struct {
 	// Guarded by the lock of Realtime.
 	auth   *pando.Record // who is connected; nil is a guest
 	secret string        // of the tokens of auth's collection when it was taken on
+	unsure bool          // auth was not looked up yet: it is a guest until then
 	subs   []*subscription
 	cost   int // of subs, bytes
 

@@ -34,7 +34,7 @@ func (s *Realtime) audience(rec *pando.Record) []member {
 		}
 		for j, topic := range [3]string{ref + "/*", ref, ref + "/" + id} {
 			for sub := range s.topics[topic] {
-				list = append(list, member{sub, sub.client.auth, j == 2})
+				list = append(list, member{sub, sub.client.who(), j == 2})
 			}
 		}
 	}
@@ -125,8 +125,13 @@ func (a *answers) judge(m member) (judged, bool) {
 // needsRow tells whether the answer hangs on more than the record itself, so
 // that it cannot be given once the record is gone.
 func (a *answers) needsRow(j *judged) bool {
-	return j.sub.expand != "" || a.manage != nil ||
-		j.access != nil && !j.access.Local() || j.filter != nil && !j.filter.Local()
+	return j.sub.expand != "" || a.manage != nil || j.needsOthers()
+}
+
+// needsOthers tells whether other records decide if there is an answer. If they only
+// decide what it shows, it shows less once the record is gone, and never more.
+func (j *judged) needsOthers() bool {
+	return j.access != nil && !j.access.Local() || j.filter != nil && !j.filter.Local()
 }
 
 // group is the text of everything that the answer to j hangs on besides the

@@ -25,6 +25,14 @@ func secretOf(c *pando.Collection) string {
 	return c.Auth.AuthToken.Secret
 }
 
+// who is whom the client's subscriptions are judged for; the caller holds the lock.
+func (c *client) who() *pando.Record {
+	if c.unsure {
+		return nil
+	}
+	return c.auth
+}
+
 // setIdentity makes rec, which may be nil, the identity of a connection; the
 // caller holds the lock.
 func (s *Realtime) setIdentity(c *client, rec *pando.Record) {
@@ -34,7 +42,7 @@ func (s *Realtime) setIdentity(c *client, rec *pando.Record) {
 			delete(s.identities, old)
 		}
 	}
-	c.auth, c.secret = rec, ""
+	c.auth, c.secret, c.unsure = rec, "", false
 	if rec == nil {
 		return
 	}
@@ -61,28 +69,51 @@ func (s *Realtime) followIdentity(ch *changes.Change) {
 
 // renew gives a connection its record as it is now; the caller holds the lock.
 func (s *Realtime) renew(c *client, now *pando.Record, gone bool) {
-	if gone || now.String("tokenKey") != c.auth.String("tokenKey") || secretOf(now.Collection) != c.secret {
+	if gone || !c.goesBy(now) {
 		s.setIdentity(c, nil)
 		return
 	}
-	c.auth = now
+	c.auth, c.unsure = now, false
 }
 
-// confirmIdentity looks the record of a connection up once more. It was read
-// before the connection was known to followIdentity; what changed in between has
-// passed by.
-func (s *Realtime) confirmIdentity(ctx context.Context, c *client) error {
-	s.mu.RLock()
-	auth := c.auth
-	s.mu.RUnlock()
-	if auth == nil {
+// goesBy tells whether the tokens of rec are still those that the connection's identity
+// was shown with; the caller holds the lock.
+func (c *client) goesBy(rec *pando.Record) bool {
+	return rec.String("tokenKey") == c.auth.String("tokenKey") && secretOf(rec.Collection) == c.secret
+}
+
+// identify makes who, which may be nil, the identity of a connection. It was read
+// before the connection was known to followIdentity, and what changed in between has
+// passed by: so it is looked up once more, and counts for nothing before.
+func (s *Realtime) identify(ctx context.Context, c *client, who *pando.Record) error {
+	s.mu.Lock()
+	if s.clients[c.id] != c { // it left meanwhile
+		s.mu.Unlock()
+		return unknownClient()
+	}
+	if c.auth != nil && identityOf(c.auth) != identityOf(who) {
+		s.mu.Unlock()
+		return &pando.Error{
+			Kind:    pando.KindForbidden,
+			Message: "The current and the previous request authorization don't match.",
+		}
+	}
+	if who == nil {
+		s.mu.Unlock()
 		return nil
 	}
-	return s.refresh(ctx, []connection{{c, auth}})
+	if c.auth == nil || !c.goesBy(who) {
+		s.setIdentity(c, who)
+		c.unsure = true
+	}
+	x := connection{c, c.auth}
+	s.mu.Unlock()
+	return s.refresh(ctx, []connection{x})
 }
 
-// recheckIdentities looks every connection's record up, since a change of the
-// catalog may have voided tokens, and unlisted changes anything.
+// recheckIdentities looks every connection's record up, since a change of the catalog
+// may have voided tokens or refuse superusers from their address, and unlisted changes
+// anything. Whoever cannot be looked up has to come back.
 func (s *Realtime) recheckIdentities(ctx context.Context) {
 	s.mu.RLock()
 	var all []connection
@@ -94,6 +125,11 @@ func (s *Realtime) recheckIdentities(ctx context.Context) {
 	s.mu.RUnlock()
 	if err := s.refresh(ctx, all); err != nil {
 		s.log.Error("realtime: identities could not be checked", "error", err)
+		clients := make([]*client, len(all))
+		for i, x := range all {
+			clients[i] = x.client
+		}
+		s.part(clients, "it could not be checked whose they are")
 	}
 }
 
@@ -112,8 +148,10 @@ func (s *Realtime) refresh(ctx context.Context, list []connection) error {
 		ids[x.auth.Collection.ID] = append(ids[x.auth.Collection.ID], x.auth.ID())
 	}
 	found := map[identity]*pando.Record{}
+	var settings *pando.Settings
 	err := s.store.Read(ctx, func(r store.Reader) error {
 		clear(found)
+		settings = r.Catalog().Settings
 		for collectionID, list := range ids {
 			col := r.Catalog().Collection(collectionID)
 			if col == nil || col.ID != collectionID || !col.IsAuth() {
@@ -139,7 +177,8 @@ func (s *Realtime) refresh(ctx context.Context, list []connection) error {
 			continue
 		}
 		now := found[identityOf(x.auth)]
-		s.renew(x.client, now, now == nil)
+		refused := x.auth.IsSuperuser() && !settings.TakesSuperuserFrom(x.client.ip)
+		s.renew(x.client, now, now == nil || refused)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
 	"github.com/pandobase/pando/internal/store/sqlite"
@@ -117,4 +118,71 @@ func TestIdentitiesAreFollowed(t *testing.T) {
 		f.post(t, "one")
 		l.want()
 	})
+}
+
+// Whoever cannot be looked up when tokens may be void has to come back; whoever is nobody
+// need not.
+func TestIdentitiesThatCannotBeChecked(t *testing.T) {
+	f, d := deafFixture(t)
+	f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = new("") })
+	ada := f.Insert(t, "users", map[string]any{"email": "ada@b.co"})
+	f.Flush(t)
+	user, guest := f.listen(t, ada, "posts/*"), f.listen(t, nil, "posts/*")
+	d.is.Store(true)
+	f.Stream.Publish(changes.Batch{Unlisted: true})
+	f.Flush(t)
+	d.is.Store(false)
+	f.post(t, "one")
+	guest.want("one")
+	if n := user.ended(); n > 0 {
+		t.Errorf("%d events came to one who may be nobody any more", n)
+	}
+}
+
+// A subscription whose caller cannot be looked up is refused, and nothing is told to
+// whoever that was.
+func TestSubscribeOfWhoCannotBeChecked(t *testing.T) {
+	f, d := deafFixture(t)
+	f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = new("@request.auth.name = 'editor' || title = 'public'") })
+	ada := f.Insert(t, "users", map[string]any{"email": "ada@b.co", "name": "editor"})
+	f.Flush(t)
+	fresh, known := f.listen(t, nil, "posts/*"), f.listen(t, ada, "posts/*")
+	d.is.Store(true)
+	for _, l := range []*listener{fresh, known} {
+		if err := l.subscribe(ada, "users/*"); pando.KindOf(err) != pando.KindUnavailable {
+			t.Errorf("subscribe: %v", err)
+		}
+	}
+	d.is.Store(false)
+	f.post(t, "one")
+	f.post(t, "public")
+	fresh.want("public") // as what it was before
+	known.want("one", "public")
+	if err := fresh.subscribe(ada, "posts/*"); err != nil {
+		t.Fatal(err)
+	}
+	f.post(t, "two")
+	fresh.want("two")
+}
+
+// Superusers are refused from addresses that are not listed, on open connections too.
+func TestAddressesOfSuperusers(t *testing.T) {
+	f := newFixture(t)
+	f.Change(t, "posts", func(c *pando.Collection) { c.ListRule = nil })
+	root := f.Insert(t, pando.SuperusersName, map[string]any{"email": "root@b.co"})
+	f.Flush(t)
+	l := f.listen(t, root, "posts/*")
+	allow := func(addresses ...string) {
+		f.Write(t, func(tx store.Tx) error {
+			s := *tx.Catalog().Settings
+			s.SuperuserIPs = addresses
+			return tx.SaveSettings(t.Context(), &s)
+		})
+	}
+	allow("1.2.3.0/24")
+	f.post(t, "one")
+	l.want("one")
+	allow("9.9.9.9")
+	f.post(t, "two")
+	l.want()
 }

@@ -13,11 +13,15 @@
 // if a rule asks for more than the record itself and the record is deleted
 // meanwhile, only the event of the delete comes. A delete is judged after it
 // as well if the deleted record is all it takes; if other records count, or have
-// to be shown, that is done beforehand, by [Realtime.BeforeDelete].
+// to be shown, that is done beforehand, by [Realtime.BeforeDelete], on the server that
+// deletes. Another one shows what is left, and where other records decide who may know
+// it tells nobody: afterwards they may say something else than they did.
 //
 // There is one delivering goroutine (the stream's), so each client gets events
 // in commit order, and one goroutine per client that empties its queue. A client
-// that lets its queue fill up is cut off; it will come back and read again.
+// that lets its queue fill up is cut off; it will come back and read again. So is one
+// that may have missed something else (part.go), or whose identity cannot be looked up
+// when that may have changed.
 package realtime
 
 import (
@@ -153,9 +157,10 @@ func (s *Realtime) deliver(b changes.Batch) {
 	ctx := context.Background()
 	now := time.Now()
 	for i := range b.Changes {
-		s.announce(ctx, &b.Changes[i], now)
+		s.announce(ctx, &b.Changes[i], b.Elsewhere, now)
 		s.followIdentity(&b.Changes[i])
 	}
+	s.partMissed(&b)
 	if b.Catalog || b.Unlisted {
 		s.recheckIdentities(ctx)
 	}

@@ -35,7 +35,8 @@ const (
 // connection's identity. It fails with KindNotFound for an unknown client,
 // KindInvalid if the call comes from another address than the connection,
 // KindForbidden if the connection is somebody else's, KindUnavailable if the
-// subscriptions of all clients would take too much memory.
+// subscriptions of all clients would take too much memory, or the store cannot be
+// asked for the identity. If it fails the subscriptions are those of before.
 func (s *Realtime) Subscribe(ctx context.Context, req *pando.Request, clientID string, names []string) error {
 	s.mu.RLock()
 	c := s.clients[clientID]
@@ -56,25 +57,24 @@ func (s *Realtime) Subscribe(ctx context.Context, req *pando.Request, clientID s
 			cost += costOfSubscription + costOfName*len(name)
 		}
 	}
+	if err := s.identify(ctx, c, req.Auth); err != nil {
+		return err
+	}
+	return s.replace(c, subs, cost)
+}
+
+// replace makes subs what a client is subscribed to.
+func (s *Realtime) replace(c *client, subs []*subscription, cost int) error {
 	s.mu.Lock()
-	if s.clients[clientID] != c { // it left meanwhile
-		s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.clients[c.id] != c { // it left meanwhile
 		return unknownClient()
 	}
-	if c.auth != nil && identityOf(c.auth) != identityOf(req.Auth) {
-		s.mu.Unlock()
-		return &pando.Error{
-			Kind:    pando.KindForbidden,
-			Message: "The current and the previous request authorization don't match.",
-		}
-	}
 	if s.cost-c.cost+cost > s.limits.subscriptions {
-		s.mu.Unlock()
 		return &pando.Error{
 			Kind: pando.KindUnavailable, Message: "The server has no room for more subscriptions now. Please try again later.",
 		}
 	}
-	s.setIdentity(c, req.Auth)
 	s.unsubscribe(c)
 	c.subs, c.cost = subs, cost
 	s.cost += cost
@@ -85,10 +85,6 @@ func (s *Realtime) Subscribe(ctx context.Context, req *pando.Request, clientID s
 			s.topics[sub.topic] = set
 		}
 		set[sub] = true
-	}
-	s.mu.Unlock()
-	if req.Auth != nil {
-		return s.confirmIdentity(ctx, c)
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ func (c *call) stream(client pando.RealtimeClient) {
 		select {
 		case event, open := <-client.Events():
 			if !open {
+				_, _ = c.w.Write(appendComeBack(buf[:0]))
+				_ = control.Flush()
 				return
 			}
 			buf = frame.append(buf[:0], event)

@@ -212,6 +212,8 @@ func (d *decoder) message(in *input) (e changes.Entry, ok bool, err error) {
 		d.cur.deleted(record, d.tables.ID)
 	} else if record, ok := bytes.CutPrefix(content, []byte(MessageTouched)); ok {
 		d.cur.touched(record)
+	} else if collection, ok := bytes.CutPrefix(content, []byte(MessageEmptied)); ok {
+		d.cur.emptied(string(collection))
 	} else {
 		d.cur.all = true
 	}

@@ -166,6 +166,14 @@ func (t *transaction) deleted(text []byte, id string) {
 	}
 }
 
+// emptied notes that a collection was.
+func (t *transaction) emptied(collection string) {
+	if t.tables == nil {
+		t.collapse()
+	}
+	t.tables[collection] = true
+}
+
 // touched notes an update that left its record as it was.
 func (t *transaction) touched(text []byte) {
 	var m struct{ Collection, ID string }

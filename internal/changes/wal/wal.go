@@ -84,6 +84,10 @@ const MessagePrefix = "pando"
 // MessageAll says that everything may have changed.
 const MessageAll = "all"
 
+// MessageEmptied begins a message that says that all records of a collection were
+// deleted at once; its id follows. Nobody is told of them one by one.
+const MessageEmptied = "emptied "
+
 // MessageTouched begins a message that says that a record was updated of which nothing
 // has changed; JSON follows: {"collection": its id, "id": the record's}.
 const MessageTouched = "touched "

@@ -234,6 +234,8 @@ func TestEntries(t *testing.T) {
 		{"a message of others", `SELECT pg_logical_emit_message(true, 'other', 'all')`, "", nil},
 		{"a message", `SELECT pg_logical_emit_message(true, 'pando', 'all')`, "ALL; UNLISTED", nil},
 		{"touched", `SELECT pg_logical_emit_message(true, 'pando', 'touched {"collection":"pbc_things","id":"b"}')`, "update things/b", []position.Tag{table(), record("b"), all}},
+		{"emptied", `BEGIN; DELETE FROM other; SELECT pg_logical_emit_message(true, 'pando', 'emptied pbc_other'); COMMIT`,
+			"UNLISTED", []position.Tag{position.TableTag("pbc_other"), position.BulkTag("pbc_other"), all}},
 		{"touched what", `SELECT pg_logical_emit_message(true, 'pando', 'touched ')`, "ALL; UNLISTED", nil},
 		{"a message outside", `SELECT pg_logical_emit_message(false, 'pando', 'all'); INSERT INTO bare VALUES (1)`, "ALL; UNLISTED", nil},
 		{"NULL and long", `ALTER TABLE other ALTER title DROP NOT NULL`, "ALL; UNLISTED", nil},

@@ -181,6 +181,11 @@ func (t *tx) Truncate(ctx context.Context, c *pando.Collection) error {
 	if err := t.change(ctx, &query{sql: "DELETE FROM " + quote(c.Name)}); err != nil {
 		return t.refused(c, err)
 	}
+	if t.s.opts.AnnounceDeletes {
+		if err := t.change(ctx, emptiedQuery(c.ID)); err != nil {
+			return t.refused(c, err)
+		}
+	}
 	t.known, t.inserts, t.all = nil, false, true
 	return nil
 }

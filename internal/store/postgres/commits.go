@@ -68,6 +68,7 @@ type flight struct {
 	batch   changes.Batch
 	late    bool   // others do not wait for it any longer
 	xid     uint64 // 0: not known
+	own     ownKey // of what is kept of it; 0: nothing is
 	done    chan struct{}
 
 	timeline uint32 // once it has landed
@@ -110,6 +111,7 @@ var everyTag = position.EveryTag()
 
 // crash settles a commit that did not happen, for certain.
 func (k *commits) crash(f *flight) {
+	k.own.drop(f.own)
 	if k.clock != nil {
 		return
 	}
@@ -151,6 +153,7 @@ func (k *commits) land(f *flight, timeline uint32, flushed position.N, published
 	k.index.Publish(n)
 	f.batch.Position, f.timeline = n, k.timeline
 	if f.late {
+		f.batch.Gap = len(f.batch.Changes) > 0
 		f.batch.Changes, f.batch.Unlisted = nil, true
 	}
 	delete(k.flying, f.seq)

@@ -103,6 +103,11 @@ func touchedQuery(collection, id string) *query {
 	return &query{sql: "SELECT pg_logical_emit_message(true, 'pando', $1)", args: texts(text)}
 }
 
+// emptiedQuery writes to the log that all records of a collection were deleted at once.
+func emptiedQuery(collection string) *query {
+	return &query{sql: "SELECT pg_logical_emit_message(true, 'pando', $1)", args: texts("emptied " + collection)}
+}
+
 // announcedSQL deletes a record and writes what it was to the log, which else has no
 // more of it than its id: other servers tell their subscribers.
 func (p *plan) announcedSQL() string {

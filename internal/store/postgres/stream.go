@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -47,7 +49,6 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 	if k.onHeld != nil {
 		defer func(since time.Time) { k.onHeld(time.Since(since)) }(time.Now())
 	}
-	k.own.put(f.xid, f.batch.Changes)
 	n := flushed
 	if mutant.WriteUnheld {
 		published()
@@ -78,38 +79,71 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 // knows less of them than who made them.
 type own struct {
 	mu    sync.Mutex
-	by    map[uint64][]changes.Change
-	order []uint64
+	run   position.Run // of the stream
+	by    map[ownKey][]changes.Change
+	order []ownKey
+}
+
+// ownKey names a transaction. Its number alone does not: what a failover or a crash of
+// the primary has taken back, another transaction gets the number of.
+type ownKey struct {
+	run position.Run
+	xid uint64 // 0: not known
 }
 
 // ownMost is how many transactions are remembered; the stream is not that late.
 const ownMost = 4096
 
-func (o *own) put(xid uint64, list []changes.Change) {
-	if xid == 0 || len(list) == 0 {
+func (o *own) put(k ownKey, list []changes.Change) {
+	if k.xid == 0 || len(list) == 0 {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.by == nil {
-		o.by = make(map[uint64][]changes.Change)
+		o.by = make(map[ownKey][]changes.Change)
 	}
-	if _, ok := o.by[xid]; !ok {
-		o.order = append(o.order, xid)
+	if _, ok := o.by[k]; !ok {
+		o.order = append(o.order, k)
 	}
-	o.by[xid] = list
+	o.by[k] = list
 	for len(o.order) > ownMost {
 		delete(o.by, o.order[0])
 		o.order = o.order[1:]
 	}
 }
 
-func (o *own) take(xid uint64) []changes.Change {
+// take gives the changes of a transaction that the stream has brought. A stream of
+// another run brings none of those before any more.
+func (o *own) take(k ownKey) []changes.Change {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	list := o.by[xid]
-	delete(o.by, xid)
+	if k.run != o.run {
+		o.run = k.run
+		other := func(k ownKey) bool { return k.run != o.run }
+		maps.DeleteFunc(o.by, func(k ownKey, _ []changes.Change) bool { return other(k) })
+		o.order = slices.DeleteFunc(o.order, other)
+	}
+	list := o.by[k]
+	delete(o.by, k)
 	return list
+}
+
+// drop forgets a transaction that was not committed.
+func (o *own) drop(k ownKey) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.by, k)
+}
+
+// keepOwn keeps what the transaction changes, if its number is known by now.
+func (t *tx) keepOwn(f *flight) {
+	if t.s.clock == nil || t.xid == "" || f.own.xid != 0 {
+		return
+	}
+	on := t.node.member.Report()
+	f.own = ownKey{position.Run{Timeline: on.Timeline, Instance: on.Instance}, t.number()}
+	t.s.commits.own.put(f.own, t.changes)
 }
 
 // number is the transaction's, 0 if it is not known.

@@ -115,7 +115,11 @@ func openStreamed(t *testing.T, url string, index *position.Index, sink changes.
 		t.Fatal(why)
 	}
 	f := &streamed{Store: s, url: url, news: make(chan struct{})}
-	queue := make(chan changes.Entry, 10_000)
+	type told struct {
+		by position.Run
+		changes.Entry
+	}
+	queue := make(chan told, 10_000)
 	node := cluster.New(cluster.Config{
 		Clock: clock, Registry: s.Registry(), Database: s.Log(), Self: cluster.Member{ID: "one", Boot: "1"}, Slots: 1 << 16,
 		Apply: func(ctx context.Context, entries []changes.Entry) error {
@@ -132,7 +136,7 @@ func openStreamed(t *testing.T, url string, index *position.Index, sink changes.
 			}
 			return nil
 		},
-		Deliver: func(e changes.Entry) { queue <- e },
+		Deliver: func(by position.Run, e changes.Entry) { queue <- told{by, e} },
 	})
 	running, stop := context.WithCancel(context.Background())
 	ended, followed := make(chan struct{}), make(chan struct{})
@@ -146,7 +150,7 @@ func openStreamed(t *testing.T, url string, index *position.Index, sink changes.
 			if e.All && !e.Catalog && len(e.Rows) == 0 {
 				continue // the schema was looked after: it says no more than "look again"
 			}
-			f.tell(sink, s.Batch(context.Background(), e, func() bool { return true }))
+			f.tell(sink, s.Batch(context.Background(), e.by, e.Entry, func() bool { return true }))
 		}
 	}()
 	f.stop = sync.OnceFunc(func() {

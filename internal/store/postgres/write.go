@@ -282,9 +282,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	if !t.s.nodes.sole() || position.SessionOf(t.ctx) != nil || t.s.clock != nil {
 		all = append(all, at.query(t.node))
 	}
-	if t.s.clock != nil && t.xid != "" {
-		t.s.commits.own.put(t.number(), t.changes)
-	}
+	t.keepOwn(f)
 	t.s.commits.depart(f)
 	close(committing)
 	t.c.waited = false
@@ -316,6 +314,7 @@ func (t *tx) committed(f *flight, at where) result {
 	if s.clock != nil {
 		t.release() // others need the connection while this one waits
 		f.xid = t.number()
+		t.keepOwn(f) // what was sent in one go has learned its number only now
 	}
 	n := s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
 	s.stats.writes.Add(1)
