@@ -150,14 +150,7 @@ func (t *transaction) deleted(text []byte, id string) {
 			continue
 		}
 		t.bytes -= sizeOf(row)
-		row.Columns = row.Columns[:0]
-		for name, value := range m.Columns {
-			c := changes.Column{Name: name}
-			if value != nil {
-				c.Value = []byte(*value)
-			}
-			row.Columns = append(row.Columns, c)
-		}
+		row.Columns = columnsOf(m.Columns)
 		t.bytes += sizeOf(row)
 		if t.bytes > maxBytes {
 			t.forget()
@@ -176,12 +169,30 @@ func (t *transaction) emptied(collection string) {
 
 // touched notes an update that left its record as it was.
 func (t *transaction) touched(text []byte) {
-	var m struct{ Collection, ID string }
+	var m struct {
+		Collection, ID string
+		Columns        map[string]*string // none by a server of the version before
+	}
 	if json.Unmarshal(text, &m) != nil || m.Collection == "" {
 		t.all = true
 		return
 	}
-	t.add(changes.Row{Action: changes.Update, Collection: m.Collection, ID: m.ID})
+	row := changes.Row{Action: changes.Update, Collection: m.Collection, ID: m.ID}
+	if t.listing() {
+		row.Columns = columnsOf(m.Columns)
+	}
+	t.add(row)
+}
+
+func columnsOf(m map[string]*string) (list []changes.Column) {
+	for name, value := range m {
+		c := changes.Column{Name: name}
+		if value != nil {
+			c.Value = []byte(*value)
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 // entry is the transaction, committed; ok is false if nothing changed that anybody

@@ -89,7 +89,8 @@ const MessageAll = "all"
 const MessageEmptied = "emptied "
 
 // MessageTouched begins a message that says that a record was updated of which nothing
-// has changed; JSON follows: {"collection": its id, "id": the record's}.
+// has changed, and what it is; JSON follows: {"collection": its id, "id": the record's,
+// "columns": {name: text or null, …}}. The version before left the columns out.
 const MessageTouched = "touched "
 
 // MessageDeleted begins a message that holds a record that its transaction has

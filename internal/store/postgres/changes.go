@@ -92,7 +92,7 @@ func (t *tx) Update(ctx context.Context, old, r *pando.Record) error {
 	}
 	// It is a change all the same: hooks and followers are told of it.
 	if q == nil && t.s.clock != nil { // who follow the log, by a word in it
-		if err := t.change(ctx, touchedQuery(r.Collection.ID, r.ID())); err != nil {
+		if err := t.change(ctx, &query{sql: p.touched, args: texts(r.ID())}); err != nil {
 			return t.refused(r.Collection, err)
 		}
 	}

@@ -54,8 +54,9 @@ func (s *Store) changedIn(tags []position.Tag) (ids []string) {
 	return ids
 }
 
-// asItIs reads a record of which the log does not say everything. A deleted one
-// cannot be read.
+// asItIs reads a record of which the log does not say everything, as it is now, which
+// may be newer. The columns that the log has are not put in: nobody may be judged by, or
+// shown, a record that never was. A deleted one cannot be read.
 func (s *Store) asItIs(ctx context.Context, row changes.Row, rec *pando.Record) (now *pando.Record, err error) {
 	if row.Action == changes.Delete {
 		return nil, nil

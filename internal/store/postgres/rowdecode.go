@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -97,10 +96,10 @@ func listOfText(s string) []string {
 	return parseArray(s)
 }
 
-// touchedQuery writes to the log that a record was updated of which nothing changes.
-func touchedQuery(collection, id string) *query {
-	text := `touched {"collection":` + string(quoteJSON(collection)) + `,"id":` + string(quoteJSON(id)) + `}`
-	return &query{sql: "SELECT pg_logical_emit_message(true, 'pando', $1)", args: texts(text)}
+// touchedSQL writes to the log that a record was updated of which nothing changes, and
+// what it is: followers are told later, when it may have become something else.
+func (p *plan) touchedSQL() string {
+	return p.toldSQL(`touched {"collection":`+string(quoteJSON(p.c.ID))+`,"columns":`, quote(p.c.Name)+" WHERE "+quote("id")+" = $1")
 }
 
 // emptiedQuery writes to the log that all records of a collection were deleted at once.
@@ -111,12 +110,15 @@ func emptiedQuery(collection string) *query {
 // announcedSQL deletes a record and writes what it was to the log, which else has no
 // more of it than its id: other servers tell their subscribers.
 func (p *plan) announcedSQL() string {
+	return fmt.Sprintf("WITH gone AS (%s RETURNING %s) ", p.delete, p.columns) + p.toldSQL(`deleted {"collection":`+string(quoteJSON(p.c.ID))+`,"columns":`, "gone")
+}
+
+// toldSQL writes words and the record that from has to the log.
+func (p *plan) toldSQL(words, from string) string {
 	names, values := make([]string, len(p.c.Fields)), make([]string, len(p.c.Fields))
 	for i, f := range p.c.Fields {
 		names[i], values[i] = literal(f.Name), quote(f.Name)+"::text"
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "WITH gone AS (%s RETURNING %s) SELECT pg_logical_emit_message(true, 'pando', %s || json_object(ARRAY[%s], ARRAY[%s])::text || '}') FROM gone",
-		p.delete, p.columns, literal(`deleted {"collection":`+string(quoteJSON(p.c.ID))+`,"columns":`), strings.Join(names, ", "), strings.Join(values, ", "))
-	return b.String()
+	return fmt.Sprintf(`SELECT pg_logical_emit_message(true, 'pando', %s || json_object(ARRAY[%s], ARRAY[%s])::text || ',"id":' || to_json("id")::text || '}') FROM %s`,
+		literal(words), strings.Join(names, ", "), strings.Join(values, ", "), from)
 }

@@ -128,13 +128,14 @@ func (t *tx) opening(asked bool) []*query {
 		list = append(list, t.s.localTimeouts()...)
 	}
 	list = append(list, t.lock())
+	if !t.c.unnamed { // known before anything is answered; behind a pooler it is another's
+		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
+	}
 	if asked {
 		list = append(list, &query{sql: "SELECT pg_current_xact_id(), pg_backend_pid()", text: true, row: func(_ *query, v [][]byte) error {
 			t.xid, t.pid = string(v[0]), string(v[1])
 			return nil
 		}})
-	} else {
-		t.pid = strconv.FormatUint(uint64(t.c.pg.PID()), 10)
 	}
 	list = append(list, t.check())
 	if t.mode.alone {
