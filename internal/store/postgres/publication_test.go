@@ -198,6 +198,43 @@ func TestForeignDDL(t *testing.T) {
 	f.all("no change of the schema", false)
 }
 
+// What others make of the publication is put right.
+func TestPublicationPutRight(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	f.exec("CREATE TABLE keyed (id text PRIMARY KEY); INSERT INTO keyed VALUES ('a'); INSERT INTO things (id) VALUES ('a')")
+	views := []*pando.Collection{create(t, s, view("own", "SELECT id FROM things")), create(t, s, view("of_keyed", "SELECT id FROM keyed"))}
+	f.tend()
+	wrongs := []string{"ALTER PUBLICATION pando SET (publish = 'insert, delete')", "ALTER PUBLICATION pando DROP TABLE things, keyed"}
+	if f.exec("SELECT current_setting('server_version_num')::int >= 150000") == "t" {
+		wrongs = append(wrongs,
+			"ALTER PUBLICATION pando DROP TABLE things, keyed; ALTER PUBLICATION pando ADD TABLE things WHERE (id > 'm'), keyed WHERE (id > 'm')",
+			"ALTER PUBLICATION pando DROP TABLE things, keyed; ALTER PUBLICATION pando ADD TABLE things (id), keyed (id)")
+	}
+	for _, wrong := range wrongs {
+		f.exec(wrong)
+		for _, v := range views {
+			f.published(v, false)
+		}
+		f.entries()
+		f.tend()
+		f.all(wrong, true)
+		for _, v := range views {
+			f.published(v, true)
+		}
+		f.exec("UPDATE things SET n = n + 1 WHERE id = 'a'")
+		if list := f.entries(); len(list) != 1 || len(list[0].Rows) != 1 || list[0].Rows[0].Columns[1].Name != "n" {
+			t.Errorf("%s: the log tells of %+v", wrong, list)
+		}
+		f.exec("UPDATE keyed SET id = id")
+		if list := f.entries(); len(list) != 1 {
+			t.Errorf("%s: the log tells of %+v", wrong, list)
+		}
+		f.tend()
+		f.all("it is right", false)
+	}
+}
+
 // A writer that was there before a table was published is not missed.
 func TestPublishedBehindWriter(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})

@@ -154,8 +154,8 @@ const viewReadsSQL = `WITH RECURSIVE reads(oid) AS (
 		FROM (SELECT oid FROM reads UNION SELECT oid FROM listed) AS used JOIN pg_class r USING (oid) WHERE r.relkind <> 'v'),
 	ours AS (SELECT t.oid, c.id FROM tables t JOIN _pando_collections c ON c.name = t.relname AND t.relnamespace = current_schema()::regnamespace)
 	SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (
-		SELECT FROM tables t WHERE t.relhassubclass OR t.relrowsecurity OR NOT EXISTS (SELECT FROM pg_publication_rel p JOIN pg_publication q ON q.oid = p.prpubid
-			WHERE p.prrelid = t.oid AND q.pubname = (` + publicationSQL + `))
+		SELECT FROM tables t WHERE t.relhassubclass OR t.relrowsecurity OR NOT EXISTS (
+			SELECT FROM (` + heardSQL + `(` + publicationSQL + `)) AS heard WHERE heard.oid = t.oid AND heard.whole)
 	) AND NOT EXISTS (SELECT FROM tree WHERE t ~ '\{(SQLVALUEFUNCTION|TABLESAMPLECLAUSE|NEXTVALUEEXPR) ')
 	AND NOT EXISTS (SELECT FROM called JOIN pg_proc p USING (oid)
 		WHERE p.provolatile <> 'i' AND p.pronamespace IS DISTINCT FROM to_regnamespace('_pando')
