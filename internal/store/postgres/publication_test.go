@@ -146,7 +146,13 @@ func TestPublication(t *testing.T) {
 func TestViewsThatChangeByThemselves(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})
 	f := follow(t, s)
-	f.exec("CREATE VIEW timed AS SELECT id FROM things WHERE now() > '2000-01-01'; CREATE VIEW plain AS SELECT id FROM things WHERE n > 0")
+	f.exec(`CREATE VIEW timed AS SELECT id FROM things WHERE now() > '2000-01-01'; CREATE VIEW plain AS SELECT id FROM things WHERE n > 0;
+		CREATE FUNCTION last(text, text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $2';
+		CREATE FUNCTION peek(text, text) RETURNS text STABLE LANGUAGE sql AS 'SELECT min(id) FROM things';
+		CREATE FUNCTION peek(text) RETURNS text STABLE LANGUAGE sql AS 'SELECT min(id) FROM things';
+		CREATE AGGREGATE lasts(text) (sfunc = last, stype = text);
+		CREATE AGGREGATE peeks(text) (sfunc = peek, stype = text);
+		CREATE AGGREGATE peeks_once(text) (sfunc = last, stype = text, finalfunc = peek)`)
 	for i, c := range []struct {
 		query string
 		told  bool
@@ -160,7 +166,21 @@ func TestViewsThatChangeByThemselves(t *testing.T) {
 		{"SELECT t.id FROM things AS t TABLESAMPLE SYSTEM (50)", false},
 		{"SELECT gen_random_uuid()::text AS id", false},
 		{"SELECT id FROM timed", false},
+		{"SELECT id FROM things WHERE title::date < '2030-01-01'", false}, // the title may be 'today'
+		{"SELECT id, title::timestamptz AS at FROM things", false},
+		{"SELECT id, (title::json->>'due')::time AS at FROM things", false},
+		{"SELECT id, string_to_array(title, ',')::timestamp[] AS at FROM things", false},
+		{"SELECT id, title::date[] AS at FROM things", false},
+		{"SELECT id, title::daterange AS at FROM things", false},
+		{"SELECT id, _pando.to_date(title) AS at FROM things", false},
+		{"SELECT t.id, r.at FROM things t, json_to_record(t.title::json) AS r(at date)", false},
+		{"SELECT t.id, r.at FROM things t, xmltable('/a' PASSING xmlelement(name a, t.title) COLUMNS at date PATH '.') AS r", false},
+		{"SELECT peeks(id) AS id FROM things", false},
+		{"SELECT peeks_once(id) AS id FROM things", false},
 		{"SELECT id FROM plain", true},
+		{"SELECT lasts(id) AS id FROM things", true},
+		{"SELECT id, title::float8 AS a, title::int AS b, title::bool AS c, title::text[] AS d, title::jsonb->>'e' AS e, title::interval AS i FROM things", true},
+		{"SELECT id, n::text AS text, to_timestamp(n)::text AS at, to_timestamp(n)::date AS day FROM things", true},
 		{"SELECT title AS id, json_agg(n) AS ns, count(*) AS c, max(n) AS most FROM things GROUP BY title", true},
 		{"SELECT concat(id, '!') AS id, to_char(n, '999') AS text FROM things", true},
 		{"SELECT DISTINCT a.id FROM things a JOIN things b ON a.id = b.title WHERE a.title IN ('x', 'y') OR EXISTS (SELECT 1 FROM things)", true},
