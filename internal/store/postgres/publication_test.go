@@ -193,8 +193,11 @@ func TestViewsThatChangeByThemselves(t *testing.T) {
 func TestForeignDDL(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})
 	f := follow(t, s)
-	f.exec("CREATE TABLE read (id text PRIMARY KEY, n int)")
+	f.exec(`CREATE TABLE read (id text PRIMARY KEY, n int); CREATE SCHEMA away; CREATE TABLE away.read (id text PRIMARY KEY);
+		CREATE FUNCTION away.marked(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; CREATE TYPE away.mood AS ENUM ('good', 'bad');
+		CREATE VIEW away.sums AS SELECT to_json(r)::text || away.marked(id) || 'good'::away.mood AS id FROM away.read AS r`)
 	create(t, s, view("reader", "SELECT id FROM read"))
+	create(t, s, view("summed", "SELECT id FROM away.sums"))
 	f.exec("DROP EVENT TRIGGER pando_ddl; DROP EVENT TRIGGER pando_drop")
 	f.tend()
 	f.entries()
@@ -203,12 +206,31 @@ func TestForeignDDL(t *testing.T) {
 	for _, sql := range []string{
 		"ALTER TABLE read ADD m int", "ALTER TABLE read RENAME m TO k", "ALTER TABLE things ALTER n TYPE float4",
 		"CREATE OR REPLACE VIEW reader AS SELECT id || '!' AS id FROM read", "CREATE TABLE another (id int)", "DROP TABLE another",
+		"ALTER TABLE things FORCE ROW LEVEL SECURITY", "ALTER TABLE things NO FORCE ROW LEVEL SECURITY",
+		"CREATE OR REPLACE VIEW away.sums AS SELECT id || away.marked(id) AS id FROM away.read",
+		"CREATE OR REPLACE FUNCTION away.marked(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1 || 1'",
+		"ALTER TYPE away.mood RENAME VALUE 'good' TO 'better'",
+		"ALTER TABLE away.read ADD n int", "ALTER TABLE away.read RENAME n TO m", "ALTER TABLE away.read DROP m",
 	} {
 		f.exec(sql)
 		f.tend()
 		f.all(sql, true)
 	}
-	f.exec("CREATE TEMP TABLE temp (a int); ANALYZE")
+	n, c, err := s.nodes.writer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(c)
+	if err := c.exec(t.Context(), "CREATE TEMP TABLE temp (a int)", "CREATE TEMP VIEW seen AS SELECT a FROM temp",
+		"CREATE FUNCTION pg_temp.one() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'"); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("CREATE INDEX ON away.read (lower(id)); GRANT SELECT ON away.read TO PUBLIC; ANALYZE")
+	f.tend()
+	f.all("what changes no answer", false)
+	if err := c.exec(t.Context(), "DISCARD TEMP"); err != nil {
+		t.Fatal(err)
+	}
 	f.exec("VACUUM FULL things") // the same rows in another file
 	f.tend()
 	f.entries()

@@ -42,19 +42,22 @@ const announceFunction = `CREATE OR REPLACE FUNCTION _pando.announce_ddl() RETUR
 	END $$`
 
 // fingerprintSQL is another text after each change of the schema that can change
-// what a table or view shows.
-const fingerprintSQL = `SELECT md5(concat_ws('|',
-	(SELECT string_agg(concat_ws(',', r.oid, r.relname, r.relkind, r.relnamespace, r.relrowsecurity, r.relfilenode), ';' ORDER BY r.oid)
-		FROM pg_class r WHERE r.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-		AND r.relpersistence <> 't' AND r.relkind IN ('r', 'v', 'm', 'p', 'f') AND r.relnamespace <> 'pg_toast'::regnamespace),
-	(SELECT string_agg(concat_ws(',', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped), ';' ORDER BY a.attrelid, a.attnum)
-		FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid WHERE r.relnamespace = current_schema()::regnamespace
-		AND a.attnum > 0 AND r.relkind IN ('r', 'v', 'm', 'p', 'f')),
-	(SELECT string_agg(concat_ws(',', w.oid, w.xmin), ';' ORDER BY w.oid)
-		FROM pg_rewrite w JOIN pg_class r ON r.oid = w.ev_class WHERE r.relnamespace = current_schema()::regnamespace),
-	(SELECT string_agg(concat_ws(',', p.oid, p.xmin), ';' ORDER BY p.oid) FROM pg_policy p),
-	(SELECT string_agg(concat_ws(',', p.oid, p.xmin), ';' ORDER BY p.oid) FROM pg_proc p
-		WHERE p.pronamespace = current_schema()::regnamespace)))`
+// what a table or view shows, in whatever schema: views read over others'. It runs all
+// the time, so it adds up the hashes of rows and sorts none. A row of the catalog that
+// was changed has another xmin; that of a table changes with a GRANT as well, so there
+// the columns are named.
+const fingerprintSQL = `WITH theirs AS (SELECT oid FROM pg_namespace WHERE nspname ^@ 'pg_' OR nspname = 'information_schema'),
+	shown AS NOT MATERIALIZED (SELECT oid, hash_record_extended(ROW(oid, relname, relkind, relnamespace, relrowsecurity, relforcerowsecurity, relfilenode), 0) AS h
+		FROM pg_class WHERE relkind IN ('r', 'v', 'm', 'p', 'f', 'c') AND relpersistence <> 't' AND relnamespace NOT IN (SELECT oid FROM theirs))
+	SELECT md5(concat_ws('|',
+	(SELECT sum(h) FROM shown),
+	(SELECT sum(hash_record_extended(ROW(a.attrelid, a.attnum, a.xmin), 0))
+		FROM pg_attribute a WHERE a.attnum > 0 AND a.attrelid IN (SELECT oid FROM shown)),
+	(SELECT sum(hash_record_extended(ROW(w.oid, w.xmin), 1)) FROM pg_rewrite w WHERE w.ev_class IN (SELECT oid FROM shown)),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 2)) FROM pg_policy),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 3)) FROM pg_proc WHERE pronamespace NOT IN (SELECT oid FROM theirs)),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 4)) FROM pg_enum),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 5)) FROM pg_extension)))`
 
 // Tend looks after what other programs do to the schema: tables that views have come
 // to read are published, and a change that nobody has announced is told to everybody.
