@@ -72,7 +72,7 @@ func publicationDiff(ctx context.Context, c *conn, name string) (d publicationCh
 		UNION ALL
 		SELECT 'unable', format('%I', r.relname), true FROM _pando_collections p
 		JOIN pg_class r ON r.relname = p.name AND r.relnamespace = (SELECT current_schema()::regnamespace) AND r.relkind <> 'v'
-		WHERE r.oid NOT IN (SELECT oid FROM able)
+		WHERE CASE WHEN r.oid IN (SELECT oid FROM able) THEN false ELSE p.data->>'type' <> 'view' END
 		ORDER BY 1, 2`, func(v [][]byte) error {
 		list := map[string]*[]string{"add": &d.add, "drop": &d.drop, "partial": &d.partial, "unable": &d.unable}[string(v[0])]
 		*list = append(*list, string(v[1]))

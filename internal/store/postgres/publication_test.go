@@ -240,6 +240,37 @@ func TestForeignDDL(t *testing.T) {
 	f.all("no change of the schema", false)
 }
 
+// A collection that is not what its table's name in the log says, or not that alone, is
+// not trusted, and the log is read all the same.
+func TestCollectionThatIsNoTable(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	for _, tt := range []struct{ to, back string }{
+		{"ALTER TABLE things RENAME TO things_data; CREATE VIEW things AS SELECT * FROM things_data", "DROP VIEW things; ALTER TABLE things_data RENAME TO things"},
+		{"CREATE TABLE things_2020 () INHERITS (things)", "ALTER TABLE things_2020 NO INHERIT things"},
+		{"ALTER TABLE things RENAME TO things_data", "ALTER TABLE things_data RENAME TO things"},
+	} {
+		f.exec(tt.to)
+		for range 2 {
+			f.entries()
+			if err := s.Tend(t.Context()); err == nil || !strings.Contains(err.Error(), "The collection things is not a table") {
+				t.Errorf("%s: %v", tt.to, err)
+			}
+			f.all(tt.to, true)
+		}
+		follow(t, s)
+		f.exec(tt.back)
+		f.tend()
+		f.entries()
+		f.tend()
+		f.all(tt.back, false)
+	}
+	seen := create(t, s, view("seen", "SELECT id FROM things"))
+	f.exec("DROP VIEW seen; CREATE MATERIALIZED VIEW seen AS SELECT id FROM things")
+	f.tend()
+	f.published(seen, false)
+}
+
 // What others make of the publication is put right.
 func TestPublicationPutRight(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})

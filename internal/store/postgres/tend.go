@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/pandobase/pando"
 )
 
 const emitAll = "SELECT pg_logical_emit_message(true, 'pando', 'all')"
@@ -59,6 +62,12 @@ const fingerprintSQL = `WITH theirs AS (SELECT oid FROM pg_namespace WHERE nspna
 	(SELECT sum(hash_record_extended(ROW(oid, xmin), 4)) FROM pg_enum),
 	(SELECT sum(hash_record_extended(ROW(oid, xmin), 5)) FROM pg_extension)))`
 
+// untoldSQL names a collection of which the log does not tell everything: what another
+// program has put in the place of its table is none, or it shows the rows of others too.
+const untoldSQL = `SELECT min(p.name) FROM _pando_collections p
+	LEFT JOIN pg_class r ON r.relname = p.name AND r.relnamespace = (SELECT current_schema()::regnamespace)
+	WHERE CASE WHEN r.relkind = 'r' THEN r.relhassubclass AND r.oid IN (SELECT inhparent FROM pg_inherits) ELSE p.data->>'type' <> 'view' END`
+
 // Tend looks after what other programs do to the schema: tables that views have come
 // to read are published, and a change that nobody has announced is told to everybody.
 // The one server that reads the log calls it, about each second.
@@ -68,17 +77,34 @@ func (s *Store) Tend(ctx context.Context) error {
 		return err
 	}
 	defer n.release(c)
-	if err := s.publishTables(ctx, c); err != nil {
+	if err = s.publishTables(ctx, c); err != nil {
 		s.distrust(ctx, c)
-		return fmt.Errorf("publish tables: %w", err)
+		err = fmt.Errorf("publish tables: %w", err)
 	}
-	var now, before string
-	err = c.each(ctx, "SELECT ("+fingerprintSQL+"), (SELECT value FROM _pando_cluster WHERE key = 'schema')", func(v [][]byte) error {
-		now, before = string(v[0]), string(v[1])
+	if c.broken() {
+		return err
+	}
+	return errors.Join(err, announceChanged(ctx, c))
+}
+
+// announceChanged tells everybody if the schema is another one than when it was last
+// looked at, or is one of which not all changes are heard: then each time.
+func announceChanged(ctx context.Context, c *conn) error {
+	var now, before, untold string
+	err := c.each(ctx, "SELECT ("+fingerprintSQL+"), (SELECT value FROM _pando_cluster WHERE key = 'schema'), ("+untoldSQL+")", func(v [][]byte) error {
+		now, before, untold = string(v[0]), string(v[1]), string(v[2])
 		return nil
 	})
-	if err != nil || now == before {
+	switch {
+	case err != nil:
 		return unavailable(err)
+	case untold != "":
+		if err := c.exec(ctx, emitAll); err != nil {
+			return unavailable(err)
+		}
+		return pando.Invalid("The collection %s is not a table of that name any more, or other tables inherit from it: the log does not tell of all changes of its records, so nothing is cached for longer than a second. Give it back its table (DROP VIEW %[1]s; ALTER TABLE … RENAME TO %[1]s;), or ALTER TABLE … NO INHERIT %[1]s;", untold)
+	case now == before:
+		return nil
 	}
 	err = c.each(ctx, `WITH noted AS (INSERT INTO _pando_cluster VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING key)
 		SELECT pg_logical_emit_message(true, 'pando', 'all') FROM noted`, func([][]byte) error { return nil }, now)
