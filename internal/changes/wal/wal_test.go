@@ -266,6 +266,34 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// TestAnotherKey: a table whose primary key is not the id any more. The log does not say
+// whose rows are gone then, so everything may be.
+func TestAnotherKey(t *testing.T) {
+	g := open(t, postgres.Options{AnnounceDeletes: true})
+	key := g.exec("SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = 'things'::regclass AND contype = 'p'")
+	g.exec("INSERT INTO things (id) VALUES ('a'), ('b'); ALTER TABLE things DROP CONSTRAINT " + key)
+	g.exec("ALTER TABLE things ADD PRIMARY KEY (_pando_row)")
+	g.entries()
+	for _, tt := range []struct{ sql, want string }{
+		{"UPDATE things SET n = 1 WHERE id = 'a'", "ALL; UNLISTED"},
+		{"UPDATE things SET id = 'c' WHERE id = 'a'", "ALL; UNLISTED"},
+		{"DELETE FROM things WHERE id = 'c'", "ALL; UNLISTED"},
+		{"INSERT INTO things (id) VALUES ('d')", "create things/d n=0 title="},
+		{"ALTER TABLE things REPLICA IDENTITY FULL", "ALL; UNLISTED"},
+		{"UPDATE things SET id = 'e' WHERE id = 'd'", "delete things/d n=0 title=; create things/e n=0 title="},
+		{"DELETE FROM things WHERE id = 'e'", "delete things/e n=0 title="},
+	} {
+		g.exec(tt.sql)
+		var got []string
+		for _, e := range g.entries() {
+			got = append(got, text(e))
+		}
+		if strings.Join(got, "|") != tt.want {
+			t.Errorf("%s: %q, want %q", tt.sql, got, tt.want)
+		}
+	}
+}
+
 func sameTags(a, b []position.Tag) bool {
 	a, b = slices.Clone(a), slices.Clone(b)
 	slices.Sort(a)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,9 @@ import (
 // ALL TABLES takes a superuser. UPDATE and DELETE of a table in it take a replica
 // identity, so a table without a primary key is left out.
 //
+// What others make of it is put right: it names whole tables, and publishes all that
+// happens to them.
+//
 // A table that others may be writing to is locked when it is added: of a
 // transaction that has changed it before, and is committed after, the log would
 // say nothing.
@@ -24,13 +28,13 @@ const publicationSQL = `SELECT CASE WHEN current_schema() = 'public' THEN 'pando
 // wantedSQL lists the tables that belong into a publication: ours, and all that
 // views of ours read, over other views too, if they can be in it.
 const wantedSQL = `WITH RECURSIVE reads(oid) AS (
-		SELECT r.oid FROM _pando_collections p JOIN pg_class r ON r.relname = p.name AND r.relnamespace = current_schema()::regnamespace
+		SELECT r.oid FROM _pando_collections p JOIN pg_class r ON r.relname = p.name AND r.relnamespace = (SELECT current_schema()::regnamespace)
 		UNION
 		SELECT d.refobjid FROM reads JOIN pg_rewrite w ON w.ev_class = reads.oid
 		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
 	), wanted AS (
 		SELECT oid FROM reads UNION
-		SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+		SELECT oid FROM pg_class WHERE relnamespace = (SELECT current_schema()::regnamespace)
 			AND relname IN ('_pando_meta', '_pando_settings', '_pando_collections', '_pando_params')
 	), able AS (
 		SELECT r.oid, r.relnamespace, r.relname FROM wanted JOIN pg_class r USING (oid) JOIN pg_index i ON i.indrelid = r.oid
@@ -38,9 +42,16 @@ const wantedSQL = `WITH RECURSIVE reads(oid) AS (
 			AND r.relnamespace <> 'pg_catalog'::regnamespace AND pg_has_role(r.relowner, 'USAGE')
 	)`
 
+// heardSQL lists what is in a publication, whose name follows; whole tells whether all
+// changes of a table are. PostgreSQL 14 has no filters of rows and columns.
+const heardSQL = `SELECT p.prrelid AS oid,
+		q.pubinsert AND q.pubupdate AND q.pubdelete AND q.pubtruncate AND NOT jsonb_strip_nulls(to_jsonb(p)) ?| '{prqual,prattrs}' AS whole
+	FROM pg_publication_rel p JOIN pg_publication q ON q.oid = p.prpubid WHERE q.pubname = `
+
 // publicationChange is what must be done to a publication: the tables' names, quoted.
 type publicationChange struct {
 	add, drop []string
+	partial   []string // are in it, but not whole, and in add too
 	own       bool     // one of ours is to be added
 	unable    []string // collections that cannot be in it
 }
@@ -49,21 +60,21 @@ func (d publicationChange) none() bool { return len(d.add)+len(d.drop)+len(d.una
 
 // publicationDiff looks what is missing and what can be in it no longer.
 func publicationDiff(ctx context.Context, c *conn, name string) (d publicationChange, err error) {
-	err = c.each(ctx, wantedSQL+`, have AS (
-		SELECT p.prrelid AS oid FROM pg_publication_rel p JOIN pg_publication q ON q.oid = p.prpubid WHERE q.pubname = $1)
-		SELECT 'add', format('%I.%I', n.nspname, a.relname), a.relnamespace = current_schema()::regnamespace
+	err = c.each(ctx, wantedSQL+`, have AS (`+heardSQL+`$1)
+		SELECT 'add', format('%I.%I', n.nspname, a.relname), a.relnamespace = (SELECT current_schema()::regnamespace)
 			AND (a.relname ^@ '_pando_' OR a.relname IN (SELECT name FROM _pando_collections))
 		FROM able a JOIN pg_namespace n ON n.oid = a.relnamespace
-		WHERE a.oid NOT IN (SELECT oid FROM have)
+		WHERE a.oid NOT IN (SELECT oid FROM have WHERE whole)
 		UNION ALL
-		SELECT 'drop', format('%I.%I', n.nspname, r.relname), false FROM have JOIN pg_class r USING (oid) JOIN pg_namespace n ON n.oid = r.relnamespace
-		WHERE r.oid NOT IN (SELECT oid FROM able)
+		SELECT CASE WHEN r.oid IN (SELECT oid FROM able) THEN 'partial' ELSE 'drop' END, format('%I.%I', n.nspname, r.relname), false
+		FROM have JOIN pg_class r USING (oid) JOIN pg_namespace n ON n.oid = r.relnamespace
+		WHERE NOT whole OR r.oid NOT IN (SELECT oid FROM able)
 		UNION ALL
 		SELECT 'unable', format('%I', r.relname), true FROM _pando_collections p
-		JOIN pg_class r ON r.relname = p.name AND r.relnamespace = current_schema()::regnamespace AND r.relkind <> 'v'
-		WHERE r.oid NOT IN (SELECT oid FROM able)
+		JOIN pg_class r ON r.relname = p.name AND r.relnamespace = (SELECT current_schema()::regnamespace) AND r.relkind <> 'v'
+		WHERE CASE WHEN r.oid IN (SELECT oid FROM able) THEN false ELSE p.data->>'type' <> 'view' END
 		ORDER BY 1, 2`, func(v [][]byte) error {
-		list := map[string]*[]string{"add": &d.add, "drop": &d.drop, "unable": &d.unable}[string(v[0])]
+		list := map[string]*[]string{"add": &d.add, "drop": &d.drop, "partial": &d.partial, "unable": &d.unable}[string(v[0])]
 		*list = append(*list, string(v[1]))
 		d.own = d.own || string(v[2]) == "t"
 		return nil
@@ -155,19 +166,27 @@ func (s *Store) republish(ctx context.Context, c *conn) error {
 	if len(d.unable) > 0 {
 		return pando.Invalid("The table %s has no primary key, or belongs to another role: the log cannot tell of its changes. Give it back its primary key, or ALTER TABLE %[1]s OWNER TO %s;", d.unable[0], s.user())
 	}
-	var sql []string
-	add := strings.Join(d.add, ", ")
-	switch {
-	case !there: // the log is opened after this, and waits for those who write now
-		sql = append(sql, "CREATE PUBLICATION "+quote(name)+" FOR TABLE "+add)
-	case len(d.add) > 0:
-		// All writes wait while this does, for whoever has written there and has not ended.
-		sql = append(sql, "SET LOCAL lock_timeout = '100ms'", "LOCK TABLE "+add+" IN SHARE MODE", "ALTER PUBLICATION "+quote(name)+" ADD TABLE "+add)
-	}
-	if len(d.drop) > 0 {
-		sql = append(sql, "ALTER PUBLICATION "+quote(name)+" DROP TABLE "+strings.Join(d.drop, ", "))
+	sql := d.statements(name)
+	if !there { // the log is opened after this, and waits for those who write now
+		sql = []string{"CREATE PUBLICATION " + quote(name) + " FOR TABLE " + strings.Join(d.add, ", ")}
 	}
 	return c.exec(ctx, append(sql, emitAll)...)
+}
+
+// statements change a publication that is there.
+func (d publicationChange) statements(name string) (sql []string) {
+	add, gone := strings.Join(d.add, ", "), slices.Concat(d.drop, d.partial)
+	alter := "ALTER PUBLICATION " + quote(name)
+	if len(d.add) > 0 { // all writes wait while this does, for whoever has written there and has not ended
+		sql = append(sql, "SET LOCAL lock_timeout = '100ms'", "LOCK TABLE "+add+" IN SHARE MODE")
+	}
+	if len(gone) > 0 {
+		sql = append(sql, alter+" DROP TABLE "+strings.Join(gone, ", "))
+	}
+	if len(d.add) > 0 {
+		sql = append(sql, alter+" SET (publish = 'insert, update, delete, truncate')", alter+" ADD TABLE "+add)
+	}
+	return sql
 }
 
 func (s *Store) noPublication(err error) error {

@@ -146,7 +146,13 @@ func TestPublication(t *testing.T) {
 func TestViewsThatChangeByThemselves(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})
 	f := follow(t, s)
-	f.exec("CREATE VIEW timed AS SELECT id FROM things WHERE now() > '2000-01-01'; CREATE VIEW plain AS SELECT id FROM things WHERE n > 0")
+	f.exec(`CREATE VIEW timed AS SELECT id FROM things WHERE now() > '2000-01-01'; CREATE VIEW plain AS SELECT id FROM things WHERE n > 0;
+		CREATE FUNCTION last(text, text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $2';
+		CREATE FUNCTION peek(text, text) RETURNS text STABLE LANGUAGE sql AS 'SELECT min(id) FROM things';
+		CREATE FUNCTION peek(text) RETURNS text STABLE LANGUAGE sql AS 'SELECT min(id) FROM things';
+		CREATE AGGREGATE lasts(text) (sfunc = last, stype = text);
+		CREATE AGGREGATE peeks(text) (sfunc = peek, stype = text);
+		CREATE AGGREGATE peeks_once(text) (sfunc = last, stype = text, finalfunc = peek)`)
 	for i, c := range []struct {
 		query string
 		told  bool
@@ -160,7 +166,21 @@ func TestViewsThatChangeByThemselves(t *testing.T) {
 		{"SELECT t.id FROM things AS t TABLESAMPLE SYSTEM (50)", false},
 		{"SELECT gen_random_uuid()::text AS id", false},
 		{"SELECT id FROM timed", false},
+		{"SELECT id FROM things WHERE title::date < '2030-01-01'", false}, // the title may be 'today'
+		{"SELECT id, title::timestamptz AS at FROM things", false},
+		{"SELECT id, (title::json->>'due')::time AS at FROM things", false},
+		{"SELECT id, string_to_array(title, ',')::timestamp[] AS at FROM things", false},
+		{"SELECT id, title::date[] AS at FROM things", false},
+		{"SELECT id, title::daterange AS at FROM things", false},
+		{"SELECT id, _pando.to_date(title) AS at FROM things", false},
+		{"SELECT t.id, r.at FROM things t, json_to_record(t.title::json) AS r(at date)", false},
+		{"SELECT t.id, r.at FROM things t, xmltable('/a' PASSING xmlelement(name a, t.title) COLUMNS at date PATH '.') AS r", false},
+		{"SELECT peeks(id) AS id FROM things", false},
+		{"SELECT peeks_once(id) AS id FROM things", false},
 		{"SELECT id FROM plain", true},
+		{"SELECT lasts(id) AS id FROM things", true},
+		{"SELECT id, title::float8 AS a, title::int AS b, title::bool AS c, title::text[] AS d, title::jsonb->>'e' AS e, title::interval AS i FROM things", true},
+		{"SELECT id, n::text AS text, to_timestamp(n)::text AS at, to_timestamp(n)::date AS day FROM things", true},
 		{"SELECT title AS id, json_agg(n) AS ns, count(*) AS c, max(n) AS most FROM things GROUP BY title", true},
 		{"SELECT concat(id, '!') AS id, to_char(n, '999') AS text FROM things", true},
 		{"SELECT DISTINCT a.id FROM things a JOIN things b ON a.id = b.title WHERE a.title IN ('x', 'y') OR EXISTS (SELECT 1 FROM things)", true},
@@ -173,8 +193,11 @@ func TestViewsThatChangeByThemselves(t *testing.T) {
 func TestForeignDDL(t *testing.T) {
 	s, _ := fresh(t, Options{OneShot: true})
 	f := follow(t, s)
-	f.exec("CREATE TABLE read (id text PRIMARY KEY, n int)")
+	f.exec(`CREATE TABLE read (id text PRIMARY KEY, n int); CREATE SCHEMA away; CREATE TABLE away.read (id text PRIMARY KEY);
+		CREATE FUNCTION away.marked(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; CREATE TYPE away.mood AS ENUM ('good', 'bad');
+		CREATE VIEW away.sums AS SELECT to_json(r)::text || away.marked(id) || 'good'::away.mood AS id FROM away.read AS r`)
 	create(t, s, view("reader", "SELECT id FROM read"))
+	create(t, s, view("summed", "SELECT id FROM away.sums"))
 	f.exec("DROP EVENT TRIGGER pando_ddl; DROP EVENT TRIGGER pando_drop")
 	f.tend()
 	f.entries()
@@ -183,12 +206,31 @@ func TestForeignDDL(t *testing.T) {
 	for _, sql := range []string{
 		"ALTER TABLE read ADD m int", "ALTER TABLE read RENAME m TO k", "ALTER TABLE things ALTER n TYPE float4",
 		"CREATE OR REPLACE VIEW reader AS SELECT id || '!' AS id FROM read", "CREATE TABLE another (id int)", "DROP TABLE another",
+		"ALTER TABLE things FORCE ROW LEVEL SECURITY", "ALTER TABLE things NO FORCE ROW LEVEL SECURITY",
+		"CREATE OR REPLACE VIEW away.sums AS SELECT id || away.marked(id) AS id FROM away.read",
+		"CREATE OR REPLACE FUNCTION away.marked(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1 || 1'",
+		"ALTER TYPE away.mood RENAME VALUE 'good' TO 'better'",
+		"ALTER TABLE away.read ADD n int", "ALTER TABLE away.read RENAME n TO m", "ALTER TABLE away.read DROP m",
 	} {
 		f.exec(sql)
 		f.tend()
 		f.all(sql, true)
 	}
-	f.exec("CREATE TEMP TABLE temp (a int); ANALYZE")
+	n, c, err := s.nodes.writer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(c)
+	if err := c.exec(t.Context(), "CREATE TEMP TABLE temp (a int)", "CREATE TEMP VIEW seen AS SELECT a FROM temp",
+		"CREATE FUNCTION pg_temp.one() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1'"); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("CREATE INDEX ON away.read (lower(id)); GRANT SELECT ON away.read TO PUBLIC; ANALYZE")
+	f.tend()
+	f.all("what changes no answer", false)
+	if err := c.exec(t.Context(), "DISCARD TEMP"); err != nil {
+		t.Fatal(err)
+	}
 	f.exec("VACUUM FULL things") // the same rows in another file
 	f.tend()
 	f.entries()
@@ -196,6 +238,74 @@ func TestForeignDDL(t *testing.T) {
 	f.exec("INSERT INTO things (id) VALUES ('a')")
 	f.tend()
 	f.all("no change of the schema", false)
+}
+
+// A collection that is not what its table's name in the log says, or not that alone, is
+// not trusted, and the log is read all the same.
+func TestCollectionThatIsNoTable(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	for _, tt := range []struct{ to, back string }{
+		{"ALTER TABLE things RENAME TO things_data; CREATE VIEW things AS SELECT * FROM things_data", "DROP VIEW things; ALTER TABLE things_data RENAME TO things"},
+		{"CREATE TABLE things_2020 () INHERITS (things)", "ALTER TABLE things_2020 NO INHERIT things"},
+		{"ALTER TABLE things RENAME TO things_data", "ALTER TABLE things_data RENAME TO things"},
+	} {
+		f.exec(tt.to)
+		for range 2 {
+			f.entries()
+			if err := s.Tend(t.Context()); err == nil || !strings.Contains(err.Error(), "The collection things is not a table") {
+				t.Errorf("%s: %v", tt.to, err)
+			}
+			f.all(tt.to, true)
+		}
+		follow(t, s)
+		f.exec(tt.back)
+		f.tend()
+		f.entries()
+		f.tend()
+		f.all(tt.back, false)
+	}
+	seen := create(t, s, view("seen", "SELECT id FROM things"))
+	f.exec("DROP VIEW seen; CREATE MATERIALIZED VIEW seen AS SELECT id FROM things")
+	f.tend()
+	f.published(seen, false)
+}
+
+// What others make of the publication is put right.
+func TestPublicationPutRight(t *testing.T) {
+	s, _ := fresh(t, Options{OneShot: true})
+	f := follow(t, s)
+	f.exec("CREATE TABLE keyed (id text PRIMARY KEY); INSERT INTO keyed VALUES ('a'); INSERT INTO things (id) VALUES ('a')")
+	views := []*pando.Collection{create(t, s, view("own", "SELECT id FROM things")), create(t, s, view("of_keyed", "SELECT id FROM keyed"))}
+	f.tend()
+	wrongs := []string{"ALTER PUBLICATION pando SET (publish = 'insert, delete')", "ALTER PUBLICATION pando DROP TABLE things, keyed"}
+	if f.exec("SELECT current_setting('server_version_num')::int >= 150000") == "t" {
+		wrongs = append(wrongs,
+			"ALTER PUBLICATION pando DROP TABLE things, keyed; ALTER PUBLICATION pando ADD TABLE things WHERE (id > 'm'), keyed WHERE (id > 'm')",
+			"ALTER PUBLICATION pando DROP TABLE things, keyed; ALTER PUBLICATION pando ADD TABLE things (id), keyed (id)")
+	}
+	for _, wrong := range wrongs {
+		f.exec(wrong)
+		for _, v := range views {
+			f.published(v, false)
+		}
+		f.entries()
+		f.tend()
+		f.all(wrong, true)
+		for _, v := range views {
+			f.published(v, true)
+		}
+		f.exec("UPDATE things SET n = n + 1 WHERE id = 'a'")
+		if list := f.entries(); len(list) != 1 || len(list[0].Rows) != 1 || list[0].Rows[0].Columns[1].Name != "n" {
+			t.Errorf("%s: the log tells of %+v", wrong, list)
+		}
+		f.exec("UPDATE keyed SET id = id")
+		if list := f.entries(); len(list) != 1 {
+			t.Errorf("%s: the log tells of %+v", wrong, list)
+		}
+		f.tend()
+		f.all("it is right", false)
+	}
 }
 
 // A writer that was there before a table was published is not missed.

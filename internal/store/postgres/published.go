@@ -132,12 +132,13 @@ func (c *conn) viewReads(ctx context.Context, name string) (reads viewReads, err
 
 // steadyFunctions are those of PostgreSQL's stable functions that hang on their arguments
 // and on settings of the session, which are the same in all of ours. Others may hang on
-// the time, or on what the log does not tell of.
+// the time, or on what the log does not tell of; so do those that make dates of texts,
+// one of which may be 'today'.
 const steadyFunctions = `{to_char,to_date,to_number,to_timestamp,date_trunc,date_part,extract,timezone,timestamptz,timestamp,date,time,timetz,
 	timestamptz_pl_interval,timestamptz_mi_interval,interval_pl_timestamptz,
 	concat,concat_ws,format,array_to_string,string_to_array,textanycat,anytextcat,
 	to_json,to_jsonb,row_to_json,array_to_json,json_build_object,json_build_array,jsonb_build_object,jsonb_build_array,
-	json_agg,json_object_agg,jsonb_agg,jsonb_object_agg,json_populate_record,jsonb_populate_record,json_to_record,jsonb_to_record}`
+	json_agg,json_object_agg,jsonb_agg,jsonb_object_agg,enum_in,interval_in}`
 
 // viewReadsSQL looks at all that a view reads, over other views too, and at what it
 // calls. The log tells of all that changes it if it reads nothing but tables that are in
@@ -149,16 +150,25 @@ const viewReadsSQL = `WITH RECURSIVE reads(oid) AS (
 		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
 	), tree AS (SELECT w.ev_action::text AS t FROM reads JOIN pg_rewrite w ON w.ev_class = reads.oid),
 	listed AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':relid (\d+)', 'g') AS m WHERE m[1] <> '0'),
-	called AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m),
-	tables AS (SELECT r.oid, r.relname, r.relnamespace, r.relhassubclass, r.relrowsecurity
+	named AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m),
+	casts AS (SELECT DISTINCT m[1]::oid AS oid FROM tree, regexp_matches(t, ':resulttype (\d+) :resultcollid', 'g') AS m),
+	called AS (
+		SELECT oid FROM named
+		UNION
+		SELECT coalesce(item.typinput, y.typinput) FROM casts JOIN pg_type y USING (oid)
+		LEFT JOIN pg_type item ON item.oid = y.typelem AND y.typinput = 'array_in'::regproc
+		UNION
+		SELECT part FROM named JOIN pg_aggregate a ON a.aggfnoid = named.oid JOIN pg_proc p ON p.oid = named.oid AND p.pronamespace <> 'pg_catalog'::regnamespace,
+			unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS part
+	), tables AS (SELECT r.oid, r.relname, r.relnamespace, r.relhassubclass, r.relrowsecurity
 		FROM (SELECT oid FROM reads UNION SELECT oid FROM listed) AS used JOIN pg_class r USING (oid) WHERE r.relkind <> 'v'),
 	ours AS (SELECT t.oid, c.id FROM tables t JOIN _pando_collections c ON c.name = t.relname AND t.relnamespace = current_schema()::regnamespace)
 	SELECT to_regclass($1) IS NOT NULL AND NOT EXISTS (
-		SELECT FROM tables t WHERE t.relhassubclass OR t.relrowsecurity OR NOT EXISTS (SELECT FROM pg_publication_rel p JOIN pg_publication q ON q.oid = p.prpubid
-			WHERE p.prrelid = t.oid AND q.pubname = (` + publicationSQL + `))
-	) AND NOT EXISTS (SELECT FROM tree WHERE t ~ '\{(SQLVALUEFUNCTION|TABLESAMPLECLAUSE|NEXTVALUEEXPR) ')
+		SELECT FROM tables t WHERE t.relhassubclass OR t.relrowsecurity OR NOT EXISTS (
+			SELECT FROM (` + heardSQL + `(` + publicationSQL + `)) AS heard WHERE heard.oid = t.oid AND heard.whole)
+	) AND NOT EXISTS (SELECT FROM tree WHERE t ~ '\{(SQLVALUEFUNCTION|TABLESAMPLECLAUSE|NEXTVALUEEXPR|TABLEFUNC|JSONEXPR) ')
 	AND NOT EXISTS (SELECT FROM called JOIN pg_proc p USING (oid)
-		WHERE p.provolatile <> 'i' AND p.pronamespace IS DISTINCT FROM to_regnamespace('_pando')
+		WHERE p.oid = to_regprocedure('_pando.to_date(text)') OR p.provolatile <> 'i' AND p.pronamespace IS DISTINCT FROM to_regnamespace('_pando')
 		AND NOT (p.provolatile = 's' AND p.pronamespace = 'pg_catalog'::regnamespace AND p.proname = ANY ('` + steadyFunctions + `'))),
 	(SELECT string_agg(id, ',') FROM ours),
 	EXISTS (SELECT FROM tables WHERE oid NOT IN (SELECT oid FROM ours))`

@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/pandobase/pando"
 )
 
 const emitAll = "SELECT pg_logical_emit_message(true, 'pando', 'all')"
@@ -42,19 +45,28 @@ const announceFunction = `CREATE OR REPLACE FUNCTION _pando.announce_ddl() RETUR
 	END $$`
 
 // fingerprintSQL is another text after each change of the schema that can change
-// what a table or view shows.
-const fingerprintSQL = `SELECT md5(concat_ws('|',
-	(SELECT string_agg(concat_ws(',', r.oid, r.relname, r.relkind, r.relnamespace, r.relrowsecurity, r.relfilenode), ';' ORDER BY r.oid)
-		FROM pg_class r WHERE r.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-		AND r.relpersistence <> 't' AND r.relkind IN ('r', 'v', 'm', 'p', 'f') AND r.relnamespace <> 'pg_toast'::regnamespace),
-	(SELECT string_agg(concat_ws(',', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped), ';' ORDER BY a.attrelid, a.attnum)
-		FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid WHERE r.relnamespace = current_schema()::regnamespace
-		AND a.attnum > 0 AND r.relkind IN ('r', 'v', 'm', 'p', 'f')),
-	(SELECT string_agg(concat_ws(',', w.oid, w.xmin), ';' ORDER BY w.oid)
-		FROM pg_rewrite w JOIN pg_class r ON r.oid = w.ev_class WHERE r.relnamespace = current_schema()::regnamespace),
-	(SELECT string_agg(concat_ws(',', p.oid, p.xmin), ';' ORDER BY p.oid) FROM pg_policy p),
-	(SELECT string_agg(concat_ws(',', p.oid, p.xmin), ';' ORDER BY p.oid) FROM pg_proc p
-		WHERE p.pronamespace = current_schema()::regnamespace)))`
+// what a table or view shows, in whatever schema: views read over others'. It runs all
+// the time, so it adds up the hashes of rows and sorts none. A row of the catalog that
+// was changed has another xmin; that of a table changes with a GRANT as well, so there
+// the columns are named.
+const fingerprintSQL = `WITH theirs AS (SELECT oid FROM pg_namespace WHERE nspname ^@ 'pg_' OR nspname = 'information_schema'),
+	shown AS NOT MATERIALIZED (SELECT oid, hash_record_extended(ROW(oid, relname, relkind, relnamespace, relrowsecurity, relforcerowsecurity, relfilenode), 0) AS h
+		FROM pg_class WHERE relkind IN ('r', 'v', 'm', 'p', 'f', 'c') AND relpersistence <> 't' AND relnamespace NOT IN (SELECT oid FROM theirs))
+	SELECT md5(concat_ws('|',
+	(SELECT sum(h) FROM shown),
+	(SELECT sum(hash_record_extended(ROW(a.attrelid, a.attnum, a.xmin), 0))
+		FROM pg_attribute a WHERE a.attnum > 0 AND a.attrelid IN (SELECT oid FROM shown)),
+	(SELECT sum(hash_record_extended(ROW(w.oid, w.xmin), 1)) FROM pg_rewrite w WHERE w.ev_class IN (SELECT oid FROM shown)),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 2)) FROM pg_policy),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 3)) FROM pg_proc WHERE pronamespace NOT IN (SELECT oid FROM theirs)),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 4)) FROM pg_enum),
+	(SELECT sum(hash_record_extended(ROW(oid, xmin), 5)) FROM pg_extension)))`
+
+// untoldSQL names a collection of which the log does not tell everything: what another
+// program has put in the place of its table is none, or it shows the rows of others too.
+const untoldSQL = `SELECT min(p.name) FROM _pando_collections p
+	LEFT JOIN pg_class r ON r.relname = p.name AND r.relnamespace = (SELECT current_schema()::regnamespace)
+	WHERE CASE WHEN r.relkind = 'r' THEN r.relhassubclass AND r.oid IN (SELECT inhparent FROM pg_inherits) ELSE p.data->>'type' <> 'view' END`
 
 // Tend looks after what other programs do to the schema: tables that views have come
 // to read are published, and a change that nobody has announced is told to everybody.
@@ -65,17 +77,34 @@ func (s *Store) Tend(ctx context.Context) error {
 		return err
 	}
 	defer n.release(c)
-	if err := s.publishTables(ctx, c); err != nil {
+	if err = s.publishTables(ctx, c); err != nil {
 		s.distrust(ctx, c)
-		return fmt.Errorf("publish tables: %w", err)
+		err = fmt.Errorf("publish tables: %w", err)
 	}
-	var now, before string
-	err = c.each(ctx, "SELECT ("+fingerprintSQL+"), (SELECT value FROM _pando_cluster WHERE key = 'schema')", func(v [][]byte) error {
-		now, before = string(v[0]), string(v[1])
+	if c.broken() {
+		return err
+	}
+	return errors.Join(err, announceChanged(ctx, c))
+}
+
+// announceChanged tells everybody if the schema is another one than when it was last
+// looked at, or is one of which not all changes are heard: then each time.
+func announceChanged(ctx context.Context, c *conn) error {
+	var now, before, untold string
+	err := c.each(ctx, "SELECT ("+fingerprintSQL+"), (SELECT value FROM _pando_cluster WHERE key = 'schema'), ("+untoldSQL+")", func(v [][]byte) error {
+		now, before, untold = string(v[0]), string(v[1]), string(v[2])
 		return nil
 	})
-	if err != nil || now == before {
+	switch {
+	case err != nil:
 		return unavailable(err)
+	case untold != "":
+		if err := c.exec(ctx, emitAll); err != nil {
+			return unavailable(err)
+		}
+		return pando.Invalid("The collection %s is not a table of that name any more, or other tables inherit from it: the log does not tell of all changes of its records, so nothing is cached for longer than a second. Give it back its table (DROP VIEW %[1]s; ALTER TABLE … RENAME TO %[1]s;), or ALTER TABLE … NO INHERIT %[1]s;", untold)
+	case now == before:
+		return nil
 	}
 	err = c.each(ctx, `WITH noted AS (INSERT INTO _pando_cluster VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING key)
 		SELECT pg_logical_emit_message(true, 'pando', 'all') FROM noted`, func([][]byte) error { return nil }, now)
