@@ -71,6 +71,10 @@ type flight struct {
 	own     ownKey // of what is kept of it; 0: nothing is
 	done    chan struct{}
 
+	// Where a stream tells of commits: the index of when it departed, and how far that was.
+	index    *position.Index
+	departed position.N
+
 	timeline uint32 // once it has landed
 }
 

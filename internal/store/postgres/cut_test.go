@@ -9,6 +9,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -138,4 +139,38 @@ func TestReadConnectionLost(t *testing.T) {
 func isUnknown(err error) bool {
 	e, ok := err.(*pando.Error)
 	return ok && e.Data["outcome"] == "unknown"
+}
+
+// A record that is not there, though it may have been made and deleted since it was sent,
+// is not made again.
+func TestDeletedIsNotMadeAgain(t *testing.T) {
+	s, c := fresh(t, Options{OneShot: true})
+	from := position.N(1 << 40) // beyond where the log is
+	x := position.NewStreamIndex(position.Epoch{}, from, 1<<10)
+	x.Advance(from)
+	s.clock = position.NewClock(x, 0)
+	defer func() { s.clock = nil }()
+	n, conn, err := s.nodes.writer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(conn)
+	tr := s.newTx(t.Context(), mode{})
+	lost := &flight{index: x, departed: from, batch: changes.Batch{Changes: []changes.Change{{Action: changes.Create, Record: thing(c, "a", "", 1)}}}}
+	for i, step := range []struct {
+		name string
+		do   func()
+		want fate
+	}{
+		{"nothing has changed", func() {}, fateAborted},
+		{"another record has", func() { x.Apply(from+1, 1, []position.Tag{position.RecordTag(c.ID, "b")}, false) }, fateAborted},
+		{"it has", func() { x.Apply(from+2, 2, []position.Tag{position.RecordTag(c.ID, "a")}, false) }, fateUnknown},
+		{"by another index", func() { s.clock.Replace(position.NewStreamIndex(position.Epoch{}, from, 1<<10)) }, fateAborted},
+	} {
+		step.do()
+		x.Advance(from + position.N(i))
+		if got, err := tr.lookForDelete(t.Context(), n, conn, lost); got != step.want || err != nil {
+			t.Errorf("%s: %v, %v", step.name, got, err)
+		}
+	}
 }

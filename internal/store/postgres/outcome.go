@@ -100,7 +100,9 @@ func (t *tx) look(n *node, c *conn, timeline uint32, f *flight) (what fate, at w
 	case t.catalog:
 		what, err = t.lookForCatalog(ctx, c)
 	default:
-		what, err = t.lookForRecord(ctx, c, f)
+		if what, err = t.lookForRecord(ctx, c, f); what == fateAborted && err == nil {
+			what, err = t.lookForDelete(ctx, n, c, f)
+		}
 	}
 	if what != fateCommitted || err != nil {
 		return what, at, err
@@ -165,6 +167,27 @@ func (t *tx) lookForRecord(ctx context.Context, c *conn, f *flight) (what fate, 
 		return nil
 	}
 	return what, c.run(ctx, q)
+}
+
+// lookForDelete is for a record that is not there: it may have been made, seen, and
+// deleted by somebody else since. To make it again would bring it back.
+func (t *tx) lookForDelete(ctx context.Context, n *node, c *conn, f *flight) (fate, error) {
+	x := f.index
+	if x == nil || t.s.clock.Index() != x {
+		return fateAborted, nil // nothing tells of what was before
+	}
+	var at where
+	if err := c.run(ctx, at.query(n)); err != nil {
+		return fateUnknown, err
+	}
+	if x.AwaitFrontier(ctx, at.n) != nil {
+		return fateUnknown, nil
+	}
+	r := made(f.batch.Changes).Record
+	if x.Covers([]position.Tag{position.RecordTag(r.Collection.ID, r.ID()), position.BulkTag(r.Collection.ID)}) > f.departed {
+		return fateUnknown, nil
+	}
+	return fateAborted, nil
 }
 
 // made is a record that was created, and not touched again in the transaction.

@@ -282,6 +282,10 @@ func (t *tx) commit(committing chan<- struct{}) result {
 	if !t.s.nodes.sole() || position.SessionOf(t.ctx) != nil || t.s.clock != nil {
 		all = append(all, at.query(t.node))
 	}
+	if t.s.clock != nil {
+		f.index = t.s.clock.Index()
+		f.departed = f.index.Frontier()
+	}
 	t.keepOwn(f)
 	t.s.commits.depart(f)
 	close(committing)
