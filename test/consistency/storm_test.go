@@ -142,7 +142,8 @@ func (s *storm) troubles() []trouble {
 		list = append(list,
 			trouble{"the way to a server slow", s.link(any, slow)}, trouble{"the way to the tailer slow", s.link(s.c.Tailer, slow)},
 			trouble{"a server not reached by others", s.link(any, (*localcluster.Relay).Silence)},
-			trouble{"the tailer not reached by others", s.link(s.c.Tailer, (*localcluster.Relay).Down)})
+			trouble{"the tailer not reached by others", s.link(s.c.Tailer, (*localcluster.Relay).Down)},
+			trouble{"the tailer not heard by others", s.link(s.c.Tailer, (*localcluster.Relay).Silence)})
 	}
 	if len(s.c.Caches) == 0 {
 		return list
