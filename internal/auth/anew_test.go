@@ -11,24 +11,10 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// busyStore has others change something before its n-th read.
-type busyStore struct {
-	store.Store
-	n      int
-	change func()
-}
-
-func (s *busyStore) Read(ctx context.Context, fn func(store.Reader) error) error {
-	if s.n--; s.n == 0 {
-		s.change()
-	}
-	return s.Store.Read(ctx, fn)
-}
-
 // before has the Auth of f find change done before its n-th read.
 func (f *fixture) before(n int, change func()) {
 	f.auth = auth.New(auth.Config{
-		Store: &busyStore{f.Store, n, change}, Facts: f.Facts, Passwords: f.passwords, Encode: servicetest.Encode, Hooks: f.hooks,
+		Store: &servicetest.Busy{Store: f.Store, N: n, Change: change}, Facts: f.Facts, Passwords: f.passwords, Encode: servicetest.Encode, Hooks: f.hooks,
 	})
 }
 
@@ -45,15 +31,19 @@ const (
 	wrong   = "Failed to authenticate."
 )
 
+// meanwhile is something that changes, and what stands in the way then; without a message
+// nothing does.
+type meanwhile struct {
+	name    string
+	change  func(*testing.T, *fixture)
+	kind    pando.Kind
+	message string
+}
+
 // TestWhatChangesDuringALogin: to check a password takes long. Who is let in is judged by
 // what holds behind that.
 func TestWhatChangesDuringALogin(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		change  func(*testing.T, *fixture)
-		kind    pando.Kind
-		message string // "": nothing stands in the way
-	}{
+	for _, c := range []meanwhile{
 		{"nobody is let in", func(t *testing.T, f *fixture) {
 			f.Change(t, "users", func(c *pando.Collection) { c.Auth.AuthRule = nil })
 		}, pando.KindForbidden, refused},
@@ -113,12 +103,7 @@ func TestNoPasswordFits(t *testing.T) {
 // TestWhatChangesDuringARefresh: nobody is given a token by rules of before.
 func TestWhatChangesDuringARefresh(t *testing.T) {
 	const guest = "The request requires valid record authorization token."
-	for _, c := range []struct {
-		name    string
-		change  func(*testing.T, *fixture)
-		kind    pando.Kind
-		message string // "": nothing stands in the way
-	}{
+	for _, c := range []meanwhile{
 		{"nobody is let in", func(t *testing.T, f *fixture) {
 			f.Change(t, "users", func(c *pando.Collection) { c.Auth.AuthRule = nil })
 		}, pando.KindForbidden, refused},
@@ -155,12 +140,12 @@ func TestWhatChangesDuringARefresh(t *testing.T) {
 func TestWhatChangesAllTheTime(t *testing.T) {
 	f := newFixture(t)
 	token := f.mustLogin(t, "users", "ada").Token
-	again := &busyStore{Store: f.Store}
-	again.change = func() {
-		again.n = 1
+	again := &servicetest.Busy{Store: f.Store}
+	again.Change = func() {
+		again.N = 1
 		f.Change(t, "users", func(c *pando.Collection) { c.Auth.AuthRule = new("") })
 	}
-	again.n = 1
+	again.N = 1
 	a := auth.New(auth.Config{Store: again, Facts: f.Facts, Passwords: f.passwords, Encode: servicetest.Encode})
 	_, err := a.Refresh(t.Context(), &pando.Request{Auth: f.ada}, "users", token, pando.Projection{})
 	if pando.KindOf(err) != pando.KindUnavailable {

@@ -6,22 +6,9 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/files"
+	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
 )
-
-// busyStore has others change something before its n-th read.
-type busyStore struct {
-	store.Store
-	n      int
-	change func()
-}
-
-func (s *busyStore) Read(ctx context.Context, fn func(store.Reader) error) error {
-	if s.n--; s.n == 0 {
-		s.change()
-	}
-	return s.Store.Read(ctx, fn)
-}
 
 // TestWhatChangesWhileAFileIsAskedFor: a file is shown by the rules that hold when it is
 // looked for, and not by those of before.
@@ -52,7 +39,7 @@ func TestWhatChangesWhileAFileIsAskedFor(t *testing.T) {
 				changed = true
 				f.Change(t, "docs", c.change)
 			}
-			s := &busyStore{f.Store, c.read, change}
+			s := &servicetest.Busy{Store: f.Store, N: c.read, Change: change}
 			f.files = files.New(files.Config{
 				Store: s, Facts: store.Direct{Store: s}, Blobs: f.Blobs,
 				Identify: func(_ context.Context, token string) (*pando.Record, error) {
