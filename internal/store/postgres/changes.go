@@ -91,8 +91,12 @@ func (t *tx) Update(ctx context.Context, old, r *pando.Record) error {
 		}
 	}
 	// It is a change all the same: hooks and followers are told of it.
-	if q == nil && t.s.clock != nil { // who follow the log, by a word in it
-		if err := t.change(ctx, &query{sql: p.touched, args: texts(r.ID())}); err != nil {
+	if q == nil { // who follow the log, by a word in it
+		word := p.held
+		if t.s.clock != nil {
+			word = p.touched
+		}
+		if err := t.change(ctx, &query{sql: word, args: texts(r.ID())}); err != nil {
 			return t.refused(r.Collection, err)
 		}
 	}

@@ -27,6 +27,7 @@ type plan struct {
 	// announced is delete where other servers follow.
 	announced string
 	touched   string  // says to the log that nothing changed
+	held      string  // has nothing change
 	formats   []int16 // of insert's values
 
 	mu      sync.RWMutex
@@ -122,7 +123,7 @@ func newPlan(c *pando.Collection) *plan {
 	p.gated = "INSERT INTO " + table + " (" + p.columns + ") SELECT " + strings.Join(typed, ", ") +
 		" FROM _pando_gate WHERE last_value = $" + strconv.Itoa(len(c.Fields)+1) + "::bigint"
 	p.delete = "DELETE FROM " + table + " WHERE " + id + " = $1"
-	p.announced, p.touched = p.announcedSQL(), p.touchedSQL()
+	p.announced, p.touched, p.held = p.announcedSQL(), p.touchedSQL(), p.heldSQL()
 	return p
 }
 

@@ -97,10 +97,18 @@ func listOfText(s string) []string {
 }
 
 // touchedSQL writes to the log that a record was updated of which nothing changes, and
-// what it is: followers are told later, when it may have become something else.
+// what it is: followers are told later, when it may have become something else. It stays
+// that until the commit: otherwise they would hear of what others make of it meanwhile
+// before they hear of what it was.
 func (p *plan) touchedSQL() string {
-	return p.toldSQL(`touched {"collection":`+string(quoteJSON(p.c.ID))+`,"columns":`, quote(p.c.Name)+" WHERE "+quote("id")+" = $1")
+	return p.toldSQL(`touched {"collection":`+string(quoteJSON(p.c.ID))+`,"columns":`, p.one()+" FOR NO KEY UPDATE")
 }
+
+// heldSQL has a record stay what it is until the commit.
+func (p *plan) heldSQL() string { return "SELECT FROM " + p.one() + " FOR NO KEY UPDATE" }
+
+// one is the record whose id is given.
+func (p *plan) one() string { return quote(p.c.Name) + " WHERE " + quote("id") + " = $1" }
 
 // emptiedQuery writes to the log that all records of a collection were deleted at once.
 func emptiedQuery(collection string) *query {
