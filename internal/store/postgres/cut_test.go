@@ -156,6 +156,7 @@ func TestDeletedIsNotMadeAgain(t *testing.T) {
 	}
 	defer n.release(conn)
 	tr := s.newTx(t.Context(), mode{})
+	another := position.NewStreamIndex(position.Epoch{Timeline: 2}, from, 1<<10)
 	lost := &flight{index: x, departed: from, batch: changes.Batch{Changes: []changes.Change{{Action: changes.Create, Record: thing(c, "a", "", 1)}}}}
 	for i, step := range []struct {
 		name string
@@ -165,10 +166,12 @@ func TestDeletedIsNotMadeAgain(t *testing.T) {
 		{"nothing has changed", func() {}, fateAborted},
 		{"another record has", func() { x.Apply(from+1, 1, []position.Tag{position.RecordTag(c.ID, "b")}, false) }, fateAborted},
 		{"it has", func() { x.Apply(from+2, 2, []position.Tag{position.RecordTag(c.ID, "a")}, false) }, fateUnknown},
-		{"by another index", func() { s.clock.Replace(position.NewStreamIndex(position.Epoch{}, from, 1<<10)) }, fateAborted},
+		{"it had, in the index of then", func() { s.clock.Replace(another) }, fateUnknown},
+		{"nothing has, in either", func() { lost.departed = from + 2 }, fateAborted},
+		{"it has, in the index of now", func() { another.Apply(from+5, 3, []position.Tag{position.RecordTag(c.ID, "a")}, false) }, fateUnknown},
 	} {
 		step.do()
-		x.Advance(from + position.N(i))
+		s.clock.Index().Advance(from + position.N(i))
 		if got, err := tr.lookForDelete(t.Context(), n, conn, lost); got != step.want || err != nil {
 			t.Errorf("%s: %v, %v", step.name, got, err)
 		}

@@ -172,9 +172,22 @@ func (t *tx) lookForRecord(ctx context.Context, c *conn, f *flight) (what fate, 
 // lookForDelete is for a record that is not there: it may have been made, seen, and
 // deleted by somebody else since. To make it again would bring it back.
 func (t *tx) lookForDelete(ctx context.Context, n *node, c *conn, f *flight) (fate, error) {
-	x := f.index
-	if x == nil || t.s.clock.Index() != x {
+	x, since := f.index, f.departed
+	if x == nil {
 		return fateAborted, nil // nothing tells of what was before
+	}
+	r := made(f.batch.Changes).Record
+	tags := []position.Tag{position.RecordTag(r.Collection.ID, r.ID()), position.BulkTag(r.Collection.ID)}
+	if now := t.s.clock.Index(); now != x {
+		// Who deleted it before was not answered until this server had heard of it, in the
+		// index of then; and who did so since, in the one of now.
+		if x.Covers(tags) > since {
+			return fateUnknown, nil
+		}
+		if now.Run() != x.Run() || now.Epoch() != x.Epoch() { // positions of before say nothing
+			since = now.Base()
+		}
+		x = now
 	}
 	var at where
 	if err := c.run(ctx, at.query(n)); err != nil {
@@ -183,8 +196,7 @@ func (t *tx) lookForDelete(ctx context.Context, n *node, c *conn, f *flight) (fa
 	if x.AwaitFrontier(ctx, at.n) != nil {
 		return fateUnknown, nil
 	}
-	r := made(f.batch.Changes).Record
-	if x.Covers([]position.Tag{position.RecordTag(r.Collection.ID, r.ID()), position.BulkTag(r.Collection.ID)}) > f.departed {
+	if x.Covers(tags) > since {
 		return fateUnknown, nil
 	}
 	return fateAborted, nil
