@@ -2,6 +2,8 @@
 
 package mutant
 
+import "time"
+
 const (
 	BumpAfterCommit     = false // the index learns of a commit after readers can see it
 	PublishBeforeCommit = false // stamps promise a commit that snapshots do not hold yet
@@ -9,7 +11,7 @@ const (
 	JoinUnjudged        = false // a waiter takes a fill from before its own request
 	ForeignKept         = false // facts outlive another program's write
 	KeyWithoutPage      = false // two pages of a list share a key
-	KeyWithoutAuth      = false // people who differ for a rule share a key
+	MissingAuthField    = false // people who differ for a rule share a key
 	ReplicaUnchecked    = false // a read takes any replica, however late
 	CatalogLate         = false // whoever finds a new catalog in a snapshot keeps it to himself
 	RowsLate            = false // the searches that are remembered learn of a commit after readers can see it
@@ -30,12 +32,17 @@ const (
 	RestampLate     = false // a fact is stamped with what became known after it was looked at
 	EpochIgnored    = false // facts of another epoch are taken
 	NoLease         = false // nobody looks at leases
-	Zombie          = false // without a lease the primary is read, and that answered
+	DegradedUnheld  = false // without a lease the primary is read, and that answered at once
+	Zombie          = false // ... and that answered once every lease is over
+	Unleased        = false // one of the two
 	KeyCollide      = false // the hash of a key is taken for the key
 	CatalogUnheld   = false // what is answered by the rules alone waits for nobody
 	BulkUnasked     = false // who reads single records does not ask for changes of very many
 	PrefixUnchecked = false // what the primary shows is taken for a prefix of its log
 )
+
+// Wait is where a mutant waits for what it takes to be enough.
+func Wait(bool, time.Duration) {}
 
 // Gap is where a mutant waits, so that others come in between.
 func Gap(bool) {}

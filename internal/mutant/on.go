@@ -16,7 +16,7 @@ var (
 	JoinUnjudged        = name == "join-unjudged"
 	ForeignKept         = name == "foreign-kept"
 	KeyWithoutPage      = name == "key-without-page"
-	KeyWithoutAuth      = name == "key-without-auth"
+	MissingAuthField    = name == "missing-auth-field"
 	ReplicaUnchecked    = name == "replica-unchecked"
 	CatalogLate         = name == "catalog-late"
 	RowsLate            = name == "rows-late"
@@ -36,12 +36,21 @@ var (
 	RestampLate     = name == "restamp-late"
 	EpochIgnored    = name == "epoch-ignored"
 	NoLease         = name == "nolease"
+	DegradedUnheld  = name == "degraded-unheld"
 	Zombie          = name == "zombie"
+	Unleased        = DegradedUnheld || Zombie
 	KeyCollide      = name == "keycollide"
 	CatalogUnheld   = name == "catalog-unheld"
 	BulkUnasked     = name == "bulk-unasked"
 	PrefixUnchecked = name == "prefix-unchecked"
 )
+
+// Wait waits if the mutant is on.
+func Wait(on bool, d time.Duration) {
+	if on {
+		time.Sleep(d)
+	}
+}
 
 // Gap waits if the mutant is on.
 func Gap(on bool) {

@@ -65,7 +65,7 @@ func (c *Clock) tell() {
 // Ready is the present index, with a lease: it is waited for, but not for ever.
 // The error is of KindUnavailable.
 func (c *Clock) Ready(ctx context.Context) (*Index, error) {
-	if x := c.index.Load(); x.Leased() || c.suffices(ctx, x) || mutant.Zombie && x.Lease() != 0 {
+	if x := c.index.Load(); x.Leased() || c.suffices(ctx, x) || mutant.Unleased && x.Lease() != 0 {
 		return x, nil
 	}
 	return c.awaitLease(ctx)

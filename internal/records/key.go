@@ -126,7 +126,7 @@ func (k *key) input(name string, req *pando.Request) (ok bool) {
 // follows from the caller's collection and this value, or, for a back relation,
 // the id.
 func (k *key) auth(field string, deeper bool, auth *pando.Record) (ok bool) {
-	if mutant.KeyWithoutAuth {
+	if mutant.MissingAuthField {
 		return true
 	}
 	if auth == nil {

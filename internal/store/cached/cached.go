@@ -81,7 +81,7 @@ func (f *Facts) Read(ctx context.Context, key []byte, fill store.Fill) (any, err
 	if err != nil {
 		return nil, err
 	}
-	if mutant.Zombie && !x.Leased() {
+	if mutant.Unleased && !x.Leased() {
 		return store.Direct{Store: f.store}.Read(ctx, key, fill)
 	}
 	fact := f.cache.Get(key)

@@ -48,7 +48,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				front = x.Frontier()
 			}
 			degraded := s.clock.Degraded(x)
-			if degraded && position.NeedsLease(ctx) && !mutant.Zombie { // the lease has ended just now
+			if degraded && position.NeedsLease(ctx) && !mutant.Unleased { // the lease has ended just now
 				try--
 				continue
 			}
@@ -67,7 +67,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				continue
 			}
 			// A client that has seen more than this server knows may have seen newer rules.
-			r.primary, r.one = exact || r.zombie(), r.one && !exact && !(degraded && r.stream.least > 0)
+			r.primary, r.one = exact || r.unleased(), r.one && !exact && !(degraded && r.stream.least > 0)
 		}
 		r.primary = r.primary || primary || deafened || try == readTries-1 && !r.stream.degraded
 		now := s.now.Load()

@@ -282,12 +282,12 @@ func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need, r.stream.least)
 }
 
-// zombie tells whether the primary is asked without a lease, which only a mutant does.
-func (r *snapshot) zombie() bool { return mutant.Zombie && !r.stream.x.Leased() }
+// unleased tells whether the primary is asked without a lease, which only mutants do.
+func (r *snapshot) unleased() bool { return mutant.Unleased && !r.stream.x.Leased() }
 
 // settled waits until S is where the primary can be asked for need.
 func (r *snapshot) settled(ctx context.Context, need position.N) error {
-	if r.stream.x.Safe() < need && !r.stream.exact && !mutant.PrimaryByFlush && !r.zombie() {
+	if r.stream.x.Safe() < need && !r.stream.exact && !mutant.PrimaryByFlush && !r.unleased() {
 		if err := r.stuck(ctx, need, func(wait context.Context) error { return r.stream.x.AwaitSafe(wait, need) }); err != nil {
 			return r.unsettled(ctx, err)
 		}
@@ -360,7 +360,7 @@ func (r *snapshot) unsettled(ctx context.Context, err error) error {
 
 // judgeMarks tells whether what was read between two marks may be used.
 func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
-	if r.zombie() {
+	if r.unleased() {
 		return nil
 	}
 	epoch := r.stream.x.Epoch()
@@ -426,7 +426,11 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		}
 		return nil
 	}
-	if x == nil || mutant.ReadUnheld || r.zombie() {
+	if x == nil || mutant.ReadUnheld {
+		return nil
+	}
+	if r.unleased() { // no one has a lease any more that has not heard of what was read
+		mutant.Wait(mutant.Zombie, r.s.opts.CommitWait)
 		return nil
 	}
 	if r.stream.upper > 0 {
