@@ -21,7 +21,9 @@ type client struct {
 	report *report // nil: every request is answered
 	// settled waits until the database has done, or will never do, all that it was sent.
 	settled func(context.Context) error
-	asked   atomic.Value // which one the last request was sent to: a string
+	asked   atomic.Value // where the last request was sent to: a string
+	hidden  bool         // that is a load balancer: nobody knows which server answers
+	by      answer       // the last one
 
 	trace func(began time.Time, status int, err error) // of what has to succeed; may be nil
 
@@ -32,7 +34,7 @@ type client struct {
 	from  string           // the answer that pos came with
 	last  string           // the last answer, marked or not
 	seen  [counters]int64  // what it was answered last of each record
-	by    [counters]string // with which answer
+	with  [counters]string // with which answer
 }
 
 var (
@@ -52,6 +54,7 @@ func newClient(token string, bases ...string) *client {
 // client is a new one; every other keeps positions.
 func (w *world) client(token string) *client {
 	c := newClient(token, w.bases()...)
+	c.hidden = w.balanced
 	if w.faulty {
 		c.report, c.settled = w.report, w.settled
 	}
@@ -82,9 +85,9 @@ func (c *client) saw(how string, i int, v int64) {
 	switch {
 	case c.keeps == nil:
 	case v < c.seen[i]:
-		c.keeps("%s of %s: %d with %s, after the same client was answered %d with %s", how, counterID(i), v, c.last, c.seen[i], c.by[i])
+		c.keeps("%s of %s: %d with %s, after the same client was answered %d with %s", how, counterID(i), v, c.last, c.seen[i], c.with[i])
 	default:
-		c.seen[i], c.by[i] = v, c.last
+		c.seen[i], c.with[i] = v, c.last
 	}
 }
 
@@ -93,6 +96,15 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 // do sends a request and decodes the body of an answer of 200 into out.
 func (c *client) do(ctx context.Context, method, path string, body, out any) (int, error) {
 	return c.as(ctx, c.token, method, path, body, out)
+}
+
+// ask is as for questions: an answer with an Age is one.
+func (c *client) ask(ctx context.Context, token, method, path string, body, out any) (int, error) {
+	status, err := c.as(ctx, token, method, path, body, out)
+	if errors.Is(err, errMarked) {
+		err = nil
+	}
+	return status, err
 }
 
 func (c *client) as(ctx context.Context, token, method, path string, body, out any) (int, error) {
@@ -104,8 +116,12 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		}
 		in = bytes.NewReader(data)
 	}
-	base := c.bases[rand.IntN(len(c.bases))]
+	c.by = answer{server: rand.IntN(len(c.bases))}
+	base := c.bases[c.by.server]
 	c.asked.Store(base)
+	if c.hidden {
+		c.by.server = -1
+	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path, in)
 	if err != nil {
 		return 0, err
@@ -141,7 +157,8 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	}
 	if c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2) {
 		c.report.marked.Add(1)
-		return 0, errMarked
+		c.by.marked = true
+		return res.StatusCode, errMarked
 	}
 	if res.StatusCode >= 500 {
 		return res.StatusCode, fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data)

@@ -51,9 +51,9 @@ func (w *world) stir(ctx context.Context) {
 
 // crowded lists the odd ones of the crowd with their number.
 func (w *world) crowded(ctx context.Context, c *client) error {
-	var least [counters]int64
+	var least [counters]bound
 	for i := range least {
-		least[i] = w.crowd[i].floor.Load()
+		least[i] = w.crowd[i].bound()
 	}
 	path := "/api/collections/crowd/records?filter=odd=true"
 	if rand.IntN(4) == 0 {
@@ -72,10 +72,10 @@ func (w *world) crowded(ctx context.Context, c *client) error {
 	}
 	for i := range counters {
 		switch it, found := there[counterID(i)]; {
-		case found && (it.N%2 == 0 || !w.crowd[i].saw(least[i], it.N)):
-			w.report.violation("the odd ones of the crowd have %s with %d, after somebody was answered %d", it.ID, it.N, least[i])
-		case !found && !w.crowd[i].sawParity(least[i], false):
-			w.report.violation("the odd ones of the crowd lack %s, after somebody was answered %d", counterID(i), least[i])
+		case found && (it.N%2 == 0 || !w.crowd[i].saw(c.by, least[i], it.N)):
+			w.report.violation("the odd ones of the crowd have %s with %d, after %s", it.ID, it.N, least[i].text(c.by))
+		case !found && !w.crowd[i].sawParity(c.by, least[i], false):
+			w.report.violation("the odd ones of the crowd lack %s, after %s", counterID(i), least[i].text(c.by))
 		}
 	}
 	return nil

@@ -91,7 +91,7 @@ func (w *world) event(last map[string]told, got item) {
 	}
 	last[got.ID] = now
 	for i := range counters {
-		if counterID(i) == got.ID && !w.records[i].saw(0, got.N) {
+		if counterID(i) == got.ID && !w.records[i].saw(answer{server: -1}, bound{}, got.N) {
 			w.report.violation("realtime: %s has %d, which nobody wrote", got.ID, got.N)
 		}
 	}

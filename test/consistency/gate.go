@@ -19,9 +19,12 @@ type gate struct {
 	name   string
 	turn   func(ctx context.Context, c *client, open bool) error
 	past   past // of its turns
-	closed int  // the status of who finds it closed
+	open   int  // the status of who finds it open
+	closed int  // ... closed
 	burst  bool
+	method string
 	path   string
+	body   any
 	token  string
 }
 
@@ -32,7 +35,7 @@ func (w *world) openGates(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		token, err := w.newToken(ctx, id)
+		token, err := w.newToken(ctx, "people", id)
 		if err != nil {
 			return err
 		}
@@ -52,17 +55,17 @@ func (w *world) openGates(ctx context.Context) error {
 			return err
 		}
 		w.gates = append(w.gates,
-			&gate{name: "role", path: "/api/collections/ruled/records/" + counterID(i), token: token, closed: 404,
+			&gate{name: "role", method: "GET", open: 200, path: "/api/collections/ruled/records/" + counterID(i), token: token, closed: 404,
 				turn: func(ctx context.Context, c *client, open bool) error {
 					role := map[bool]string{true: "in", false: "out"}[open]
 					return c.must(ctx, "PATCH", "/api/collections/people/records/"+id, object{"role": role}, nil)
 				}},
-			&gate{name: "rule", burst: true, path: "/api/collections/" + door + "/records/" + counterID(0), closed: 403,
+			&gate{name: "rule", burst: true, method: "GET", open: 200, path: "/api/collections/" + door + "/records/" + counterID(0), closed: 403,
 				turn: func(ctx context.Context, c *client, open bool) error {
 					rule := map[bool]any{true: "", false: nil}[open]
 					return c.must(ctx, "PATCH", "/api/collections/"+door, object{"viewRule": rule}, nil)
 				}},
-			&gate{name: "record", path: "/api/collections/present/records/" + present, closed: 404,
+			&gate{name: "record", method: "GET", open: 200, path: "/api/collections/present/records/" + present, closed: 404,
 				turn: func(ctx context.Context, c *client, open bool) error {
 					if open {
 						return c.must(ctx, "POST", "/api/collections/present/records", object{"id": present}, nil)
@@ -70,9 +73,25 @@ func (w *world) openGates(ctx context.Context) error {
 					return c.must(ctx, "DELETE", "/api/collections/present/records/"+present, nil, nil)
 				}})
 		w.tokens = append(w.tokens, &tokens{
-			person: voided, path: "/api/collections/tokened/records/" + counterID(i),
+			collection: "people", person: voided, path: "/api/collections/tokened/records/" + counterID(i),
 		})
 	}
+	// What only a superuser may, and a setting, which is data like all the rest.
+	second := "superuser000002"
+	if err := w.insert(ctx, "_superusers", object{
+		"id": second, "email": "second@example.com", "password": "12345678", "passwordConfirm": "12345678",
+	}); err != nil {
+		return err
+	}
+	w.tokens = append(w.tokens, &tokens{collection: "_superusers", person: second, path: "/api/settings"})
+	setting := func(ctx context.Context, c *client, open bool) error {
+		return c.must(ctx, "PATCH", "/api/settings", object{"batch": object{"enabled": open}}, nil)
+	}
+	if err := setting(ctx, w.root, true); err != nil {
+		return err
+	}
+	w.gates = append(w.gates, &gate{name: "setting", burst: true, method: "POST", path: "/api/batch", body: object{"requests": []any{}},
+		open: 400, closed: 403, turn: setting}) // an empty batch is refused, or all are
 	return nil
 }
 
@@ -109,17 +128,17 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 	if rand.IntN(4) == 0 {
 		path += fmt.Sprintf("?fields=id,x%d", rand.Uint64()) // no answer to this is kept yet
 	}
-	least, began := g.floor.Load(), time.Now()
-	status, err := c.as(ctx, g.token, "GET", path, nil, nil)
+	least, began := g.bound(), time.Now()
+	status, err := c.ask(ctx, g.token, g.method, path, g.body, nil)
 	if err != nil {
 		return err
 	}
-	if status != 200 && status != g.closed {
+	if status != g.open && status != g.closed {
 		return fmt.Errorf("%s: status %d", path, status)
 	}
-	if open := status == 200; !g.sawParity(least, !open) {
-		w.report.violation("the gate of a %s was found open: %v, asked of %v at %v until %v, after change %d was answered:\n%v",
-			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), least, &g.past)
+	if open := status == g.open; !g.sawParity(c.by, least, !open) {
+		w.report.violation("the gate of a %s was found open: %v, asked of %v at %v until %v, after %s:\n%v",
+			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), least.text(c.by), &g.past)
 	}
 	return nil
 }
@@ -146,8 +165,9 @@ func (p *past) String() string {
 // counts those that are void.
 type tokens struct {
 	register
-	person, path string
-	now          atomic.Pointer[issued]
+	collection, person string
+	path               string
+	now                atomic.Pointer[issued]
 }
 
 // issued is a token that is valid while n tokens are void.
@@ -158,7 +178,7 @@ type issued struct {
 
 func (t *tokens) keep(ctx context.Context, w *world) {
 	for ctx.Err() == nil {
-		token, err := w.newToken(ctx, t.person)
+		token, err := w.newToken(ctx, t.collection, t.person)
 		if err != nil {
 			w.report.failure(ctx, err)
 			return
@@ -168,7 +188,7 @@ func (t *tokens) keep(ctx context.Context, w *world) {
 		v := t.sent.Add(1)
 		key := fmt.Sprintf("%050d", rand.Uint64())
 		w.quiet.RLock()
-		err = w.root.must(ctx, "PATCH", "/api/collections/people/records/"+t.person, object{"tokenKey": key}, nil)
+		err = w.root.must(ctx, "PATCH", "/api/collections/"+t.collection+"/records/"+t.person, object{"tokenKey": key}, nil)
 		w.quiet.RUnlock()
 		if err != nil {
 			w.report.failure(ctx, err)
@@ -187,18 +207,21 @@ func (t *tokens) try(ctx context.Context, c *client, w *world) error {
 	if rand.IntN(2) == 0 {
 		pause(ctx, time.Duration(rand.IntN(8))*time.Millisecond) // so that it may be void by now
 	}
-	least := t.floor.Load()
-	status, err := c.as(ctx, have.token, "GET", t.path, nil, nil)
+	least := t.bound()
+	status, err := c.ask(ctx, have.token, "GET", t.path, nil, nil)
 	if err != nil {
 		return err
 	}
-	switch valid := status == 200; {
-	case valid && least > have.n:
-		w.report.violation("a token was accepted after its revocation %d was answered", least)
-	case !valid && t.sent.Load() == have.n:
-		w.report.violation("a token was refused (%d) before anybody voided it", status)
-	case !valid:
-		t.answered(have.n + 1)
+	switch valid, low := status == 200, least.of(c.by); {
+	case valid && low > have.n:
+		w.report.violation("a token of %s was accepted, after %s", t.collection, least.text(c.by))
+	case valid:
+		t.noted(c.by, have.n)
+	case low < have.n: // an answer as of before there was this token
+	case t.sent.Load() == have.n:
+		w.report.violation("a token of %s was refused (%d) before anybody voided it", t.collection, status)
+	default:
+		t.noted(c.by, have.n+1)
 	}
 	return nil
 }

@@ -20,6 +20,10 @@ type ground struct {
 	// promised is how long after its end everybody must see what that one wrote; 0: no
 	// promise is made.
 	promised time.Duration
+	// log tells that the database has a log that everybody may read.
+	log bool
+	// balanced tells that the servers are load balancers, which send on to any.
+	balanced bool
 	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
 	// sent again; what listens to realtime begins anew.
 	faulty bool

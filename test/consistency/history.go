@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -49,21 +50,37 @@ func (c *chain) check() [][counters]int64 {
 	return nil
 }
 
-// sample keeps the reads and writes of some records for Porcupine, whose search
-// takes more than linear time.
+// sample has Porcupine judge the reads and writes of all records. Its search takes more than
+// linear time, so it is given windows of them, one after the other: what began within one.
 type sample struct {
-	mu     sync.Mutex
-	start  time.Time
-	client int
-	ops    [sampled][]porcupine.Operation
+	start time.Time
+	limit time.Duration // for each window
+
+	mu      sync.Mutex
+	windows [counters]window
+	full    chan window
+	skipped int // windows that came while enough of them waited
+
+	verdicts map[porcupine.CheckResult]int
+	ops      int
+	illegal  []string
+}
+
+// window is a part of the history of one record.
+type window struct {
+	record int
+	began  int64
+	ops    []porcupine.Operation
 }
 
 const (
-	sampled    = 3    // records
-	sampledOps = 4000 // of each
+	windowOps  = 1000
+	windowWait = 2 * counters // windows that wait
 )
 
-func newSample() *sample { return &sample{start: time.Now()} }
+func newSample() *sample {
+	return &sample{start: time.Now(), limit: 10 * time.Second, full: make(chan window, windowWait), verdicts: map[porcupine.CheckResult]int{}}
+}
 
 func (s *sample) now() int64 { return int64(time.Since(s.start)) }
 
@@ -77,24 +94,33 @@ func (s *sample) wrote(record int, begun, v int64) { s.add(record, begun, access
 func (s *sample) read(record int, begun, v int64)  { s.add(record, begun, access{false, v}) }
 
 func (s *sample) add(record int, begun int64, a access) {
-	if record >= sampled {
-		return
-	}
 	end := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.ops[record]) >= sampledOps {
+	w := &s.windows[record]
+	if begun < w.began {
 		return
 	}
-	s.client++ // every operation is its own client: that orders nothing by itself
-	s.ops[record] = append(s.ops[record], porcupine.Operation{
-		ClientId: s.client, Input: a, Output: a.value, Call: begun, Return: end,
+	w.record = record
+	w.ops = append(w.ops, porcupine.Operation{
+		ClientId: len(w.ops), // every operation is its own client: that orders nothing by itself
+		Input:    a, Output: a.value, Call: begun, Return: end,
 	})
+	if len(w.ops) < windowOps {
+		return
+	}
+	select {
+	case s.full <- *w:
+	default:
+		s.skipped++
+	}
+	*w = window{began: s.now()}
 }
 
-// oneRegister is a register that begins at 0.
-var oneRegister = porcupine.Model{
-	Init: func() any { return int64(0) },
+// part is a register of which nobody knows what it held at first, nor what was written by
+// whose write began before or ended behind: reads of that are not in it, see whole.
+var part = porcupine.Model{
+	Init: func() any { return int64(-1) },
 	Step: func(state, input, output any) (bool, any) {
 		a := input.(access)
 		if a.write {
@@ -104,23 +130,32 @@ var oneRegister = porcupine.Model{
 	},
 }
 
-// verdicts is what Porcupine finds, in at most limit for each record. A history
-// that was cut off is made whole first: a value that was read needs its write.
-func (s *sample) verdicts(limit time.Duration) (list []porcupine.CheckResult, ops int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, history := range s.ops {
-		history = whole(history)
-		ops += len(history)
-		list = append(list, porcupine.CheckOperationsTimeout(oneRegister, history, limit))
+// judge judges windows until end.
+func (s *sample) judge() {
+	for w := range s.full {
+		history := whole(w.ops)
+		s.ops += len(history)
+		verdict := porcupine.CheckOperationsTimeout(part, history, s.limit)
+		s.verdicts[verdict]++
+		if verdict == porcupine.Illegal {
+			s.illegal = append(s.illegal, fmt.Sprintf("the history of %s is not linearizable from %v on", counterID(w.record), time.Duration(w.began)))
+		}
 	}
-	return list, ops
 }
 
-// whole leaves out reads of values whose write is not in the history: it had not
-// been answered when the run, or the sample, ended.
+// end has the windows judged that have begun, too. Nothing is added any more.
+func (s *sample) end() {
+	for _, w := range s.windows {
+		s.full <- w
+	}
+	close(s.full)
+}
+
+// whole leaves out reads of values whose write is not in the history: it began before,
+// or had not been answered when the window was full. Such a write, with all its reads, can
+// be taken out of any order that the rest has.
 func whole(history []porcupine.Operation) []porcupine.Operation {
-	written := map[int64]bool{0: true}
+	written := map[int64]bool{}
 	for _, op := range history {
 		if a := op.Input.(access); a.write {
 			written[a.value] = true

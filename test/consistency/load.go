@@ -71,14 +71,11 @@ func (w *world) count(ctx context.Context, g int) {
 			return
 		}
 		w.sample.wrote(i, begun, v)
-		r.answered(v)
+		r.noted(c.by, v)
 		w.report.writes.Add(1)
 		c.saw("write", i, v)
 		if rand.IntN(4) == 0 { // its own write, if not by who says that he may lack it
-			switch err := w.viewRecord(ctx, c, "counters", "", i); {
-			case err == nil:
-				w.report.reads.Add(1)
-			case !errors.Is(err, errRefused) && !errors.Is(err, errMarked):
+			if err := w.checked(c, w.viewRecord(ctx, c, "counters", "", i)); err != nil {
 				w.report.failure(ctx, err)
 				return
 			}
@@ -126,18 +123,28 @@ func (w *world) read(ctx context.Context, impatient bool) {
 	}
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)
-		if errors.Is(err, errRefused) || errors.Is(err, errMarked) {
+		if errors.Is(err, errRefused) || c.by.marked {
 			pause(ctx, 10*time.Millisecond)
-			continue
 		}
-		if err != nil {
+		if err := w.checked(c, err); err != nil {
 			w.report.failure(ctx, err)
 			if ctx.Err() == nil {
 				return
 			}
 		}
+	}
+}
+
+// checked counts an answer that was checked, if nothing else said that it may be old; one that
+// did not come is no failure.
+func (w *world) checked(c *client, err error) error {
+	switch {
+	case errors.Is(err, errRefused):
+		return nil
+	case err == nil && !c.by.marked:
 		w.report.reads.Add(1)
 	}
+	return err
 }
 
 // knock tries one gate again and again.
@@ -145,13 +152,9 @@ func (w *world) knock(ctx context.Context, g *gate) {
 	c := w.client("")
 	defer c.close()
 	for ctx.Err() == nil {
-		switch err := g.try(ctx, c, w); {
-		case errors.Is(err, errRefused) || errors.Is(err, errMarked):
-		case err != nil:
+		if err := w.checked(c, g.try(ctx, c, w)); err != nil {
 			w.report.failure(ctx, err)
 			return
-		default:
-			w.report.reads.Add(1)
 		}
 		pause(ctx, time.Duration(rand.IntN(1000))*time.Microsecond)
 	}
@@ -171,7 +174,12 @@ type page struct {
 }
 
 func get(ctx context.Context, c *client, path string, out any) error {
-	status, err := c.do(ctx, "GET", path, nil, out)
+	return getAs(ctx, c, c.token, path, out)
+}
+
+// getAs reads what is there. What an answer with an Age shows is checked too.
+func getAs(ctx context.Context, c *client, token, path string, out any) error {
+	status, err := c.ask(ctx, token, "GET", path, nil, out)
 	if err == nil && status != 200 {
 		err = fmt.Errorf("GET %s: status %d", path, status)
 	}
@@ -196,16 +204,17 @@ func (w *world) viewOf(ctx context.Context, c *client, collection, query string)
 
 func (w *world) viewRecord(ctx context.Context, c *client, collection, query string, i int) error {
 	var got item
-	least, begun := w.records[i].floor.Load(), w.sample.now()
-	err := get(ctx, c, "/api/collections/"+collection+"/records/"+counterID(i)+query, &got)
+	least, begun := w.records[i].bound(), w.sample.now()
+	if err := get(ctx, c, "/api/collections/"+collection+"/records/"+counterID(i)+query, &got); err != nil {
+		return err
+	}
 	if got.ID == counterID(i) {
 		c.saw(collection+query, i, got.N)
 	}
-	if err != nil {
-		return err
+	if !c.by.marked {
+		w.sample.read(i, begun, got.N)
 	}
-	w.sample.read(i, begun, got.N)
-	w.check(collection+query, i, least, got)
+	w.check(c, collection+query, i, least, got)
 	return nil
 }
 
@@ -215,7 +224,7 @@ func (w *world) mirrored(ctx context.Context, c *client) error {
 		return w.viewOf(ctx, c, "mirror", "")
 	}
 	var got page
-	least := w.floors()
+	least := w.bounds()
 	if err := get(ctx, c, "/api/collections/mirror/records?perPage=500", &got); err != nil {
 		return err
 	}
@@ -225,25 +234,25 @@ func (w *world) mirrored(ctx context.Context, c *client) error {
 	for _, it := range got.Items {
 		for i := range counters {
 			if it.ID == counterID(i) {
-				w.check("mirror", i, least[i], it)
+				w.check(c, "mirror", i, least[i], it)
 			}
 		}
 	}
 	return nil
 }
 
-func (w *world) check(how string, i int, least int64, got item) {
+func (w *world) check(c *client, how string, i int, least bound, got item) {
 	if got.ID != counterID(i) {
 		w.report.violation("%s of %s answered with %s", how, counterID(i), got.ID)
-	} else if !w.records[i].saw(least, got.N) {
-		w.report.violation("%s of %s: %d, after somebody was answered %d (sent: %d)", how, got.ID, got.N, least, w.records[i].sent.Load())
+	} else if !w.records[i].saw(c.by, least, got.N) {
+		w.report.violation("%s of %s: %d, after %s (sent: %d)", how, got.ID, got.N, least.text(c.by), w.records[i].sent.Load())
 	}
 }
 
 func (w *world) expand(ctx context.Context, c *client) error {
 	i := rand.IntN(counters)
 	var got item
-	least := w.records[i].floor.Load()
+	least := w.records[i].bound()
 	if err := get(ctx, c, "/api/collections/links/records/"+linkID(i)+"?expand=to", &got); err != nil {
 		return err
 	}
@@ -251,16 +260,16 @@ func (w *world) expand(ctx context.Context, c *client) error {
 		w.report.violation("expand of %s: nothing", linkID(i))
 		return nil
 	}
-	w.check("expand", i, least, *got.Expand.To)
+	w.check(c, "expand", i, least, *got.Expand.To)
 	return nil
 }
 
-// floors is what everybody was answered by now, of every record.
-func (w *world) floors() (f [counters]int64) {
-	for i := range f {
-		f[i] = w.records[i].floor.Load()
+// bounds is what was answered by now, of every record.
+func (w *world) bounds() (b [counters]bound) {
+	for i := range b {
+		b[i] = w.records[i].bound()
 	}
-	return f
+	return b
 }
 
 // list reads all records at once: besides being new enough, two such answers
@@ -271,14 +280,8 @@ func (w *world) list(ctx context.Context, c *client) error {
 		path += fmt.Sprintf("&fields=id,n,x%d", rand.Uint64())
 	}
 	var got page
-	least := w.floors()
-	err := get(ctx, c, path, &got)
-	if len(got.Items) == counters {
-		for i, it := range got.Items {
-			c.saw("list", i, it.N)
-		}
-	}
-	if err != nil {
+	least := w.bounds()
+	if err := get(ctx, c, path, &got); err != nil {
 		return err
 	}
 	if len(got.Items) != counters {
@@ -287,7 +290,8 @@ func (w *world) list(ctx context.Context, c *client) error {
 	}
 	var state [counters]int64
 	for i, it := range got.Items {
-		w.check("list", i, least[i], it)
+		c.saw("list", i, it.N)
+		w.check(c, "list", i, least[i], it)
 		state[i] = it.N
 	}
 	w.lists.add(state)
@@ -297,7 +301,7 @@ func (w *world) list(ctx context.Context, c *client) error {
 func (w *world) page(ctx context.Context, c *client) error {
 	number := rand.IntN(counters / perPage)
 	var got page
-	least := w.floors()
+	least := w.bounds()
 	err := get(ctx, c, fmt.Sprintf("/api/collections/counters/records?sort=pos&perPage=%d&page=%d", perPage, number+1), &got)
 	if err != nil {
 		return err
@@ -308,7 +312,7 @@ func (w *world) page(ctx context.Context, c *client) error {
 	}
 	for k, it := range got.Items {
 		i := number*perPage + k
-		w.check(fmt.Sprintf("page %d", number), i, least[i], it)
+		w.check(c, fmt.Sprintf("page %d", number), i, least[i], it)
 	}
 	return nil
 }
@@ -316,7 +320,7 @@ func (w *world) page(ctx context.Context, c *client) error {
 // filtered lists the records with an odd value: one that is missing was even.
 func (w *world) filtered(ctx context.Context, c *client) error {
 	var got page
-	least := w.floors()
+	least := w.bounds()
 	if err := get(ctx, c, "/api/collections/counters/records?filter=odd=true&skipTotal=1", &got); err != nil {
 		return err
 	}
@@ -329,9 +333,9 @@ func (w *world) filtered(ctx context.Context, c *client) error {
 	}
 	for i := range counters {
 		if it, found := there[counterID(i)]; found {
-			w.check("filtered list", i, least[i], it)
-		} else if !w.records[i].sawParity(least[i], false) {
-			w.report.violation("the list of odd records lacks %s, after somebody was answered %d", counterID(i), least[i])
+			w.check(c, "filtered list", i, least[i], it)
+		} else if !w.records[i].sawParity(c.by, least[i], false) {
+			w.report.violation("the list of odd records lacks %s, after %s", counterID(i), least[i].text(c.by))
 		}
 	}
 	return nil
@@ -339,12 +343,12 @@ func (w *world) filtered(ctx context.Context, c *client) error {
 
 func (w *world) total(ctx context.Context, c *client) error {
 	var got page
-	least := w.created.floor.Load()
+	least := w.created.bound()
 	if err := get(ctx, c, "/api/collections/growing/records?perPage=1", &got); err != nil {
 		return err
 	}
-	if !w.created.saw(least, got.TotalItems) {
-		w.report.violation("total: %d, after somebody was answered %d", got.TotalItems, least)
+	if !w.created.saw(c.by, least, got.TotalItems) {
+		w.report.violation("total: %d, after %s", got.TotalItems, least.text(c.by))
 	}
 	return nil
 }
@@ -353,7 +357,7 @@ func (w *world) total(ctx context.Context, c *client) error {
 func (w *world) own(ctx context.Context, c *client) error {
 	p := w.people[rand.IntN(len(w.people))]
 	var got page
-	if _, err := c.as(ctx, p.token, "GET", "/api/collections/owned/records", nil, &got); err != nil {
+	if err := getAs(ctx, c, p.token, "/api/collections/owned/records", &got); err != nil {
 		return err
 	}
 	for _, it := range got.Items {

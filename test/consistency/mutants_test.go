@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 	for _, name := range []string{
 		"bump-after-commit", "publish-before-commit", "stamp-after-snapshot", "join-unjudged", "foreign-kept",
-		"key-without-page", "key-without-auth", "catalog-late", "rows-late", "rows-unmoved", "still-anyway", "restamp-late",
+		"key-without-page", "missing-auth-field", "catalog-late", "rows-late", "rows-unmoved", "still-anyway", "restamp-late",
 	} {
 		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, "")), time.Minute) })
 	}
@@ -38,7 +39,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			g := onReplicas(t, c, name, func(url string) *target.Server {
 				return start(t, name, strings.Replace(url, "postgres@", deafRole+"@", 1))
 			})
-			g.weather = unsteady(c)
+			g.weather = unsteady(c, rand.Uint64())
 			catch(t, g, time.Minute)
 		})
 	}

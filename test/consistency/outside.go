@@ -65,10 +65,7 @@ func (w *world) writeMany(ctx context.Context) {
 		}
 		w.report.outside.Add(1)
 		for until := time.Now().Add(w.promised); time.Now().Before(until) && ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
-			switch err := w.viewMany(ctx, c); {
-			case err == nil:
-				w.report.reads.Add(1)
-			case !errors.Is(err, errRefused) && !errors.Is(err, errMarked):
+			if err := w.checked(c, w.viewMany(ctx, c)); err != nil {
 				w.report.failure(ctx, err)
 				return
 			}
@@ -84,15 +81,15 @@ func (w *world) writeMany(ctx context.Context) {
 // viewMany reads one of them, mostly one that no cache has.
 func (w *world) viewMany(ctx context.Context, c *client) error {
 	var got item
-	i, least := rand.IntN(many), w.many.floor.Load()
+	i, least := rand.IntN(many), w.many.bound()
 	if rand.IntN(4) == 0 {
 		i = rand.IntN(4)
 	}
 	if err := get(ctx, c, "/api/collections/many/records/"+manyID(i), &got); err != nil {
 		return err
 	}
-	if !w.many.saw(least, got.N) {
-		w.report.violation("what another program wrote to many records: %s has %d, after %d was shown; %s", got.ID, got.N, least, c.last)
+	if !w.many.saw(c.by, least, got.N) {
+		w.report.violation("what another program wrote to many records: %s has %d, after %s; %s", got.ID, got.N, least.text(c.by), c.last)
 	}
 	return nil
 }
@@ -119,9 +116,7 @@ func (w *world) writeTwins(ctx context.Context) {
 			err = update(1, "local", v)
 		}
 		if err == nil {
-			if err = w.listTwins(ctx, c); errors.Is(err, errRefused) || errors.Is(err, errMarked) {
-				err = nil
-			}
+			err = w.checked(c, w.listTwins(ctx, c))
 		}
 		if err = errors.Join(err, <-first); err != nil {
 			w.report.failure(ctx, err)
@@ -157,7 +152,7 @@ func (w *world) waiting(first chan error) error {
 
 // listTwins lists both, in words that nobody has used before.
 func (w *world) listTwins(ctx context.Context, c *client) error {
-	least := [2]int64{w.twins[0].floor.Load(), w.twins[1].floor.Load()}
+	least := [2]bound{w.twins[0].bound(), w.twins[1].bound()}
 	var got page
 	if err := get(ctx, c, fmt.Sprintf("/api/collections/twins/records?sort=id&skipTotal=1&fields=id,n,x%d", rand.Uint64()), &got); err != nil {
 		return err
@@ -167,8 +162,8 @@ func (w *world) listTwins(ctx context.Context, c *client) error {
 		return nil
 	}
 	for i, it := range got.Items {
-		if !w.twins[i].saw(least[i], it.N) {
-			w.report.violation("twin %d has %d, after %d was shown; %s", i, it.N, least[i], c.last)
+		if !w.twins[i].saw(c.by, least[i], it.N) {
+			w.report.violation("twin %d has %d, after %s; %s", i, it.N, least[i].text(c.by), c.last)
 		}
 	}
 	if one, two := got.Items[0].N, got.Items[1].N; one < two {
@@ -188,8 +183,8 @@ func (w *world) another(sql string) error {
 	return err
 }
 
-// viewBeside reads what the other program writes. What is seen before everybody
-// must see it binds nobody.
+// viewBeside reads what the other program writes. On one machine what is seen before
+// everybody must see it binds nobody; where there is a log, nobody goes back.
 func (w *world) viewBeside(ctx context.Context, c *client) error {
 	i := rand.IntN(strays)
 	r := &w.outside[i]
@@ -198,12 +193,15 @@ func (w *world) viewBeside(ctx context.Context, c *client) error {
 		path += fmt.Sprintf("?fields=id,n,x%d", rand.Uint64())
 	}
 	var got item
-	least := r.floor.Load()
+	least := r.bound()
 	if err := get(ctx, c, path, &got); err != nil {
 		return err
 	}
-	if got.N < least || got.N > r.sent.Load() {
-		w.report.violation("what another program wrote: %d, %v after it had written %d", got.N, max(w.promised, noticed), least)
+	switch ok := got.N >= least.of(c.by) && got.N <= r.sent.Load(); {
+	case !ok:
+		w.report.violation("what another program wrote: %d, after %s, or it was written %v before", got.N, least.text(c.by), max(w.promised, noticed))
+	case len(w.others) > 0:
+		r.noted(c.by, got.N)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package consistency
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -25,7 +24,7 @@ func onReplicas(t *testing.T, c *localcluster.Replicated, db string, start func(
 	if err := c.WaitReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return ground{server: start(c.URL(db, "postgres")), beside: func(sql string) (string, error) {
+	return ground{server: start(c.URL(db, "postgres")), log: true, beside: func(sql string) (string, error) {
 		return c.Primary().ExecIn(context.Background(), db, sql)
 	}}
 }
@@ -72,16 +71,16 @@ func twoReplicas(t *testing.T) *localcluster.Replicated {
 
 // unsteady makes the second replica late: by a little or by much, without end or
 // not, and cut off from its primary, in turns that nobody can foresee.
-func unsteady(c *localcluster.Replicated) func(context.Context) error {
-	n, link := c.Node(2), c.Link(2)
+func unsteady(c *localcluster.Replicated, seed uint64) func(context.Context) error {
+	n, link, dice := c.Node(2), c.Link(2), dice(seed, 1)
 	return func(ctx context.Context) error {
 		back := context.WithoutCancel(ctx)
 		for ctx.Err() == nil {
 			var begin, end error
-			long := time.Duration(rand.IntN(700)) * time.Millisecond
-			switch rand.IntN(5) {
+			long := time.Duration(dice.IntN(700)) * time.Millisecond
+			switch dice.IntN(5) {
 			case 0:
-				begin = n.ReplayDelay(back, time.Duration(rand.IntN(400))*time.Millisecond)
+				begin = n.ReplayDelay(back, time.Duration(dice.IntN(400))*time.Millisecond)
 				pause(ctx, long)
 				end = n.ReplayDelay(back, 0)
 			case 1:
@@ -93,7 +92,7 @@ func unsteady(c *localcluster.Replicated) func(context.Context) error {
 				pause(ctx, long)
 				end = link.Up()
 			case 3: // its word that a commit is there comes late, when others show it already
-				link.Delay(time.Duration(1+rand.IntN(20)) * time.Millisecond)
+				link.Delay(time.Duration(1+dice.IntN(20)) * time.Millisecond)
 				pause(ctx, long)
 				link.Delay(0)
 			case 4:

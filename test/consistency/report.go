@@ -26,8 +26,9 @@ type report struct {
 	found      time.Duration // until the first violation
 	took       time.Duration
 
-	second    []porcupine.CheckResult // of each sampled record
+	second    map[porcupine.CheckResult]int // windows that Porcupine has judged so
 	secondOps int
+	skipped   int // windows that it has not
 }
 
 const maxKept = 10

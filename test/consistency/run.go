@@ -2,10 +2,9 @@ package consistency
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
-
-	"github.com/anishathalye/porcupine"
 )
 
 // limit is how long a run lasts.
@@ -18,8 +17,8 @@ type limit struct {
 
 // check drives the server of g, which is empty, and reports what it found. An
 // error is a run that means nothing.
-func check(ctx context.Context, g ground, l limit) (*report, error) {
-	r := &report{log: l.log}
+func check(ctx context.Context, g ground, l limit) (r *report, err error) {
+	r = &report{log: l.log}
 	w, err := newWorld(ctx, g, r)
 	if err != nil {
 		return nil, err
@@ -47,8 +46,20 @@ func check(ctx context.Context, g ground, l limit) (*report, error) {
 			}
 		})
 	}
+	var log *oracle
+	if g.log {
+		if log, err = w.newOracle(ctx); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, log.drop()) }()
+		watching.Go(func() { log.follow(ctx) })
+	}
+	var judging sync.WaitGroup
+	judging.Go(w.sample.judge)
 	w.run(ctx)
+	w.sample.end()
 	watching.Wait()
+	judging.Wait()
 	r.took = time.Since(r.begun)
 	w.repeats.check(w)
 	if pair := w.lists.check(); pair != nil {
@@ -57,12 +68,12 @@ func check(ctx context.Context, g ground, l limit) (*report, error) {
 	if r.count > 0 && l.eager {
 		return r, nil
 	}
-	verdicts, ops := w.sample.verdicts(10 * time.Second)
-	for i, v := range verdicts {
-		if v == porcupine.Illegal {
-			r.violation("porcupine: the history of %s is not linearizable", counterID(i))
-		}
+	for _, text := range w.sample.illegal {
+		r.violation("porcupine: %s", text)
 	}
-	r.second, r.secondOps = verdicts, ops
-	return r, nil
+	r.second, r.secondOps, r.skipped = w.sample.verdicts, w.sample.ops, w.sample.skipped
+	if log != nil {
+		err = log.check()
+	}
+	return r, err
 }

@@ -115,13 +115,13 @@ func (k *keyed) during(t *testing.T, d time.Duration) {
 					continue
 				}
 				var got item
-				least := k.values[i].floor.Load()
+				least := k.values[i].bound()
 				if err := get(ctx, c, "/api/collections/keys/records/"+keyID(i), &got); err != nil {
 					k.report.failure(ctx, err)
 					return
 				}
-				if !k.values[i].saw(least, got.N) {
-					k.report.violation("%s: %d, after somebody was answered %d", keyID(i), got.N, least)
+				if !k.values[i].saw(c.by, least, got.N) {
+					k.report.violation("%s: %d, after %s", keyID(i), got.N, least.text(c.by))
 				}
 				if !recent {
 					k.report.reads.Add(1)

@@ -25,7 +25,7 @@ const noticedByAll = 500*time.Millisecond + 250*time.Millisecond
 
 // onCluster is several servers, of which each request is sent to any.
 func onCluster(c *target.Cluster) ground {
-	g := ground{server: c.Members[0].Server, promised: noticedByAll, beside: func(sql string) (string, error) {
+	g := ground{server: c.Members[0].Server, promised: noticedByAll, log: true, beside: func(sql string) (string, error) {
 		return c.SQL(context.Background(), sql)
 	}}
 	for _, m := range c.Members[1:] {
@@ -83,7 +83,9 @@ func (l *looks) after(ctx context.Context, c *target.Cluster, since time.Time) (
 // storm is all that can befall a cluster but the loss of its primary, one thing after
 // the other, while a replica is unsteady. It counts what it has done.
 type storm struct {
-	c *target.Cluster
+	c    *target.Cluster
+	dice *rand.Rand // of the troubles, which come one after the other
+	seed uint64
 
 	thaws bool     // nobody is frozen
 	long  bool     // troubles that take many seconds befall it too
@@ -92,6 +94,19 @@ type storm struct {
 	mu    sync.Mutex
 	count map[string]int
 }
+
+// newStorm is one of the seed in PANDO_SEED, or of any: the same troubles in the same
+// order, though not to the same moments of everything else.
+func newStorm(t *testing.T, c *target.Cluster) *storm {
+	seed := rand.Uint64()
+	if n, err := strconv.ParseUint(os.Getenv("PANDO_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	t.Logf("the storm's seed is %d", seed)
+	return &storm{c: c, dice: dice(seed, 0), seed: seed, count: map[string]int{}}
+}
+
+func dice(seed, which uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, which)) }
 
 // trouble befalls somebody, and ends after d.
 type trouble struct {
@@ -102,18 +117,18 @@ type trouble struct {
 func (s *storm) weather(ctx context.Context) error {
 	back := context.WithoutCancel(ctx)
 	replicas := make(chan error, 1)
-	go func() { replicas <- unsteady(s.c.Replicated)(ctx) }()
+	go func() { replicas <- unsteady(s.c.Replicated, s.seed)(ctx) }()
 	for ctx.Err() == nil {
 		list := s.troubles()
 		if len(s.focus) > 0 {
 			list = slices.DeleteFunc(list, func(t trouble) bool { return !slices.Contains(s.focus, t.name) })
 		}
-		pause(ctx, time.Duration(200+rand.IntN(1300))*time.Millisecond)
+		pause(ctx, time.Duration(200+s.dice.IntN(1300))*time.Millisecond)
 		if ctx.Err() != nil {
 			break
 		}
-		t := list[rand.IntN(len(list))]
-		if err := t.do(back, time.Duration(50+rand.IntN(1500))*time.Millisecond); err != nil {
+		t := list[s.dice.IntN(len(list))]
+		if err := t.do(back, time.Duration(50+s.dice.IntN(1500))*time.Millisecond); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 		s.mu.Lock()
@@ -124,9 +139,9 @@ func (s *storm) weather(ctx context.Context) error {
 }
 
 func (s *storm) troubles() []trouble {
-	any := func(context.Context) (*target.Member, error) { return s.c.Members[rand.IntN(len(s.c.Members))], nil }
+	any := func(context.Context) (*target.Member, error) { return s.c.Members[s.dice.IntN(len(s.c.Members))], nil }
 	var list []trouble
-	if len(s.focus) > 0 || s.long && rand.IntN(3) == 0 { // it takes long
+	if len(s.focus) > 0 || s.long && s.dice.IntN(3) == 0 { // it takes long
 		list = []trouble{{"a server frozen while the others are killed", s.outlived}}
 	}
 	if !s.thaws {
@@ -140,18 +155,19 @@ func (s *storm) troubles() []trouble {
 	}...)
 	if s.c.Members[0].ToIt != nil {
 		list = append(list,
-			trouble{"the way to a server slow", s.link(any, slow)}, trouble{"the way to the tailer slow", s.link(s.c.Tailer, slow)},
+			trouble{"the way to a server slow", s.link(any, s.slow)}, trouble{"the way to the tailer slow", s.link(s.c.Tailer, s.slow)},
 			trouble{"a server not reached by others", s.link(any, (*localcluster.Relay).Silence)},
 			trouble{"the tailer not reached by others", s.link(s.c.Tailer, (*localcluster.Relay).Down)},
-			trouble{"the tailer not heard by others", s.link(s.c.Tailer, (*localcluster.Relay).Silence)})
+			trouble{"the tailer not heard by others", s.link(s.c.Tailer, (*localcluster.Relay).Silence)},
+			trouble{"a server not reached, another late", s.apart})
 	}
 	if len(s.c.Caches) == 0 {
 		return list
 	}
-	some := func() *localcluster.Redis { return s.c.Caches[rand.IntN(len(s.c.Caches))] }
+	some := func() *localcluster.Redis { return s.c.Caches[s.dice.IntN(len(s.c.Caches))] }
 	return append(list,
 		trouble{"a server cut off from a cache", s.cut(func(m *target.Member) []*localcluster.Relay {
-			i := rand.IntN(len(m.ToCache))
+			i := s.dice.IntN(len(m.ToCache))
 			return m.ToCache[i : i+1]
 		})},
 		trouble{"a cache wiped", func(ctx context.Context, _ time.Duration) error { return some().Wipe(ctx) }},
@@ -175,7 +191,9 @@ func (s *storm) troubles() []trouble {
 }
 
 // slow is a way that takes long, but not so long that nothing is believed any more.
-func slow(r *localcluster.Relay) { r.Delay(time.Duration(1+rand.IntN(150)) * time.Millisecond) }
+func (s *storm) slow(r *localcluster.Relay) {
+	r.Delay(time.Duration(1+s.dice.IntN(150)) * time.Millisecond)
+}
 
 // link has something befall the way by which the others reach a server.
 func (s *storm) link(
@@ -190,6 +208,22 @@ func (s *storm) link(
 		pause(ctx, d)
 		return m.ToIt.Heal()
 	}
+}
+
+// apart has one server hear nothing, and another all of it late: for as long as that one
+// does not know of a commit, nobody may show it, and the first cannot know who does.
+func (s *storm) apart(ctx context.Context, d time.Duration) error {
+	tailer, err := s.c.Tailer(ctx)
+	if err != nil {
+		return err
+	}
+	others := slices.DeleteFunc(slices.Clone(s.c.Members), func(m *target.Member) bool { return m == tailer })
+	i := s.dice.IntN(len(others))
+	deaf, late := others[i].ToIt, others[(i+1)%len(others)].ToIt
+	deaf.Silence()
+	late.Delay(100 * time.Millisecond)
+	pause(ctx, max(d, time.Second)) // its lease is over by then
+	return errors.Join(deaf.Heal(), late.Heal())
 }
 
 func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
@@ -213,9 +247,9 @@ func (s *storm) outlived(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	one := s.c.Members[rand.IntN(len(s.c.Members))]
+	one := s.c.Members[s.dice.IntN(len(s.c.Members))]
 	for len(s.focus) > 0 && one == tailer { // which has a log of its own
-		one = s.c.Members[rand.IntN(len(s.c.Members))]
+		one = s.c.Members[s.dice.IntN(len(s.c.Members))]
 	}
 	if err := one.Freeze(); err != nil {
 		return err
@@ -254,7 +288,7 @@ func (s *storm) killed(whom func(context.Context) (*target.Member, error)) func(
 
 func (s *storm) cut(which func(*target.Member) []*localcluster.Relay) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
-		m := s.c.Members[rand.IntN(len(s.c.Members))]
+		m := s.c.Members[s.dice.IntN(len(s.c.Members))]
 		links := which(m)
 		for _, r := range links {
 			r.Down()
@@ -290,7 +324,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 			l.operations = n
 		}
 		other := c.Again(t, "storm", target.ClusterOptions{Between: true})
-		s := &storm{c: other, count: map[string]int{}}
+		s := newStorm(t, other)
 		g := onCluster(other)
 		if l.time > time.Minute {
 			g.readers = 130 // many of them wait for servers that are away
@@ -316,6 +350,7 @@ func TestNobodyIsShownThePastThroughBalancers(t *testing.T) {
 	c := target.StartCluster(t, target.ClusterOptions{Replicas: 2, Synchronous: true, Caches: caches, Indirect: true})
 	g := onCluster(c)
 	g.server, g.others = c.StartBalancer(t, c.Join()...), []*target.Server{c.StartBalancer(t, "--database", c.URL(c.Database, "postgres"))}
+	g.balanced = true
 	l := limit{time: 6 * time.Second}
 	if d, err := time.ParseDuration(os.Getenv("PANDO_STORM")); err == nil {
 		l.time = d
@@ -323,7 +358,8 @@ func TestNobodyIsShownThePastThroughBalancers(t *testing.T) {
 	if long {
 		l.time = 10 * time.Minute
 	}
-	s := &storm{c: c, count: map[string]int{}, thaws: true}
+	s := newStorm(t, c)
+	s.thaws = true
 	g.weather, g.faulty, g.settled = s.weather, true, settled(c)
 	hold(t, g, l, map[string]int64{"operations": 500, "writes": 20, "events": 10, "revocations": 2})
 	t.Log(s.count)

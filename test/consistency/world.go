@@ -152,9 +152,9 @@ func (w *world) newPerson(ctx context.Context, name, role string) (string, error
 
 // newToken is a new token of a person, for longer than any run takes: who has one that
 // has expired is a guest.
-func (w *world) newToken(ctx context.Context, id string) (string, error) {
+func (w *world) newToken(ctx context.Context, collection, id string) (string, error) {
 	var out struct{ Token string }
-	err := w.root.must(ctx, "POST", "/api/collections/people/impersonate/"+id, object{"duration": 24 * 3600}, &out)
+	err := w.root.must(ctx, "POST", "/api/collections/"+collection+"/impersonate/"+id, object{"duration": 24 * 3600}, &out)
 	return out.Token, err
 }
 
@@ -164,7 +164,7 @@ func (w *world) persons(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		token, err := w.newToken(ctx, id)
+		token, err := w.newToken(ctx, "people", id)
 		if err != nil {
 			return err
 		}

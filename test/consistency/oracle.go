@@ -1,0 +1,189 @@
+package consistency
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// oracle is a second opinion on what was committed, and in which order: PostgreSQL's own,
+// by a logical slot and a plugin (test_decoding) that the server has no part in. What the
+// log says is compared with what was answered.
+type oracle struct {
+	w    *world
+	slot string
+
+	n      map[string]int64         // the last value of each record, by table and id
+	rows   map[string]int64         // how many records each table was given
+	states map[[counters]int64]bool // all that the counters ever were at once
+	now    [counters]int64          // what they are
+	turned bool                     // that differs from the last state
+}
+
+const (
+	oracleEach = 500 * time.Millisecond
+	oracleMost = 50_000 // changes at once; a transaction is not divided
+)
+
+// newOracle makes the slot. What was committed before is not in it.
+func (w *world) newOracle(ctx context.Context) (*oracle, error) {
+	database, err := w.beside("SELECT current_database()")
+	if err != nil {
+		return nil, err
+	}
+	o := w.oracle(database)
+	_, err = w.beside(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'test_decoding')", o.slot))
+	return o, err
+}
+
+func (w *world) oracle(database string) *oracle {
+	return &oracle{
+		w: w, slot: "oracle_of_" + strings.ReplaceAll(database, "-", "_"),
+		n: map[string]int64{}, rows: map[string]int64{}, states: map[[counters]int64]bool{{}: true},
+	}
+}
+
+// drop ends the slot: PostgreSQL keeps its log for it.
+func (o *oracle) drop() error {
+	_, err := o.w.beside(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", o.slot))
+	return err
+}
+
+// follow reads the log until ctx ends.
+func (o *oracle) follow(ctx context.Context) {
+	for ; ctx.Err() == nil; pause(ctx, oracleEach) {
+		if _, err := o.read(); err != nil {
+			o.w.report.failure(ctx, err)
+			return
+		}
+	}
+}
+
+// read takes what the log has by now, and tells whether that was something.
+func (o *oracle) read() (bool, error) {
+	text, err := o.w.beside(fmt.Sprintf("SELECT coalesce(string_agg(data, E'\\n' ORDER BY ordinality), '') FROM "+
+		"pg_logical_slot_get_changes('%s', NULL, %d, 'include-xids', 'off', 'skip-empty-xacts', 'on') WITH ORDINALITY AS c (lsn, xid, data)", o.slot, oracleMost))
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(text) {
+		o.line(strings.TrimSuffix(line, "\n"))
+	}
+	return text != "", nil
+}
+
+var (
+	lineOf  = regexp.MustCompile(`^table public\.(\w+): (INSERT|UPDATE|DELETE): (.*)$`)
+	idIn    = regexp.MustCompile(`(?:^|[ :])id\[[^\]]*\]:'([^']*)'`)
+	valueIn = regexp.MustCompile(`(?:^|[ :])n\[[^\]]*\]:(-?[0-9.e+]+)`)
+)
+
+// line is one of the log.
+func (o *oracle) line(text string) {
+	if text == "COMMIT" {
+		if o.turned {
+			o.states[o.now], o.turned = true, false
+		}
+		return
+	}
+	parts := lineOf.FindStringSubmatch(text)
+	if parts == nil || parts[2] == "DELETE" {
+		return
+	}
+	table, row := parts[1], parts[3]
+	if parts[2] == "INSERT" {
+		o.rows[table]++
+	}
+	of, counts := o.w.counted(table)
+	if !counts {
+		return
+	}
+	if _, after, ok := strings.Cut(row, "new-tuple:"); ok {
+		row = after
+	}
+	id, value := idIn.FindStringSubmatch(row), valueIn.FindStringSubmatch(row)
+	if id == nil || value == nil {
+		o.w.report.violation("the oracle does not understand: %.300s", text)
+		return
+	}
+	i := slices.IndexFunc(of, func(c countedRecord) bool { return c.id == id[1] })
+	if i < 0 {
+		return // one of the many
+	}
+	n, err := strconv.ParseFloat(value[1], 64)
+	if err != nil {
+		o.w.report.violation("the oracle does not understand: %.300s", text)
+		return
+	}
+	v, key := int64(n), table+"/"+id[1]
+	if last := o.n[key]; v != last && v != last+1 {
+		o.w.report.violation("the log has %s counted from %d to %d", key, last, v)
+	}
+	o.n[key] = v
+	if table == "counters" {
+		o.now[i], o.turned = v, true
+	}
+}
+
+// countedRecord is one that is counted up by one, and what was answered of it.
+type countedRecord struct {
+	id string
+	*register
+}
+
+// counted are those of a table.
+func (w *world) counted(table string) (list []countedRecord, ok bool) {
+	of := func(registers []register) {
+		for i := range registers {
+			list = append(list, countedRecord{counterID(i), &registers[i]})
+		}
+	}
+	switch table {
+	case "counters":
+		of(w.records[:])
+	case "crowd":
+		of(w.crowd[:])
+	case "beside":
+		of(w.outside[:])
+	case "twins":
+		of(w.twins[:])
+	case "many":
+		list = append(list, countedRecord{manyID(0), &w.many})
+	default:
+		return nil, false
+	}
+	return list, true
+}
+
+// check is called when all have ended: whatever was answered is in the log, and all records
+// that were shown at once are what one moment of it has.
+func (o *oracle) check() error {
+	for {
+		if more, err := o.read(); err != nil {
+			return err
+		} else if !more {
+			break
+		}
+	}
+	for _, table := range []string{"counters", "crowd", "beside", "twins", "many"} {
+		list, _ := o.w.counted(table)
+		for _, r := range list {
+			if v := o.n[table+"/"+r.id]; v < r.floor.Load() || v > r.sent.Load() {
+				o.w.report.violation("the log has %s of %s at %d in the end, and somebody was answered %d (sent: %d)", r.id, table, v, r.floor.Load(), r.sent.Load())
+			}
+		}
+	}
+	if n, least := o.rows["growing"], o.w.created.floor.Load(); n < least {
+		o.w.report.violation("the log has %d records that were made, and somebody was answered %d", n, least)
+	}
+	for state := range o.w.lists.states {
+		if !o.states[state] {
+			o.w.report.violation("a list is of no moment of the log: %v", state)
+		}
+	}
+	return nil
+}
