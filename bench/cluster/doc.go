@@ -6,6 +6,7 @@
 //
 //	hit_test.go      a cached view, beside a handler that does nothing; readers of one key
 //	commit_test.go   from the return of COMMIT to the answer
+//	outside_test.go  from the return of another program's COMMIT until all show it
 //	steady_test.go   reads and writes by a Zipf law; a server that comes to it
 //	cold_test.go     every cache empty, behind a failover
 //	stage_test.go    what they stand on
