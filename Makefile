@@ -33,7 +33,7 @@ install: ## what the tests need: Debian packages, npm packages
 	bash test/install.sh
 
 prove: ## the long forms of the tests that have a short one; some hours
-	PANDO_PROVE=1 $(GO) test -p 1 -count=1 -timeout 8h ./internal/store/sqlite/... ./internal/records ./internal/lb ./test/...
+	PANDO_PROVE=1 $(GO) test -p 1 -count=1 -timeout 8h $$(git grep -l PANDO_PROVE -- '*_test.go' | sed 's|[^/]*$$||; s|^|./|' | sort -u)
 
 fuzz: ## every fuzz target in turn, T=30s each
 	@for pkg in $$($(GO) list ./...); do \
@@ -45,7 +45,10 @@ bench: build ## Pando, PocketBase and a bare handler side by side; see bench/REA
 	$(GO) run ./bench/cmd/pandobench
 
 bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the figures of docs/guarantees.md
-	$(GO) test -run '^$$' -bench . -benchtime 1x -count 3 -timeout 60m ./bench/cluster | grep -E '^(goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | tee bench/results/cluster.txt
+	@build="commit $$(git describe --always --dirty --abbrev=7), $$(date -u '+%F %R') UTC, $$(nproc) processors"; \
+	{ echo "$$build"; \
+	  $(GO) test -run '^$$' -bench . -benchtime 1x -count 3 -timeout 60m ./bench/cluster; \
+	} | grep -E '^(commit|goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | tee bench/results/cluster.txt
 
 bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 5 minutes
 	$(GO) run ./bench/cmd/balancers
