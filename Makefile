@@ -47,6 +47,7 @@ bench: build ## Pando, PocketBase and a bare handler side by side; see bench/REA
 bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the figures of docs/guarantees.md
 	@build="commit $$(git describe --always --dirty --abbrev=7), $$(date -u '+%F %R') UTC, $$(nproc) processors"; \
 	{ echo "$$build"; \
+	  $(GO) test -run '^$$' -bench '^Benchmark(Valid|Hit)' -benchmem -count 3 ./internal/position ./internal/store/cached && \
 	  $(GO) test -run '^$$' -bench . -benchtime 1x -count 3 -timeout 60m ./bench/cluster; \
 	} | grep -E '^(commit|goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | tee bench/results/cluster.txt
 

@@ -213,7 +213,27 @@ func TestRecentForgetsTheOldest(t *testing.T) {
 	}
 }
 
-func BenchmarkValid(b *testing.B) {
+// What stands before every answer from a cache: is there a lease, and does the fact hold.
+func TestValidOfAStreamDoesNotAllocate(t *testing.T) {
+	x := stream4(100)
+	x.Apply(110, 7, []Tag{1}, false)
+	x.Advance(110)
+	c := NewClock(x, time.Minute)
+	c.Grant(x, BootTime()+time.Minute.Nanoseconds())
+	tags := []Tag{1, 2, 3}
+	for s, want := range map[N]bool{110: true, 109: false} {
+		n := testing.AllocsPerRun(1000, func() {
+			if x, err := c.Ready(t.Context()); err != nil || x.Valid(s, tags) != want {
+				t.Errorf("a fact stamped %d: not %v; %v", s, want, err)
+			}
+		})
+		if n > 0 {
+			t.Errorf("a fact stamped %d: %v allocations, want 0", s, n)
+		}
+	}
+}
+
+func BenchmarkValidOfAStream(b *testing.B) {
 	x := NewStreamIndex(Epoch{}, 1, 1<<21)
 	x.grant(BootTime() + time.Hour.Nanoseconds())
 	tags := []Tag{123456789, 987654321, 192837465}
