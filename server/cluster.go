@@ -119,12 +119,20 @@ func privateHost() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the machine's own address: %w", err)
 	}
+	host := firstPrivate(addresses)
+	if host == "" {
+		return "", pando.Invalid("This machine has no address in a private network: say with --advertise HOST:PORT at which the other servers of the cluster reach it.")
+	}
+	return host, nil
+}
+
+func firstPrivate(addresses []net.Addr) string {
 	for _, a := range addresses {
 		if n, ok := a.(*net.IPNet); ok && n.IP.IsPrivate() {
-			return n.IP.String(), nil
+			return n.IP.String()
 		}
 	}
-	return "", pando.Invalid("This machine has no address in a private network: say with --advertise HOST:PORT at which the other servers of the cluster reach it.")
+	return ""
 }
 
 // shared is what the store compares with the other servers.
