@@ -51,14 +51,14 @@ func TestTierRefused(t *testing.T) {
 }
 
 // TestTier: three servers of a cluster and three cache servers. What one filled,
-// another serves; each answer holds the writes that were answered before, also while
-// a cache server is killed, one is frozen, and one is added by a reload.
+// another serves; each answer holds the writes that were answered before, also while a
+// cache server is killed, one is frozen, one is added by a reload, and another removed.
 func TestTier(t *testing.T) {
 	_, url := localclustertest.Database(t)
 	caches := localclustertest.Redis(t, 4, localcluster.RedisOptions{})
-	address := func(n int) string {
+	address := func(servers ...*localcluster.Redis) string {
 		var addrs []string
-		for _, r := range caches[:n] {
+		for _, r := range servers {
 			addrs = append(addrs, r.Addr())
 		}
 		return caches[0].RedisURL(addrs...)
@@ -68,7 +68,7 @@ func TestTier(t *testing.T) {
 	var cfgs []server.Config
 	for range 3 {
 		cfg := config(filepath.Join(t.TempDir(), "data"))
-		cfg.Database, cfg.ClusterSecret, cfg.Cache, cfg.ShadowReads = url, testSecret, address(3), 10
+		cfg.Database, cfg.ClusterSecret, cfg.Cache, cfg.ShadowReads = url, testSecret, address(caches[:3]...), 10
 		cfg.Direct = true
 		cfg.ReadWait = 20 * time.Second // the machine of the test may be busy
 		cfg.Blob, cfg.Log = files, slog.New(slog.DiscardHandler)
@@ -77,6 +77,7 @@ func TestTier(t *testing.T) {
 	}
 	token := superuserOf(t, server.Place{Dir: cfgs[0].Dir, Database: url}, web[0].info.URL)
 	posts(t, web[0].info.URL, token)
+	quiet := unchanging(t, web, token)
 	const n = 30
 	var ids [n]string
 	for i := range n {
@@ -133,21 +134,22 @@ func TestTier(t *testing.T) {
 			}
 		})
 	}
+	reload := func(servers ...*localcluster.Redis) error {
+		for i, w := range web {
+			cfg := cfgs[i]
+			cfg.Cache = address(servers...)
+			if err := w.server.Reload(cfg); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	weather := []func() error{
 		caches[0].Kill,
 		func() error { return caches[0].Start(t.Context()) },
 		caches[1].Freeze,
 		caches[1].Thaw,
-		func() error {
-			for i, w := range web {
-				cfg := cfgs[i]
-				cfg.Cache = address(4)
-				if err := w.server.Reload(cfg); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		func() error { return reload(caches...) },
 		func() error { return caches[2].Wipe(t.Context()) },
 	}
 	for _, change := range weather {
@@ -160,6 +162,17 @@ func TestTier(t *testing.T) {
 	soonTrue(t, "the fourth cache server is used", func() bool {
 		return metric(t, web[0], `pando_cache_server_requests_total{.*result="hit",server="`+regexp.QuoteMeta(caches[3].Addr())) > 0
 	})
+	// Its share is a quarter, give or take what the dice of 200 keys do.
+	soonTrue(t, "one of the four goes, and a quarter of the keys with it", func() bool {
+		moved := quiet.missing(t, func() error { return reload(caches...) }, func() error { return reload(caches[0], caches[2], caches[3]) })
+		t.Logf("%d of %d keys moved", moved, quietKeys)
+		return moved > quietKeys/4-quietKeys/10 && moved < quietKeys/4+quietKeys/10
+	})
+	if err := caches[1].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	before := metric(t, web[1], `pando_cache_collection_total`)
+	soonTrue(t, "reads go on without it", func() bool { return metric(t, web[1], `pando_cache_collection_total`) > before+50 })
 	close(stop)
 	wg.Wait()
 	for i, w := range web {
@@ -168,6 +181,57 @@ func TestTier(t *testing.T) {
 		}
 	}
 	t.Logf("%v shadow reads", metric(t, web[0], `pando_shadow_reads_total`))
+}
+
+// unchanged is a record that nobody writes, of a collection that is counted apart.
+type unchanged struct {
+	web          []*running
+	path, counts string
+	tries        int
+}
+
+// quietKeys is how many answers are made of it at a time, each of another key.
+const quietKeys = 200
+
+func unchanging(t *testing.T, web []*running, token string) *unchanged {
+	t.Helper()
+	status, made := call(t, "POST", web[0].info.URL+"/api/collections", token, map[string]any{"name": "unchanged", "viewRule": ""})
+	if status != 200 {
+		t.Fatalf("create collection: %d %v", status, made)
+	}
+	status, record := call(t, "POST", web[0].info.URL+"/api/collections/unchanged/records", token, map[string]any{})
+	if status != 200 {
+		t.Fatalf("create: %d %v", status, record)
+	}
+	return &unchanged{
+		web: web, path: fmt.Sprintf("/api/collections/unchanged/records/%s", record["id"]),
+		counts: fmt.Sprintf(`pando_cache_collection_total{collection="%s",result="hit"`, made["id"]),
+	}
+}
+
+// missing is how many answers the third server does not find on the cache servers after a
+// change, of those that the first and the second have put there before.
+func (u *unchanged) missing(t *testing.T, before, after func() error) int {
+	t.Helper()
+	u.tries++
+	read := func(w *running) (hits int) {
+		had := metric(t, w, u.counts)
+		for i := range quietKeys {
+			if status, answer := call(t, "GET", w.info.URL+u.path+fmt.Sprintf("?fields=id,x%d_%d", u.tries, i), "", nil); status != 200 {
+				t.Fatalf("view: %d %v", status, answer)
+			}
+		}
+		return int(metric(t, w, u.counts) - had)
+	}
+	if err := before(); err != nil {
+		t.Fatal(err)
+	}
+	read(u.web[0])
+	read(u.web[1]) // puts what has not come there yet
+	if err := after(); err != nil {
+		t.Fatal(err)
+	}
+	return quietKeys - read(u.web[2])
 }
 
 // metric is the sum of the metrics whose lines begin so.
