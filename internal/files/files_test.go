@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,29 +335,98 @@ func TestThumbs(t *testing.T) {
 	}
 }
 
-// Many who ask for one thumb at once all get it, whole.
+// Many who ask for one thumb at once all get it, whole. A server makes it once, and if
+// several are asked at that moment, none makes it again later.
 func TestThumbIsMadeOnce(t *testing.T) {
-	f := newFixture(t)
-	rec := f.put(t, map[string][]byte{"a.png": pngBytes(t)}, "")
-	var wg sync.WaitGroup
-	results := make([]opened, 20)
-	for i := range results {
-		wg.Go(func() {
-			var err error
-			if results[i], err = f.open(t, "docs", rec.ID(), "a.png", pando.FileQuery{Thumb: "100x50"}); err != nil {
-				t.Error(err)
+	for _, servers := range []int{1, 3} {
+		f := newFixture(t)
+		blobs := &counted{Store: f.Blobs}
+		var web []*fixture
+		for range servers {
+			web = append(web, f.another(blobs))
+		}
+		rec := f.put(t, map[string][]byte{"a.png": pngBytes(t)}, "")
+		all := func() (results [20]opened) {
+			var wg sync.WaitGroup
+			for i := range results {
+				wg.Go(func() {
+					var err error
+					if results[i], err = web[i%servers].open(t, "docs", rec.ID(), "a.png", pando.FileQuery{Thumb: "100x50"}); err != nil {
+						t.Error(err)
+					}
+				})
 			}
-		})
-	}
-	wg.Wait()
-	for _, r := range results[1:] {
-		if diff := cmp.Diff(results[0], r); diff != "" {
-			t.Fatalf("(-first +another):\n%s", diff)
+			wg.Wait()
+			return results
+		}
+		results := all()
+		for _, r := range results[1:] {
+			if diff := cmp.Diff(results[0], r); diff != "" {
+				t.Fatalf("(-first +another):\n%s", diff)
+			}
+		}
+		if results[0].Name != "100x50_a.png" {
+			t.Errorf("got %s", results[0].Name)
+		}
+		made := blobs.thumbs.Load()
+		if made < 1 || made > int64(servers) {
+			t.Errorf("%d servers that were asked at once made it %d times", servers, made)
+		}
+		if all(); blobs.thumbs.Load() != made {
+			t.Errorf("it was made %d times, and then %d times more", made, blobs.thumbs.Load()-made)
 		}
 	}
-	if results[0].Name != "100x50_a.png" {
-		t.Errorf("got %s", results[0].Name)
+}
+
+// A thumb that has come since somebody looked for it is not made again, whoever has made it.
+func TestThumbThatCameMeanwhile(t *testing.T) {
+	f := newFixture(t)
+	blobs := &counted{Store: f.Blobs}
+	one, two := f.another(blobs), f.another(blobs)
+	for name, other := range map[string]*fixture{"the same server": one, "another server": two} {
+		rec := f.put(t, map[string][]byte{"a.png": pngBytes(t)}, "")
+		ask := func(f *fixture) {
+			if got, err := f.open(t, "docs", rec.ID(), "a.png", pando.FileQuery{Thumb: "100x50"}); err != nil || got.Name != "100x50_a.png" {
+				t.Errorf("%s: %s, %v", name, got.Name, err)
+			}
+		}
+		before := blobs.thumbs.Load()
+		blobs.missed = func() { ask(other) }
+		ask(one)
+		if made := blobs.thumbs.Load() - before; made != 1 {
+			t.Errorf("%s has made it meanwhile: it was made %d times", name, made)
+		}
 	}
+}
+
+// another is one more server on the same store, with its files in blobs.
+func (f *fixture) another(blobs blob.Store) *fixture {
+	return &fixture{Env: f.Env, users: f.users, files: files.New(files.Config{Store: f.Store, Facts: f.Facts, Blobs: blobs})}
+}
+
+// counted counts the thumbs that are put into a store.
+type counted struct {
+	blob.Store
+	thumbs atomic.Int64
+	missed func() // happens once, when a thumb was not there
+}
+
+func isThumb(key string) bool { return strings.Contains(key, "/thumbs_") }
+
+func (c *counted) Put(ctx context.Context, key string, r io.Reader) error {
+	if isThumb(key) {
+		c.thumbs.Add(1)
+	}
+	return c.Store.Put(ctx, key, r)
+}
+
+func (c *counted) Open(ctx context.Context, key string) (blob.Object, error) {
+	o, err := c.Store.Open(ctx, key)
+	if do := c.missed; do != nil && err != nil && isThumb(key) {
+		c.missed = nil
+		do()
+	}
+	return o, err
 }
 
 // A file that a view shows lies with the record that it came from.

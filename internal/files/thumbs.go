@@ -28,9 +28,10 @@ var (
 	errTooLarge = errors.New("files: the image has too many pixels to make a thumb of")
 )
 
-// thumbs makes thumbs: each once however many ask, few at once, and none of
-// images that would fill the memory. What cannot be made is remembered by
-// nobody; finding that out takes a few bytes of the file.
+// thumbs makes thumbs: each once however many ask (other servers that are asked at the
+// same moment make it too), few at once, and none of images that would fill the memory.
+// What cannot be made is remembered by nobody; finding that out takes a few bytes of the
+// file.
 type thumbs struct {
 	blobs     blob.Store
 	maxPixels int
@@ -56,6 +57,10 @@ func (t *thumbs) make(ctx context.Context, original, key string, size thumbSize)
 			return nil, err
 		}
 		defer t.room.Release(1)
+		// It may have come since somebody looked for it, made here or by another server.
+		if o, err := t.blobs.Open(work, key); err == nil {
+			return nil, o.Close()
+		}
 		return nil, t.render(work, original, key, size)
 	})
 	select {

@@ -55,15 +55,23 @@ func TestFilesOfACluster(t *testing.T) {
 						t.Fatalf("%d: at another server: %d, %d bytes", i, got.status, len(got.body))
 					}
 				}
-				var wg sync.WaitGroup // all make the thumb at once
-				for _, a := range web {
-					wg.Go(func() {
-						if got, err := a.try("GET", path+"?thumb=20x10", "", "", nil); err != nil || got.status != 200 || len(got.body) >= len(picture) {
-							t.Errorf("%d: thumb: %d, %d bytes, %v", i, got.status, len(got.body), err)
-						}
-					})
+				thumbs := func() {
+					var wg sync.WaitGroup
+					for _, a := range web {
+						wg.Go(func() {
+							if got, err := a.try("GET", path+"?thumb=20x10", "", "", nil); err != nil || got.status != 200 || len(got.body) >= len(picture) {
+								t.Errorf("%d: thumb: %d, %d bytes, %v", i, got.status, len(got.body), err)
+							}
+						})
+					}
+					wg.Wait()
 				}
-				wg.Wait()
+				thumbs() // each may make it
+				made := thumbIn(t, root)
+				thumbs()
+				if again := thumbIn(t, root); !os.SameFile(made, again) {
+					t.Errorf("%d: the thumb was there, of %v, and was made again, at %v", i, made.ModTime(), again.ModTime())
+				}
 				two.must(t, two.send(t, "DELETE", records("docs")+"/"+field(rec.body, "id"), "", "", nil), 204)
 				for _, a := range []*api{one, three} {
 					isError(t, a.get(t, path, ""), 404)
@@ -74,6 +82,21 @@ func TestFilesOfACluster(t *testing.T) {
 			}
 		})
 	}
+}
+
+// thumbIn is the only thumb that lies in root.
+func thumbIn(t *testing.T, root string) os.FileInfo {
+	t.Helper()
+	files, _ := storedIn(t, root)
+	files = slices.DeleteFunc(files, func(name string) bool { return !strings.Contains(name, "/thumbs_") })
+	if len(files) != 1 {
+		t.Fatalf("thumbs: %q", files)
+	}
+	info, err := os.Stat(filepath.Join(root, files[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
 }
 
 // TestNoOtherFiles: a server that has other files than the cluster it wants to join
