@@ -1,7 +1,7 @@
-// Package consistency tries to catch a running Pando lying: it drives a real
-// process over HTTP from many connections and checks, in time linear in the
-// number of answers, that nobody is shown something older than what anybody was
-// answered before, nor somebody else's answer.
+// Package consistency tries to catch a running Pando lying, one server or a whole
+// cluster: it drives real processes over HTTP from many connections and checks, in
+// time linear in the number of answers, that nobody is shown something older than
+// what anybody was answered before, nor somebody else's answer.
 //
 // Every record that is written counts up by one, so that a value tells its place
 // in the order (register.go). A reader notes before it asks what had been
@@ -14,10 +14,28 @@
 // position that it has reached (X-Pos), which must not go back. Porcupine gives a
 // second opinion on a sample of the records.
 //
-// The server is one on SQLite, or one on a primary with two replicas, of which one
-// is late, paused, cut off and slow to confirm, at random (ground.go,
-// replicas_test.go). served_test.go counts whether replicas are of use.
+// What a run is held on (ground.go) is one of:
 //
-// mutants_test.go breaks the server on purpose, in each way that internal/mutant
-// knows, and expects the same checker to notice.
+//	ground.go         a server on SQLite
+//	replicas_test.go  a server on a primary with two replicas, of which one is late,
+//	                  paused, cut off and slow to confirm, at random; served_test.go
+//	                  counts whether replicas are of use
+//	storm_test.go     three servers of a cluster on such, with three cache servers, calm
+//	                  first and then in a storm; the same through two load balancers
+//
+// In a cluster each request goes to any server, and what one has answered binds all. In
+// a storm one thing after the other befalls them: servers, the one that reads the log
+// among them, are killed, frozen, and cut off from the database, from cache servers and
+// from each other; cache servers are wiped, killed, and come back with what they had a
+// while ago. Requests may fail then, and are sent again; an answer that says that it may
+// be old (Age) is judged only by what the same client has seen, if it keeps positions. A
+// failover is no part of it: those are in test/failover and test/cluster. Another program
+// also changes more records at once than servers are told of one by one, and makes two
+// commits that the primary shows in another order than the log has (outside.go).
+//
+// mutants_test.go and clustermutants_test.go break the servers on purpose, in each way
+// that internal/mutant knows and these can show, and expect the same checker to notice.
+//
+// PANDO_PROVE=1 runs all of it for longer; PANDO_STORM=3m and PANDO_STORM_OPERATIONS
+// say how long a storm is.
 package consistency
