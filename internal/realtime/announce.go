@@ -28,8 +28,9 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere b
 		data []byte
 	}
 	var letters []letter
+	var unmade []member // to whom an event was to go that could not be made
 	err := s.store.Read(ctx, func(r store.Reader) error {
-		letters = letters[:0]
+		letters, unmade = letters[:0], unmade[:0]
 		a := s.answersFor(r, ch.Action, ch.Record, now)
 		if a == nil {
 			return nil // the collection is gone by now
@@ -42,14 +43,17 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere b
 			var data []byte
 			switch {
 			case ch.Action == changes.Delete && !elsewhere && a.needsRow(&j):
-				data = before[string(a.group(&j))]
+				var made bool
+				if data, made = before[string(a.group(&j))]; !made { // it failed, or they have come or changed since
+					unmade = append(unmade, m)
+				}
 			case ch.Action == changes.Delete && elsewhere && j.needsOthers():
 			default:
 				var err error
 				if data, err = a.answer(ctx, &j); err != nil {
 					s.log.Warn("realtime: an event could not be made",
 						"collection", a.coll.Name, "record", a.rec.ID(), "topic", m.sub.topic, "error", err)
-					continue
+					unmade = append(unmade, m)
 				}
 			}
 			if data != nil {
@@ -60,8 +64,7 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere b
 	})
 	if err != nil {
 		s.log.Error("realtime: a change could not be announced", "collection", ch.Record.Collection.Name, "error", err)
-		s.part(clientsOf(audience), "a change could not be announced")
-		return
+		letters, unmade = nil, audience
 	}
 	for _, l := range letters {
 		if l.to.client.push(pando.RealtimeEvent{Name: l.to.name, Data: l.data}) {
@@ -72,11 +75,13 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere b
 		s.log.Info("realtime: a client was too slow and is cut off", "client", l.to.client.ip)
 		l.to.client.end()
 	}
+	s.part(clientsOf(unmade), "an event could not be made")
 }
 
 // BeforeDelete makes the events about a record that is about to be deleted, as
 // far as they cannot be made once it is gone. The records service calls it
 // inside the transaction, before the record or anything that refers to it goes.
+// Whoever it has made none for has to come back when the record has gone.
 // Without a subscription that needs it, it returns at once.
 func (s *Realtime) BeforeDelete(ctx context.Context, tx store.Tx, rec *pando.Record) error {
 	var audience []member

@@ -141,6 +141,11 @@ func (f *fixture) post(t testing.TB, title string, more ...any) *pando.Record {
 	return f.Insert(t, "posts", values)
 }
 
+// beforeDelete is what the records service does before it deletes.
+func (f *fixture) beforeDelete(t testing.TB) func(store.Tx, *pando.Record) error {
+	return func(tx store.Tx, rec *pando.Record) error { return f.rt.BeforeDelete(t.Context(), tx, rec) }
+}
+
 func options(topic string, query map[string]any, headers ...string) string {
 	o := map[string]any{"query": query}
 	if len(headers) > 0 {

@@ -110,6 +110,112 @@ func TestAChangeThatCannotBeAnnounced(t *testing.T) {
 	}
 }
 
+// Nor is it if only some of the answers to a change fail: those go whom these were for.
+func TestAnEventThatCannotBeMade(t *testing.T) {
+	f := newFixture(t, func(c *realtime.Config) {
+		encode := c.Encode
+		c.Encode = func(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string) ([]byte, error) {
+			if expand == "broken" {
+				return nil, errors.New("no")
+			}
+			return encode(ctx, r, req, rec, expand)
+		}
+	})
+	for name, change := range map[string]func(rec *pando.Record){
+		"create": func(*pando.Record) { f.post(t, "one") },
+		"update": func(rec *pando.Record) { f.Update(t, rec, map[string]any{"title": "two"}) },
+		"delete": func(rec *pando.Record) { f.Delete(t, rec, f.beforeDelete(t)) },
+		"delete elsewhere": func(rec *pando.Record) {
+			f.Stream.Publish(changes.Batch{Elsewhere: true, Changes: []changes.Change{{Action: changes.Delete, Record: rec}}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := f.post(t, "before")
+			f.Flush(t)
+			broken, other := f.listen(t, nil, options("posts/*", map[string]any{"expand": "broken"})), f.listen(t, nil, "posts/*")
+			change(rec)
+			if n := broken.ended(); n > 0 {
+				t.Errorf("%d events came", n)
+			}
+			if n := len(other.got()); n != 1 {
+				t.Errorf("%d events came to one whom it does not concern", n)
+			}
+		})
+	}
+}
+
+// again is a store that runs what reads once more, as one whose replica was too old.
+type again struct{ store.Store }
+
+func (s again) Read(ctx context.Context, fn func(store.Reader) error) error {
+	return s.Store.Read(ctx, func(r store.Reader) error {
+		_ = fn(r)
+		return fn(r)
+	})
+}
+
+// An event that can be made when the store is read again has been made.
+func TestAnEventThatIsMadeLater(t *testing.T) {
+	var asked atomic.Int64
+	f := newFixture(t, func(c *realtime.Config) {
+		encode := c.Encode
+		c.Store = again{c.Store}
+		c.Encode = func(ctx context.Context, r store.Reader, req *pando.Request, rec *pando.Record, expand string) ([]byte, error) {
+			if asked.Add(1) == 1 {
+				return nil, errors.New("no")
+			}
+			return encode(ctx, r, req, rec, expand)
+		}
+	})
+	l := f.listen(t, nil, "posts/*")
+	f.post(t, "one")
+	l.want("one")
+	f.post(t, "two")
+	l.want("two")
+}
+
+// What a delete means to somebody is found out before it. Who was not there by then, or
+// is somebody else since, has to look again; nobody else has.
+func TestDeletesOfWhoWasNotThere(t *testing.T) {
+	f := newFixture(t)
+	f.Save(t, servicetest.BaseJSON("members", `{"id":"text2","name":"user","type":"text"}`))
+	f.Insert(t, "members", map[string]any{"user": "in"})
+	f.Change(t, "posts", func(c *pando.Collection) {
+		c.ListRule = new("@collection.members.user ?= @request.auth.name || title = 'open'")
+	})
+	user := func(name string) *pando.Record {
+		return f.Insert(t, "users", map[string]any{"email": pando.NewID() + "@b.co", "name": name})
+	}
+	ada, bob, out, turning := user("in"), user("in"), user("out"), user("in")
+	expand := options("posts/*", map[string]any{"expand": "owner"})
+	one, two := f.post(t, "one"), f.post(t, "two")
+	f.Flush(t)
+	remove := func(rec *pando.Record, since func(tx store.Tx) error) {
+		f.Delete(t, rec, f.beforeDelete(t), func(tx store.Tx, _ *pando.Record) error { return since(tx) })
+	}
+
+	first := f.connect(t)
+	remove(one, func(store.Tx) error { return first.subscribe(ada, "posts/*") })
+	if n := first.ended(); n > 0 {
+		t.Errorf("the first: %d events", n)
+	}
+
+	told, refused, turned := f.listen(t, ada, "posts/*"), f.listen(t, out, "posts/*"), f.listen(t, turning, "posts/*")
+	alike, unlike := f.connect(t), f.connect(t)
+	remove(two, func(tx store.Tx) error {
+		now := turning.Clone()
+		now.Set("name", "another")
+		return errors.Join(alike.subscribe(bob, "posts/*"), unlike.subscribe(bob, expand), tx.Update(t.Context(), turning, now))
+	})
+	if n := unlike.ended() + turned.ended(); n > 0 {
+		t.Errorf("%d events came to who was not there like this", n)
+	}
+	f.post(t, "open")
+	told.want("delete two", "open")
+	alike.want("delete two", "open")
+	refused.want("open")
+}
+
 // Many connections do not end at one moment, but nothing comes on any of them.
 func TestManyConnectionsEndOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -176,7 +176,7 @@ func TestRules(t *testing.T) {
 				}
 				f.Update(t, rec, map[string]any{"n": 3.0})
 				f.Flush(t) // a rule that asks for more than the record can let nobody see one that is gone
-				f.Delete(t, rec, func(tx store.Tx, r *pando.Record) error { return f.rt.BeforeDelete(t.Context(), tx, r) })
+				f.Delete(t, rec, f.beforeDelete(t))
 				for who, want := range map[string]bool{
 					"guest": tt.guest, "ada": tt.ada, "bob": tt.bob, "super": tt.super, "options": tt.options,
 				} {
@@ -287,7 +287,7 @@ func TestRollbackTellsNobody(t *testing.T) {
 	rec := f.post(t, "one")
 	f.Flush(t)
 	l := f.listen(t, nil, "posts/*")
-	before := func(tx store.Tx, r *pando.Record) error { return f.rt.BeforeDelete(t.Context(), tx, r) }
+	before := f.beforeDelete(t)
 	no := pando.Invalid("No.")
 	_, err := f.Store.Write(t.Context(), func(tx store.Tx) error {
 		old, err := tx.Record(t.Context(), tx.Catalog().Collection("posts"), rec.ID())
