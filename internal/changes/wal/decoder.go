@@ -213,7 +213,7 @@ func (d *decoder) message(in *input) (e changes.Entry, ok bool, err error) {
 	} else if record, ok := bytes.CutPrefix(content, []byte(MessageTouched)); ok {
 		d.cur.touched(record)
 	} else if collection, ok := bytes.CutPrefix(content, []byte(MessageEmptied)); ok {
-		d.cur.emptied(string(collection))
+		d.cur.unnamed(string(collection))
 	} else {
 		d.cur.all = true
 	}

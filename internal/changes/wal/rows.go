@@ -90,11 +90,11 @@ func (d *decoder) value(r *relation, cells []cell, column string) string {
 // record notes a change of a record. One that gets another id is another record. Of a
 // row that was there before, the log has the columns of the replica identity only: if
 // the id is none of them (somebody has given the table another primary key), it does
-// not say which record was deleted, or that one got another id.
+// not say which record was deleted, or that one got another id: it may be any.
 func (d *decoder) record(t *transaction, r *relation, kind byte, collection string) {
 	at := r.at(d.tables.ID)
 	if at < 0 || kind != 'I' && !r.key[at] {
-		t.all = true
+		t.unnamed(collection)
 		return
 	}
 	idIn := func(cells []cell) string {

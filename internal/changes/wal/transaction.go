@@ -159,8 +159,8 @@ func (t *transaction) deleted(text []byte, id string) {
 	}
 }
 
-// emptied notes that a collection was.
-func (t *transaction) emptied(collection string) {
+// unnamed notes that records of a collection changed, and not which.
+func (t *transaction) unnamed(collection string) {
 	if t.tables == nil {
 		t.collapse()
 	}

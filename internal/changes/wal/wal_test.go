@@ -267,29 +267,38 @@ func TestEntries(t *testing.T) {
 }
 
 // TestAnotherKey: a table whose primary key is not the id any more. The log does not say
-// whose rows are gone then, so everything may be.
+// whose rows are gone then, so any may be, and followers are told so.
 func TestAnotherKey(t *testing.T) {
 	g := open(t, postgres.Options{AnnounceDeletes: true})
 	key := g.exec("SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = 'things'::regclass AND contype = 'p'")
 	g.exec("INSERT INTO things (id) VALUES ('a'), ('b'); ALTER TABLE things DROP CONSTRAINT " + key)
 	g.exec("ALTER TABLE things ADD PRIMARY KEY (_pando_row)")
 	g.entries()
+	const some = "UNLISTED" // nobody knows which
 	for _, tt := range []struct{ sql, want string }{
-		{"UPDATE things SET n = 1 WHERE id = 'a'", "ALL; UNLISTED"},
-		{"UPDATE things SET id = 'c' WHERE id = 'a'", "ALL; UNLISTED"},
-		{"DELETE FROM things WHERE id = 'c'", "ALL; UNLISTED"},
+		{"UPDATE things SET n = 1 WHERE id = 'a'", some},
+		{"UPDATE things SET id = 'c' WHERE id = 'a'", some},
+		{"DELETE FROM things WHERE id = 'c'", some},
 		{"INSERT INTO things (id) VALUES ('d')", "create things/d n=0 title="},
+		{"BEGIN; INSERT INTO things (id) VALUES ('x'); DELETE FROM things WHERE id = 'b'; INSERT INTO things (id) VALUES ('y'); COMMIT", some},
 		{"ALTER TABLE things REPLICA IDENTITY FULL", "ALL; UNLISTED"},
 		{"UPDATE things SET id = 'e' WHERE id = 'd'", "delete things/d n=0 title=; create things/e n=0 title="},
 		{"DELETE FROM things WHERE id = 'e'", "delete things/e n=0 title="},
 	} {
 		g.exec(tt.sql)
-		var got []string
+		var got, missed []string
 		for _, e := range g.entries() {
 			got = append(got, text(e))
+			missed = append(missed, g.s.Batch(t.Context(), position.Run{}, e, func() bool { return false }).Missed...)
+			if tt.want == some && !sameTags(e.Tags, []position.Tag{table(), position.BulkTag("pbc_things"), position.AllTag}) {
+				t.Errorf("%s: the tags are others: %v", tt.sql, e.Tags)
+			}
 		}
 		if strings.Join(got, "|") != tt.want {
 			t.Errorf("%s: %q, want %q", tt.sql, got, tt.want)
+		}
+		if (len(missed) > 0) != (tt.want == some) {
+			t.Errorf("%s: followers have missed %v", tt.sql, missed)
 		}
 	}
 }
