@@ -62,7 +62,7 @@ func (c *call) stream(client pando.RealtimeClient) {
 	idle, total := time.NewTimer(streamIdle), time.NewTimer(streamTotal)
 	defer idle.Stop()
 	defer total.Stop()
-	for {
+	for last := false; ; {
 		_ = control.SetWriteDeadline(time.Now().Add(streamWrite))
 		if len(buf) > 0 {
 			if _, err := c.w.Write(buf); err != nil {
@@ -72,25 +72,27 @@ func (c *call) stream(client pando.RealtimeClient) {
 				return
 			}
 		}
+		if last {
+			return
+		}
+		// A deadline that has passed ends an HTTP/2 stream, whether something is written or not.
+		_ = control.SetWriteDeadline(time.Now().Add(streamIdle + streamWrite))
+		buf = buf[:0]
 		select {
 		case event, open := <-client.Events():
 			if !open {
-				_, _ = c.w.Write(appendComeBack(buf[:0]))
-				_ = control.Flush()
-				return
+				buf, last = appendComeBack(buf), true
+				continue
 			}
-			buf = frame.append(buf[:0], event)
+			buf = frame.append(buf, event)
 			buf = frame.appendWaiting(buf, client.Events())
 			idle.Reset(streamIdle)
 		case <-c.r.Context().Done():
 			return
 		case <-over:
 			over, moment = nil, end.moment()
-			buf = buf[:0]
 		case <-moment:
-			_, _ = c.w.Write(appendComeBack(buf[:0])) // who has gone comes back without
-			_ = control.Flush()
-			return
+			buf, last = appendComeBack(buf), true // who has gone comes back without
 		case <-idle.C:
 			return
 		case <-total.C:

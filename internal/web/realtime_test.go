@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,12 +38,19 @@ func (f *fakeRealtime) Close()                             { close(f.closed) }
 
 func realtimeServer(t *testing.T) (*fakeRealtime, *Handler, *http.Response, *bufio.Reader) {
 	t.Helper()
+	return startRealtime(t, func(server *httptest.Server) {
+		server.Config.ReadTimeout = readTimeout
+		server.Config.WriteTimeout = readTimeout
+		server.Start()
+	})
+}
+
+func startRealtime(t *testing.T, start func(*httptest.Server)) (*fakeRealtime, *Handler, *http.Response, *bufio.Reader) {
+	t.Helper()
 	f := &fakeRealtime{events: make(chan pando.RealtimeEvent, 10), closed: make(chan struct{})}
 	h := newFake().handler(t, func(c *Config) { c.Realtime = f })
 	server := httptest.NewUnstartedServer(h)
-	server.Config.ReadTimeout = readTimeout
-	server.Config.WriteTimeout = readTimeout
-	server.Start()
+	start(server)
 	t.Cleanup(server.Close)
 	res, err := server.Client().Get(server.URL + "/api/realtime")
 	if err != nil {
@@ -167,6 +175,36 @@ func TestStreamEnds(t *testing.T) {
 		readFrame(t, r)
 		waitClosed(t, f)
 	})
+}
+
+// A stream may be silent for longer than one write to it may take, and whoever listens
+// is told to come back nevertheless, up to its end.
+func TestSilentStreams(t *testing.T) {
+	before := streamWrite
+	streamWrite = time.Second
+	t.Cleanup(func() { streamWrite = before })
+	for proto, start := range map[string]func(*httptest.Server){
+		"HTTP/1.1": (*httptest.Server).Start,
+		"HTTP/2.0": func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
+	} {
+		t.Run(proto, func(t *testing.T) {
+			f, _, res, r := startRealtime(t, start)
+			if readFrame(t, r); res.Proto != proto {
+				t.Fatalf("it is %s", res.Proto)
+			}
+			select {
+			case <-f.closed:
+				t.Fatal("the stream was ended")
+			case <-time.After(streamWrite * 5 / 4):
+			}
+			close(f.events)
+			last, err := io.ReadAll(r)
+			if err != nil || !strings.HasPrefix(string(last), "retry:") {
+				t.Errorf("the last frame is %q, and then %v", last, err)
+			}
+			waitClosed(t, f)
+		})
+	}
 }
 
 func TestSubscribeForms(t *testing.T) {
