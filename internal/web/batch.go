@@ -38,12 +38,24 @@ func batchLimit(c *call) int64 {
 	return defaultBatchLimit
 }
 
-func batch(c *call) error {
+// batchSettings fails if there are to be no batches.
+func (c *call) batchSettings() (*pando.Settings, error) {
 	settings := c.h.cfg.Settings.Current()
 	if !settings.Batch.Enabled || settings.Batch.MaxRequests <= 0 {
-		return &pando.Error{Kind: pando.KindForbidden, Message: "Batch requests are not allowed."}
+		return nil, &pando.Error{Kind: pando.KindForbidden, Message: "Batch requests are not allowed."}
+	}
+	return settings, nil
+}
+
+func batch(c *call) error {
+	if _, err := c.batchSettings(); err != nil {
+		return err
 	}
 	requests, err := c.batchRequests()
+	if err != nil {
+		return err
+	}
+	settings, err := c.batchSettings() // as they are now that the body has come
 	if err != nil {
 		return err
 	}

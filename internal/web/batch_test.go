@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -82,6 +83,39 @@ func TestBatchFieldsAreCheckedFirst(t *testing.T) {
 		t.Errorf("%d %s, written: %v", w.Code, w.Body, f.ops)
 	}
 }
+
+// The body of a batch comes as late as its client likes. What counts is what holds then.
+func TestBatchGoesByTheSettingsBehindItsBody(t *testing.T) {
+	const two = `{"requests":[{"method":"DELETE","url":"` + createURL + `/x"},{"method":"DELETE","url":"` + createURL + `/y"}]}`
+	for name, tt := range map[string]struct {
+		change func(*pando.Settings)
+		status int
+	}{
+		"the same":           {func(*pando.Settings) {}, 200},
+		"no batches":         {func(s *pando.Settings) { s.Batch.Enabled = false }, 403},
+		"fewer requests":     {func(s *pando.Settings) { s.Batch.MaxRequests = 1 }, 400},
+		"fewer of each kind": {func(s *pando.Settings) { s.RateLimits = deletesOnce }, 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			f.settings.Batch.Enabled = true
+			r := httptest.NewRequest("POST", "/api/batch", &lateBody{strings.NewReader(two), func() {
+				next := *f.settings
+				tt.change(&next)
+				f.settings = &next
+			}})
+			r.ContentLength = -1
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			f.handler(t).ServeHTTP(w, r)
+			if w.Code != tt.status || (f.ops == nil) != (tt.status != 200) {
+				t.Errorf("%d %s, written: %v", w.Code, w.Body, f.ops)
+			}
+		})
+	}
+}
+
+var deletesOnce = pando.RateLimitSettings{Enabled: true, Rules: []pando.RateLimitRule{{Label: "open:delete", Duration: 60, MaxRequests: 1}}}
 
 func TestBatchRefusals(t *testing.T) {
 	failed := func(n, message, status string) string {
