@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/overload"
 )
 
 // people are who asks: a token stands for whoever is there.
@@ -167,4 +168,50 @@ func TestWhoAsksIsFoundOutBehindTheQueue(t *testing.T) {
 			t.Errorf("%d; it goes by who he was: %v", code, d.who != now)
 		}
 	})
+}
+
+// admitted are people who are looked up as the cache does it.
+type admitted struct{ *people }
+
+func (a admitted) Identify(ctx context.Context, token string) (*pando.Record, error) {
+	if err := overload.Admit(ctx); err != nil {
+		return nil, err
+	}
+	return a.people.Identify(ctx, token)
+}
+
+// TestWhoAsksIsFoundOutWhenAPlaceIsNeeded: a read that was let in without a place, and
+// needs one, is chosen for who asked before it waited.
+func TestWhoAsksIsFoundOutWhenAPlaceIsNeeded(t *testing.T) {
+	for name, tt := range map[string]struct {
+		now    *pando.Record
+		status int
+	}{
+		"the same":      {person("users"), http.StatusOK}, // read anew
+		"nobody":        {nil, http.StatusServiceUnavailable},
+		"somebody else": {person("staff"), http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, p := newSlowStore(1, 0), newPeople()
+				h := s.handler(t, func(cfg *Config) { cfg.Auth, cfg.Records = admitted{p}, s })
+				places := &h.gate.limits[reads]
+				for range places.Limit() {
+					places.Force()
+				}
+				done := make(chan *httptest.ResponseRecorder, 1)
+				go func() { done <- request(h, "GET", createURL, "", "Authorization: eve") }()
+				synctest.Wait() // it waits
+				p.set("eve", tt.now)
+				places.Release()
+				h.gate.lines[reads].Wake()
+				if w := <-done; w.Code != tt.status {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+				if got, want := h.Overload().Reads.Now, places.Limit()-1; got != want {
+					t.Errorf("%d are worked on, want %d", got, want)
+				}
+			})
+		})
+	}
 }

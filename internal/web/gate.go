@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -105,8 +106,14 @@ func (c *call) enter() error {
 	g, in := &c.h.gate, kindOf(c.r.Method)
 	if g.lines[in].Length() > 0 || !g.limits[in].Acquire() { // whoever comes while others wait, waits behind them
 		if in == reads && g.mayBeKnown(c.r) {
-			c.place.ticket = overload.NewTicket(func() error { return c.await(in) })
-			c.r = c.r.WithContext(c.place.ticket.With(c.r.Context()))
+			r := c.r // without the ticket, which is held while its place is taken
+			c.place.ticket = overload.NewTicket(func() error {
+				if err := c.await(in); err != nil {
+					return err
+				}
+				return c.unchanged(r)
+			})
+			c.r = r.WithContext(c.place.ticket.With(r.Context()))
 			return nil
 		}
 		if err := c.await(in); err != nil {
@@ -126,6 +133,17 @@ func (c *call) await(in kind) error {
 		return err
 	}
 	c.place.since, c.place.in = time.Now(), in
+	return nil
+}
+
+// unchanged fails if it is found out now that somebody else asks by r than before the
+// wait for a place. What is read has been chosen for whom it was: they have to ask again.
+func (c *call) unchanged(r *http.Request) error {
+	now := *c
+	now.r = r
+	if err := now.identifyAgain(); err != nil || !reflect.DeepEqual(now.req.Auth, c.req.Auth) {
+		return errOverload // and nothing about this one alone: others may wait for the same
+	}
 	return nil
 }
 
