@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando/internal/cluster"
-	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/topology"
 )
 
 // clusterFacts are a server's place in the cluster, as people read it.
@@ -22,6 +22,8 @@ type clusterFacts struct {
 	Frontier  string         `json:"frontier"`
 	Safe      string         `json:"safe"`
 	LeaseMS   float64        `json:"leaseMs"` // what is left of it; below 0: since when it has ended
+	LagMS     *float64       `json:"lagMs,omitempty"`
+	LagBytes  *uint64        `json:"lagBytes,omitempty"`
 	Waiting   int            `json:"waiting"` // answers that wait until everybody knows
 	Problem   string         `json:"problem,omitempty"`
 	Members   []memberFacts  `json:"members"`
@@ -43,11 +45,40 @@ type peerFacts struct {
 	Standby     bool   `json:"standby"`
 }
 
-func factsOf(s cluster.Status) clusterFacts {
+// streamLag is how far what a server has heard of commits is behind the primary's log;
+// nil: that is not known.
+type streamLag struct {
+	// Bytes of the log that the primary had on its disk by the last probe but one, a tenth
+	// of a second ago, and that have not been heard of. What holds no commit is heard of
+	// too, within hundredths of a second: an idle primary, a vacuum or a bulk load under
+	// way are no lag. Not known while there is no primary, or another one than the stream's.
+	bytes *uint64
+	// ms is for how long the server has not been sure, in milliseconds, to know all that
+	// the primary has: what its lease is made of tells. 0 while it has one and lacks no
+	// bytes, as of a replica that has all there is; not known before it first was sure.
+	ms *float64
+}
+
+func lagOf(s cluster.Status, hosts topology.Status) (lag streamLag) {
+	if hosts.Flush != 0 && hosts.Timeline == s.Epoch.Timeline {
+		bytes := uint64(hosts.Flush - min(hosts.Flush, s.Frontier))
+		lag.bytes = &bytes
+	}
+	if s.Age >= 0 {
+		ms := float64(s.Age) / float64(time.Millisecond)
+		if s.Leased && lag.bytes != nil && *lag.bytes == 0 {
+			ms = 0
+		}
+		lag.ms = &ms
+	}
+	return lag
+}
+
+func factsOf(s cluster.Status, lag streamLag) clusterFacts {
 	f := clusterFacts{
 		Server: s.Self.ID, Address: s.Self.Address, Tailer: s.Tailer.Holder, Term: s.Tailer.Term, Reads: s.Reigns, Standby: s.Standby,
 		Timeline: s.Epoch.Timeline, Base: s.Base.LSN(), Frontier: s.Frontier.LSN(), Safe: s.Safe.LSN(),
-		LeaseMS: float64(s.Lease) / float64(time.Millisecond), Waiting: s.Waiting, Problem: s.Problem, Counts: s.Counts,
+		LeaseMS: float64(s.Lease) / float64(time.Millisecond), LagMS: lag.ms, LagBytes: lag.bytes, Waiting: s.Waiting, Problem: s.Problem, Counts: s.Counts,
 		Members: []memberFacts{},
 	}
 	for _, m := range s.Members {
@@ -62,7 +93,7 @@ func factsOf(s cluster.Status) clusterFacts {
 // clusterMetrics shows the same to machines.
 type clusterMetrics struct {
 	status func() cluster.Status
-	clock  *position.Clock
+	hosts  func() topology.Status
 }
 
 var (
@@ -71,6 +102,8 @@ var (
 	clusterLease     = prometheus.NewDesc("pando_cluster_lease_seconds", "For how long this server may still believe what it knows; below 0, since when it may not.", nil, nil)
 	clusterFrontier  = prometheus.NewDesc("pando_cluster_frontier_bytes", "The position of the log up to which this server knows of every commit.", nil, nil)
 	clusterBehind    = prometheus.NewDesc("pando_cluster_settling_bytes", "By how much the position that every server knows of is behind the frontier.", nil, nil)
+	clusterLag       = prometheus.NewDesc("pando_cluster_stream_lag_seconds", "For how long this server has not been sure to know all that the primary has; 0 while it has a lease and lacks nothing.", nil, nil)
+	clusterLagBytes  = prometheus.NewDesc("pando_cluster_stream_lag_bytes", "Bytes of the log that were on the primary's disk a tenth of a second ago and that this server has not heard of.", nil, nil)
 	clusterWaiting   = prometheus.NewDesc("pando_cluster_waiting_answers", "Answers that wait until every server knows of what they show.", nil, nil)
 	clusterJoins     = prometheus.NewDesc("pando_cluster_joins_total", "Times that this server began anew, from another one's knowledge.", nil, nil)
 	clusterGaps      = prometheus.NewDesc("pando_cluster_gaps_total", "Times that a part of the log was missed, which empties the caches.", nil, nil)
@@ -89,7 +122,7 @@ func newCommitHeld() prometheus.Histogram {
 // Describe implements prometheus.Collector.
 func (m clusterMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		clusterMembers, clusterTailer, clusterLease, clusterFrontier, clusterBehind, clusterWaiting,
+		clusterMembers, clusterTailer, clusterLease, clusterFrontier, clusterBehind, clusterLag, clusterLagBytes, clusterWaiting,
 		clusterJoins, clusterGaps, clusterTakeovers, clusterDropped,
 	} {
 		to <- d
@@ -99,6 +132,13 @@ func (m clusterMetrics) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m clusterMetrics) Collect(to chan<- prometheus.Metric) {
 	s := m.status()
+	lag := lagOf(s, m.hosts())
+	if lag.ms != nil {
+		to <- prometheus.MustNewConstMetric(clusterLag, prometheus.GaugeValue, *lag.ms/1000)
+	}
+	if lag.bytes != nil {
+		to <- prometheus.MustNewConstMetric(clusterLagBytes, prometheus.GaugeValue, float64(*lag.bytes))
+	}
 	for d, v := range map[*prometheus.Desc]float64{
 		clusterMembers: float64(len(s.Members)), clusterTailer: one(s.Reigns), clusterLease: s.Lease.Seconds(),
 		clusterFrontier: float64(s.Frontier), clusterBehind: float64(s.Frontier - min(max(s.Safe, s.Base), s.Frontier)), clusterWaiting: float64(s.Waiting),

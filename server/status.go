@@ -37,7 +37,8 @@ func (s *Server) status() map[string]any {
 		facts["hosts"] = hosts()
 	}
 	if m := s.parts.store.member; m != nil {
-		facts["cluster"] = factsOf(m.node.Status())
+		st := m.node.Status()
+		facts["cluster"] = factsOf(st, lagOf(st, s.parts.store.hosts()))
 		if m.self.Address != "" {
 			facts["mode"] = "cluster"
 		}
@@ -72,7 +73,7 @@ func (p *parts) measure() {
 		p.registry.MustRegister(hostMetrics{p.store.hosts, p.store.served})
 	}
 	if m := p.store.member; m != nil {
-		p.registry.MustRegister(clusterMetrics{m.node.Status, p.clock}, p.store.held)
+		p.registry.MustRegister(clusterMetrics{m.node.Status, p.store.hosts}, p.store.held)
 	}
 	if p.cache != nil {
 		const name, help = "pando_cache_requests_total", "Reads through the cache, by how they were answered."

@@ -87,6 +87,8 @@ func (s *Server) node() system.Node {
 		st := m.node.Status()
 		n.ID, n.Position = st.Self.ID, st.Frontier.LSN()
 		n.Address = cmp.Or(st.Self.Address, n.Address)
+		lag := lagOf(st, s.parts.store.hosts())
+		n.Lag, n.LagBytes = lag.ms, lag.bytes
 		switch {
 		case st.Reigns:
 			n.Words = "reads the database's log for all"

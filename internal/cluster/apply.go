@@ -113,12 +113,13 @@ func (s *session) believe(x *position.Index, h batchHead) {
 	best := int64(0)
 	rest := s.grants[:0]
 	for _, g := range s.grants {
-		switch {
-		case g.until <= now:
-		case g.probe <= x.Frontier():
+		if g.probe > x.Frontier() {
+			rest = append(rest, g) // of a stream that is slow: late as it is, it tells how late
+			continue
+		}
+		n.f.newest.Store(max(n.f.newest.Load(), g.until-int64(n.cfg.Lease)))
+		if g.until > now {
 			best = max(best, g.until)
-		default:
-			rest = append(rest, g)
 		}
 	}
 	s.grants = rest

@@ -30,6 +30,7 @@ type follower struct {
 	unseen position.N
 
 	late   atomic.Int64 // when the last lease was granted
+	newest atomic.Int64 // when F is last known to have been all that the primary had; 0: never
 	tailer atomic.Pointer[Tailer]
 }
 

@@ -344,6 +344,44 @@ func TestALeaseBeginsWhenWhatWasProbedIsKnown(t *testing.T) {
 	})
 }
 
+// How long ago this server knew all that the primary had: by what its leases are made of,
+// those too that come too late to be one.
+func TestAge(t *testing.T) {
+	feed(t, func(t *testing.T, f *fed) {
+		want := func(when string, want time.Duration) {
+			t.Helper()
+			if got := f.n.Status().Age; got != want {
+				t.Errorf("%s: %v, want %v", when, got, want)
+			}
+		}
+		echo := func(at int64, probe, to position.N) {
+			f.send(batch{batchHead: batchHead{Number: 1, Boot: bootNumber("a1"), Echo: at, Probe: probe}, Term: 5, From: f.index().Frontier(), To: to, Safe: 100})
+		}
+		f.begin()
+		first := (<-f.acks).T
+		want("it has heard of nobody", -1)
+		time.Sleep(40 * time.Millisecond)
+		echo(first, 100, 100)
+		want("it knows what there was", 40*time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
+		second := f.now()
+		echo(second, 130, 110)
+		want("it lacks something", 50*time.Millisecond)
+		time.Sleep(700 * time.Millisecond)
+		f.batch(110, 120, 0)
+		want("it lacks something still", 750*time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
+		f.batch(120, 130, 0)
+		if f.index().Leased() {
+			t.Error("it has a lease of a second ago")
+		}
+		want("it knows that, too late", time.Second)
+		time.Sleep(3 * time.Second)
+		f.batch(130, 150, 0)
+		want("nobody asks the primary", 4*time.Second)
+	})
+}
+
 // The primary may not show all that a snapshot stands for. What the store has to do for
 // it is done again when it does, before there is a lease.
 func TestALeaseBeginsWhenTheSnapshotIsVisible(t *testing.T) {

@@ -31,6 +31,7 @@ type Status struct {
 	Safe     position.N // S
 	Leased   bool
 	Lease    time.Duration // how long it still runs; negative: since when it has ended
+	Age      time.Duration // how long ago F is last known to have been all that the primary had; below 0: it never was
 	Waiting  int           // answers that wait for S
 	Problem  string        // why there is no lease, if it is known
 
@@ -54,7 +55,10 @@ func (n *Node) Status() Status {
 	s := Status{
 		Self:  n.cfg.Self,
 		Epoch: x.Epoch(), Base: x.Base(), Frontier: x.Frontier(), Safe: x.Safe(),
-		Leased: x.Leased(), Waiting: x.Waiting(), Standby: n.spare.ready(),
+		Leased: x.Leased(), Waiting: x.Waiting(), Standby: n.spare.ready(), Age: -1,
+	}
+	if at := n.f.newest.Load(); at != 0 {
+		s.Age = time.Duration(n.now() - at)
 	}
 	if until := x.Lease(); until != 0 {
 		s.Lease = time.Duration(until - position.BootTime())

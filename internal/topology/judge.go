@@ -90,6 +90,9 @@ func (w *Watcher) hear(r result) {
 		m = w.renew(h)
 		r.member, r.doubts = m, 0
 	}
+	if h == w.primary {
+		w.earlier = h.report.Flush
+	}
 	h.known, h.report = true, r.report
 	m.hear(r.report)
 	w.judge(r)
@@ -169,7 +172,7 @@ func (w *Watcher) choosePrimary() {
 	if w.primary != nil {
 		r := w.primary.report
 		if r.Timeline != w.timeline {
-			w.timeline, w.flush = r.Timeline, 0
+			w.timeline, w.flush, w.earlier = r.Timeline, 0, r.Flush
 		}
 		w.flush = max(w.flush, r.Flush)
 	}

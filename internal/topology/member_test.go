@@ -156,6 +156,30 @@ func TestLag(t *testing.T) {
 	})
 }
 
+// Whoever follows the primary's log is compared with where that was a probe ago.
+func TestFlush(t *testing.T) {
+	in(t, "h1 h2", map[string]*node{"h1": primary(1, 500), "h2": replica(1, 500)}, func(t *testing.T, w *world) {
+		want := func(when string, want position.N) {
+			t.Helper()
+			if got := w.Status().Flush; got != want {
+				t.Errorf("%s: %d, want %d", when, got, want)
+			}
+		}
+		want("at first", 500)
+		w.set(func(n map[string]*node) { n["h1"].Flush = 600 })
+		w.pass(round)
+		want("after one probe", 500)
+		w.pass(round)
+		want("after another", 600)
+		w.set(func(n map[string]*node) { n["h2"] = promoted(2, 550, 560) })
+		w.pass(round)
+		want("of the next timeline", 560)
+		w.set(func(n map[string]*node) { n["h2"] = replica(2, 560) })
+		w.pass(round)
+		want("without a primary", 0)
+	})
+}
+
 // TestGuess: a replica is asked for more than it was heard to have, unless it was asked
 // in vain lately.
 func TestGuess(t *testing.T) {

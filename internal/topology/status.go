@@ -15,6 +15,10 @@ type Status struct {
 	System   uint64         `json:"system,string"`
 	Problem  string         `json:"problem,omitempty"` // why there is no primary that can be used
 	Members  []MemberStatus `json:"members"`
+	// Flush is where the primary's log was on disk when it was probed for the last time
+	// but one, so that whoever follows the log has had a moment to get there; 0: there
+	// is no primary.
+	Flush position.N `json:"-"`
 }
 
 // MemberStatus is one host. What it says of itself is as of the last answer.
@@ -48,7 +52,7 @@ func (w *Watcher) Status() Status {
 	defer w.mu.Unlock()
 	s := Status{Timeline: w.top, System: w.system, Problem: w.problem(), Members: make([]MemberStatus, len(w.hosts))}
 	if w.primary != nil {
-		s.Primary = w.primary.name
+		s.Primary, s.Flush = w.primary.name, w.earlier
 	}
 	for i, h := range w.hosts {
 		s.Members[i] = w.memberStatus(h)

@@ -33,6 +33,7 @@ type judged struct {
 	system   uint64
 	timeline uint32 // of the last primary
 	flush    position.N
+	earlier  position.N // flush of the primary, as it was a probe before the last
 	history  position.History
 	primary  *host   // nil: none
 	conflict []*host // that claim to be it, when they are several
