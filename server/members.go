@@ -38,11 +38,12 @@ type memberFacts struct {
 }
 
 type peerFacts struct {
-	Server      string `json:"server"`
-	Frontier    string `json:"frontier"`
-	BehindBytes uint64 `json:"behindBytes"`
-	Counted     bool   `json:"counted"`
-	Standby     bool   `json:"standby"`
+	Server      string  `json:"server"`
+	Frontier    string  `json:"frontier"`
+	BehindBytes uint64  `json:"behindBytes"`
+	LeaseMS     float64 `json:"leaseMs"` // no more than that is left of it; 0: it has none
+	Counted     bool    `json:"counted"`
+	Standby     bool    `json:"standby"`
 }
 
 // streamLag is how far what a server has heard of commits is behind the primary's log;
@@ -65,7 +66,7 @@ func lagOf(s cluster.Status, hosts topology.Status) (lag streamLag) {
 		lag.bytes = &bytes
 	}
 	if s.Age >= 0 {
-		ms := float64(s.Age) / float64(time.Millisecond)
+		ms := millis(s.Age)
 		if s.Leased && lag.bytes != nil && *lag.bytes == 0 {
 			ms = 0
 		}
@@ -78,17 +79,19 @@ func factsOf(s cluster.Status, lag streamLag) clusterFacts {
 	f := clusterFacts{
 		Server: s.Self.ID, Address: s.Self.Address, Tailer: s.Tailer.Holder, Term: s.Tailer.Term, Reads: s.Reigns, Standby: s.Standby,
 		Timeline: s.Epoch.Timeline, Base: s.Base.LSN(), Frontier: s.Frontier.LSN(), Safe: s.Safe.LSN(),
-		LeaseMS: float64(s.Lease) / float64(time.Millisecond), LagMS: lag.ms, LagBytes: lag.bytes, Waiting: s.Waiting, Problem: s.Problem, Counts: s.Counts,
+		LeaseMS: millis(s.Lease), LagMS: lag.ms, LagBytes: lag.bytes, Waiting: s.Waiting, Problem: s.Problem, Counts: s.Counts,
 		Members: []memberFacts{},
 	}
 	for _, m := range s.Members {
 		f.Members = append(f.Members, memberFacts{m.ID, m.Address, m.Version})
 	}
 	for _, p := range s.Peers {
-		f.ForOthers = append(f.ForOthers, peerFacts{p.ID, p.Frontier.LSN(), uint64(p.Behind), p.Counted, p.Standby})
+		f.ForOthers = append(f.ForOthers, peerFacts{p.ID, p.Frontier.LSN(), uint64(p.Behind), millis(p.Lease), p.Counted, p.Standby})
 	}
 	return f
 }
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // clusterMetrics shows the same to machines.
 type clusterMetrics struct {

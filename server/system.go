@@ -88,7 +88,8 @@ func (s *Server) node() system.Node {
 		n.ID, n.Position = st.Self.ID, st.Frontier.LSN()
 		n.Address = cmp.Or(st.Self.Address, n.Address)
 		lag := lagOf(st, s.parts.store.hosts())
-		n.Lag, n.LagBytes = lag.ms, lag.bytes
+		lease := millis(st.Lease)
+		n.Lease, n.Lag, n.LagBytes = &lease, lag.ms, lag.bytes
 		switch {
 		case st.Reigns:
 			n.Words = "reads the database's log for all"
@@ -196,7 +197,7 @@ func (s *Server) below() (nodes []system.Node) {
 		return nodes
 	}
 	for _, c := range s.parts.tier.Stats().Servers {
-		n := system.Node{Role: system.Cache, Name: c.Name, Health: system.OK, Words: fmt.Sprintf("ok, answers in %.1f ms", float64(c.Latency)/float64(time.Millisecond))}
+		n := system.Node{Role: system.Cache, Name: c.Name, Health: system.OK, Words: fmt.Sprintf("ok, answers in %.1f ms", millis(c.Latency))}
 		if all := c.Hits + c.Misses; all > 0 {
 			share := float64(c.Hits) / float64(all)
 			n.Hits = &share

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandobase/pando/internal/store/cached"
@@ -91,7 +89,7 @@ func (p *parts) cacheStatus() *cacheFacts {
 	for _, s := range stats.Servers {
 		f.Servers = append(f.Servers, tierFacts{
 			s.Name, s.State, s.Why, s.Hits, s.Misses, s.Late, s.Failed, s.LeftOut, s.Outs, s.Puts, s.Dropped, s.Refused,
-			float64(s.Latency) / float64(time.Millisecond),
+			millis(s.Latency),
 		})
 	}
 	return f

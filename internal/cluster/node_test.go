@@ -90,6 +90,39 @@ func TestAJoinerTakesOverWhatIsKnown(t *testing.T) {
 	})
 }
 
+// Who has a lease has one by what the tailer says, too.
+func TestTheTailerKnowsOfLeases(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		tailer, c := w.reigning(), w.follower()
+		check := func(want int) {
+			t.Helper()
+			leases := 0
+			for _, p := range tailer.node.Status().Peers {
+				for _, m := range w.machines {
+					if m.id == p.ID && p.Lease == 0 && m.clock.Index().Leased() {
+						t.Errorf("%s has a lease, and the tailer says that it has none", m.id)
+					}
+				}
+				if p.Lease > 550*time.Millisecond {
+					t.Errorf("%s: %v", p.ID, p.Lease)
+				}
+				if p.Lease > 0 {
+					leases++
+				}
+			}
+			if leases != want {
+				t.Errorf("%d leases, want %d", leases, want)
+			}
+		}
+		check(3)
+		c.freeze()
+		time.Sleep(300 * time.Millisecond)
+		check(3)
+		time.Sleep(300 * time.Millisecond)
+		check(2)
+	})
+}
+
 // A member that is frozen holds S back for as long as it may have a lease, and no longer.
 func TestAFrozenMemberIsWaitedForUntilItsLeaseHasEnded(t *testing.T) {
 	scene(t, 3, func(t *testing.T, w *world) {

@@ -46,7 +46,9 @@ type PeerStatus struct {
 	Frontier position.N
 	Behind   position.N // bytes of the log that it was sent and has not acknowledged
 	Counted  bool       // S waits for it
-	Standby  bool
+	// Lease is for how long it may still have one, if it counts: no more than that.
+	Lease   time.Duration
+	Standby bool
 }
 
 // Status is how this server stands.
@@ -89,11 +91,16 @@ func (n *Node) Status() Status {
 }
 
 func (r *reign) status() (list []PeerStatus) {
+	now := r.n.now()
 	for p := range r.peers {
-		list = append(list, PeerStatus{
+		s := PeerStatus{
 			ID: p.id, Address: p.address, Frontier: p.f, Behind: r.sent - min(r.sent, p.f),
 			Counted: p.counted, Standby: p == r.standby,
-		})
+		}
+		if p.counted {
+			s.Lease = time.Duration(max(0, p.until-now))
+		}
+		list = append(list, s)
 	}
 	return list
 }

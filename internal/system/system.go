@@ -60,6 +60,9 @@ type Node struct {
 	Lag      *float64 `json:"lagMs,omitempty"`
 	LagBytes *uint64  `json:"lagBytes,omitempty"`
 	Position string   `json:"position,omitempty"` // how far of the log it is
+	// Lease is for how long a web server may still take what it knows for the newest;
+	// below 0, since when it may not. Each says its own.
+	Lease *float64 `json:"leaseMs,omitempty"`
 
 	// Told tells whether the node says this itself; else somebody says it of it.
 	Told bool `json:"told"`
