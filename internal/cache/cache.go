@@ -18,6 +18,7 @@ type Fact struct {
 	// single search, the first thing read; 0: there is none. Such a table may
 	// have changed without the search's answer having done so.
 	Search position.Tag
+	Made   Made
 }
 
 // Stats is what a cache holds now, and what it threw out since it was made.

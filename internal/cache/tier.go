@@ -30,6 +30,13 @@ type Tier interface {
 	Release(epoch position.Epoch, key []byte)
 }
 
+// Located is an ability of some Tiers: to tell which of its servers a key lies on. Who
+// asks must do without it as well.
+type Located interface {
+	// Location is the server's name, "" if there is none.
+	Location(epoch position.Epoch, key []byte) string
+}
+
 // FillLock is how long one server may keep the others of a cluster from filling
 // a key.
 const FillLock = 50 * time.Millisecond
@@ -64,4 +71,7 @@ type Codec interface {
 	// Decode makes the value again, with its size in bytes as the fill told it.
 	// data is the value's from then on.
 	Decode(data []byte) (value any, size int, err error)
+	// Differences names what two encoded values of a key differ in, and says nothing of
+	// what is in it: it is for logs. nil: nothing that has a name.
+	Differences(key, a, b []byte) []string
 }

@@ -1,6 +1,10 @@
 package position
 
-import "sort"
+import (
+	"slices"
+	"sort"
+	"time"
+)
 
 // settling are the commits that this server knows of and that S has not reached yet,
 // behind the last ones that it has. Mostly that takes a moment. But while a standby that
@@ -154,4 +158,29 @@ func (x *Index) touches(c commit, tags []Tag) bool {
 		}
 	}
 	return false
+}
+
+// Commit is one that an index remembers.
+type Commit struct {
+	N   N
+	XID uint64
+	Ago time.Duration // since it was heard of
+}
+
+// Heard lists the last commits, most at most, that changed one of tags, or what shares its
+// slot. What commits changed is remembered of those from since on; 0: of none.
+func (x *Index) Heard(tags []Tag, most int) (list []Commit, since N) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	known, now := x.open.list[x.open.bare:], BootTime()
+	for i := len(known) - 1; i >= 0 && len(list) < most; i-- {
+		if c := known[i]; x.touches(c, tags) {
+			list = append(list, Commit{c.n, c.xid, time.Duration(now - c.at)})
+		}
+	}
+	slices.Reverse(list)
+	if len(known) > 0 {
+		since = known[0].n
+	}
+	return list, since
 }

@@ -323,3 +323,39 @@ func TestTorn(t *testing.T) {
 		t.Errorf("of which some have no tags any more: torn %v, known %v", torn, ok)
 	}
 }
+
+// TestHeard: of what changed something the last commits are told, as far as it is
+// remembered what they changed.
+func TestHeard(t *testing.T) {
+	x := stream4(100)
+	if list, since := x.Heard([]Tag{1}, 8); len(list) != 0 || since != 0 {
+		t.Errorf("nothing was heard: %v, since %d", list, since)
+	}
+	for n := N(101); n <= 110; n++ {
+		x.Apply(n, uint64(n)*10, []Tag{Tag(n % 2)}, n == 104)
+	}
+	x.Advance(110)
+	x.Settle(106)
+	want := func(when string, tags []Tag, most int, since N, ns ...N) {
+		t.Helper()
+		list, from := x.Heard(tags, most)
+		var got []N
+		for _, c := range list {
+			if got = append(got, c.N); c.XID != uint64(c.N)*10 || c.Ago < 0 {
+				t.Errorf("%s: %+v", when, c)
+			}
+		}
+		if !slices.Equal(got, ns) || from != since {
+			t.Errorf("%s: %v since %d, want %v since %d", when, got, from, ns, since)
+		}
+	}
+	want("settled or not", []Tag{1}, 8, 101, 101, 103, 104, 105, 107, 109)
+	want("the last ones", []Tag{1}, 2, 101, 107, 109)
+	want("of another tag in the slot", []Tag{17}, 1, 101, 109)
+	want("of nothing that changed", []Tag{5}, 8, 101, 104)
+	for n := N(111); n <= 111+settledMost; n++ {
+		x.Apply(n, uint64(n)*10, []Tag{0}, false)
+	}
+	x.Settle(111 + settledMost)
+	want("forgotten", []Tag{1}, 8, 112)
+}

@@ -1,6 +1,10 @@
 package redis
 
-import "time"
+import (
+	"time"
+
+	"github.com/pandobase/pando/internal/position"
+)
 
 // Stats is what became of the questions to a tier since it was made.
 type Stats struct {
@@ -27,6 +31,14 @@ type ServerStats struct {
 	Refused uint64 // puts that it did not take
 	Queued  int64  // bytes that wait to be put
 	Latency time.Duration
+}
+
+// Location implements cache.Located.
+func (t *Tier) Location(epoch position.Epoch, key []byte) string {
+	if s := t.ring.Load().of(t.names.of(epoch, key)); s != nil {
+		return s.at.Name
+	}
+	return ""
 }
 
 // Stats counts.

@@ -50,7 +50,10 @@ type Tier struct {
 	forged, foreign, epoch, large atomic.Uint64
 }
 
-var _ cache.Tier = (*Tier)(nil)
+var (
+	_ cache.Tier    = (*Tier)(nil)
+	_ cache.Located = (*Tier)(nil)
+)
 
 // New makes a tier. It connects to nothing: servers that are down come when they
 // come.

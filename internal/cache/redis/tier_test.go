@@ -1,6 +1,8 @@
 package redis_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +98,33 @@ func TestContract(t *testing.T) {
 }
 
 // TestTLSAndACL: a user of an ACL over TLS, with a certificate of its own.
+// TestLocation: a key lies on the server that is said to have it.
+func TestLocation(t *testing.T) {
+	servers := localclustertest.Redis(t, 3, localcluster.RedisOptions{})
+	tier := open(t, servers[0].RedisURL(servers[0].Addr(), servers[1].Addr(), servers[2].Addr()))
+	const n = 30
+	fill(t, tier, n)
+	want := map[string]int{}
+	for i := range n {
+		want[tier.Location(epoch, fmt.Append(nil, "k", i))]++
+	}
+	for _, r := range servers {
+		got := 0
+		for _, name := range strings.Fields(command(t, r, "KEYS", "pando:*")) {
+			if !strings.HasSuffix(name, "+") { // a claim
+				got++
+			}
+		}
+		if got != want[r.Addr()] {
+			t.Errorf("%s has %d keys, and is said to have %d", r.Addr(), got, want[r.Addr()])
+		}
+	}
+	tier.SetServers(redis.Config{})
+	if at := tier.Location(epoch, []byte("k1")); at != "" {
+		t.Errorf("without servers it lies on %q", at)
+	}
+}
+
 func TestTLSAndACL(t *testing.T) {
 	r := localclustertest.Redis(t, 1, localcluster.RedisOptions{User: "pando", Password: "se:cr@et%", TLS: true, ClientCerts: true})[0]
 	quiet(t)

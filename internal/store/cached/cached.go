@@ -42,6 +42,8 @@ type Facts struct {
 	views   Views   // nil: where a stream tells of commits, views are not kept
 
 	hits, misses, stale, still, shared, unkept, tiered atomic.Uint64
+
+	hosts hosts
 }
 
 // New makes a store.Facts of s and c. clock must be that of the commits of s.
@@ -271,7 +273,7 @@ func (f *Facts) make(ctx context.Context, c *call, key string, old *cache.Fact, 
 		}
 		return nil, err
 	case keep == kept:
-		f.cache.Put(fact)
+		f.keep(fact)
 		if f.tier != nil {
 			f.tier.give(x, fact, took)
 		}
@@ -308,13 +310,21 @@ func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err erro
 	if err != nil {
 		return nil, err
 	}
-	f.cache.Put(fact)
+	f.keep(fact)
 	n, x := f.tiered.Add(1), f.clock.Index()
 	if f.shadow != nil && n%f.shadow.every == 0 {
 		f.shadow.take(ctx, x, fact, fill, true)
 	}
 	observe(position.SessionOf(ctx), x, fact)
 	return fact.Value, nil
+}
+
+// keep puts a fact into the memory.
+func (f *Facts) keep(fact *cache.Fact) {
+	f.cache.Put(fact)
+	if f.shadow != nil {
+		f.shadow.history.note(fact)
+	}
 }
 
 // keeping is what becomes of a fact.
@@ -329,13 +339,18 @@ const (
 // fill makes the fact of key from a snapshot; keep tells whether it may be kept.
 func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill store.Fill) (fact *cache.Fact, keep keeping, err error) {
 	var views []*pando.Collection
+	var from cache.From
+	var host string
+	began := time.Now()
 	err = f.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
 		views = nil
 		deps.same = f.sameAs(ctx, r, old)
 		value, size, err := fill(ctx, deps)
+		from, host = siteOf(r)
 		if deps.still { // whatever the fill made of being stopped
 			f.still.Add(1)
+			from = cache.FromMemory
 			again := *old
 			again.S, again.Epoch = r.Stamp(), r.Epoch()
 			if mutant.RestampLate {
@@ -369,6 +384,9 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 			tags, keep = []position.Tag{position.AllTag}, never
 		}
 		fact.Tags = append(fact.Tags, tags...)
+	}
+	if err == nil {
+		fact.Made = cache.MadeNow(from, f.hosts.number(host), time.Since(began))
 	}
 	if err == nil && keep == kept && fact.S == 0 && f.clock.Index().Streamed() {
 		keep = notNow

@@ -3,7 +3,6 @@ package cached
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"log/slog"
 	"math"
 	"sync/atomic"
@@ -32,6 +31,8 @@ type shadow struct {
 	queue  chan check
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	history history
 
 	checks, violations, moved, skipped atomic.Uint64
 }
@@ -99,14 +100,14 @@ func (s *shadow) look(ctx context.Context, c check) {
 		ctx = store.One(ctx)
 	}
 	var value any
-	var again position.N
+	var again reread
 	ofView := false
-	var tags []position.Tag
 	err := s.facts.store.Read(ctx, func(r store.Reader) error {
 		deps := newRecorder(r)
 		var err error
 		value, _, err = c.fill(ctx, deps)
-		again, tags = r.Stamp(), deps.tags()
+		again = reread{stamp: r.Stamp(), tags: deps.tags()}
+		again.from, again.host = siteOf(r)
 		ofView = deps.all || len(deps.views) > 0
 		return err
 	})
@@ -129,7 +130,7 @@ func (s *shadow) look(ctx context.Context, c check) {
 	if bytes.Equal(was, is) || s.foreign(ctx, c) {
 		return
 	}
-	s.tell(c, was, is, again, tags)
+	s.tell(c, was, is, again)
 	s.violations.Add(1)
 }
 
@@ -146,29 +147,6 @@ func (s *shadow) foreign(ctx context.Context, c check) bool {
 	case <-ctx.Done():
 	}
 	return !holds(c.x, c.fact)
-}
-
-// tell logs all that is known of a violation.
-func (s *shadow) tell(c check, was, is []byte, again position.N, tags []position.Tag) {
-	label, _ := s.codec.Label([]byte(c.fact.Key))
-	changed := make([]position.N, len(c.fact.Tags))
-	for i := range c.fact.Tags {
-		changed[i], _ = c.x.Need(c.fact.Tags[i : i+1])
-	}
-	s.log.Error("A cached answer differed from the database although nothing that it was made from had changed. Please report this, with this line.",
-		"collection", label, "key", hex.EncodeToString([]byte(c.fact.Key)), "from_tier", c.tier,
-		"epoch", c.fact.Epoch, "stamp", c.fact.S, "tags", c.fact.Tags, "last_changes", changed,
-		"hit_at", c.at, "read_again_stamp", again, "read_again_tags", tags, "frontier", c.x.Frontier(),
-		"bytes", len(was), "bytes_again", len(is), "first_difference", firstDifference(was, is))
-}
-
-// firstDifference is where a and b part: not what they hold, which is users' data.
-func firstDifference(a, b []byte) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 // ShadowCounts is what came of reading hits again.

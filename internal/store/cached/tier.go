@@ -51,6 +51,7 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 	if l == nil {
 		return nil, nil
 	}
+	began := time.Now()
 	// Not the index that the request began with: those who wait for this call take
 	// what it finds, and may have come after that one's lease had ended.
 	x, err := t.clock.Ready(ctx)
@@ -90,6 +91,9 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 			t.giveNot(x, key, false)
 		}
 		return nil, err
+	}
+	if fact != nil {
+		fact.Made = cache.MadeNow(cache.FromTier, 0, time.Since(began))
 	}
 	return fact, nil
 }

@@ -3,6 +3,7 @@ package cached_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,13 @@ func (numbers) Decode(b []byte) (any, int, error) {
 		return nil, 0, errors.New("no number")
 	}
 	return math.Float64frombits(binary.BigEndian.Uint64(b)), 8, nil
+}
+
+func (numbers) Differences(_, a, b []byte) []string {
+	if string(a) == string(b) {
+		return nil
+	}
+	return []string{"n"}
 }
 
 // server is another web server on f's database, with a memory of its own.
@@ -376,7 +384,10 @@ func TestShadowReads(t *testing.T) {
 		t.Fatalf("a is %v, %v; the lie is 99", got, err)
 	}
 	soon(t, "the lie is found out", func() bool { return deceived.Shadows().Violations > 0 })
-	for _, part := range []string{"from_tier=true", "collection=notes_id", "last_changes=", "stamp=", "first_difference="} {
+	for _, part := range []string{
+		"from_tier=true", "collection=notes_id", "last_changes=", "stamp=", "first_difference=", "differs=[n]",
+		"from a cache server in ", `read_again_from="the database"`, "heard=[]", "made_before=[]",
+	} {
 		if !strings.Contains(log.String(), part) {
 			t.Errorf("the log lacks %s: %s", part, log)
 		}
@@ -409,6 +420,96 @@ func TestShadowReads(t *testing.T) {
 	soon(t, "the check is given up", func() bool { return moved.Shadows().Moved == 1 })
 	if s := moved.Shadows(); s.Violations > 0 {
 		t.Errorf("a change is taken for a lie: %+v", s)
+	}
+}
+
+// sited is a store whose reads come from wherever a test says.
+type sited struct {
+	store.Store
+	host    *string
+	replica *bool
+}
+
+type sitedReader struct {
+	store.Reader
+	sited
+}
+
+func (s sited) Read(ctx context.Context, fn func(store.Reader) error) error {
+	return s.Store.Read(ctx, func(r store.Reader) error { return fn(sitedReader{r, s}) })
+}
+
+func (r sitedReader) Site() (string, bool) { return *r.host, *r.replica }
+
+// TestAViolationIsToldWhole: where and when the wrong fact was made, and the one of its
+// key before; where it was read again; what differs, and nothing that is in it.
+func TestAViolationIsToldWhole(t *testing.T) {
+	f := open(t)
+	f.insert(t, "a", 1234567)
+	mem, err := memory.New(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(mem.Close)
+	log := new(lines)
+	host, replica := "db2:5432", true
+	var fills atomic.Int64
+	web := *f
+	web.Facts = cached.New(sited{f.db, &host, &replica}, mem, position.NewClock(f.index, 0))
+	view := func(want float64) {
+		t.Helper()
+		if got, err := web.view(t.Context(), "a", &fills); err != nil || got != want {
+			t.Fatalf("a is %v, %v; want %v", got, err, want)
+		}
+	}
+	web.Use(cached.Options{Codec: numbers{}, ShadowEvery: 1, Log: slog.New(slog.NewJSONHandler(log, nil))})
+	t.Cleanup(func() {
+		if err := web.Facts.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	view(1234567)
+	if err := f.set(t.Context(), "a", 2345678); err != nil {
+		t.Fatal(err)
+	}
+	host, replica = "db1:5432", false
+	view(2345678)
+	key := []byte("view\x00a")
+	wrong := *mem.Get(key)
+	wrong.Value = 3456789.0
+	mem.Put(&wrong)
+	view(3456789)
+	soon(t, "it is found out", func() bool { return web.Shadows().Violations > 0 })
+	var told struct {
+		Made       string
+		Before     []string `json:"made_before"`
+		Heard      []string
+		Stamp      position.N
+		Again      position.N `json:"read_again_stamp"`
+		AgainHost  string     `json:"read_again_host"`
+		Hash       uint64
+		HashAgain  uint64 `json:"hash_again"`
+		Differs    []string
+		Bytes      int
+		BytesAgain int `json:"bytes_again"`
+	}
+	if err := json.Unmarshal([]byte(log.String()), &told); err != nil {
+		t.Fatalf("%v: %s", err, log)
+	}
+	if !strings.Contains(told.Made, "Z from the primary (db1:5432) in ") || !strings.HasSuffix(told.Made, fmt.Sprint(", stamp ", wrong.S)) {
+		t.Errorf("made: %s", told.Made)
+	}
+	if len(told.Before) != 1 || !strings.Contains(told.Before[0], "Z from a replica (db2:5432) in ") {
+		t.Errorf("made before: %q", told.Before)
+	}
+	if told.Stamp != wrong.S || told.Again < told.Stamp || told.AgainHost != host || told.Hash == told.HashAgain ||
+		told.Bytes != 8 || told.BytesAgain != 8 || len(told.Differs) != 1 || told.Differs[0] != "n" {
+		t.Errorf("%+v", told)
+	}
+	for _, secret := range []string{"1234567", "2345678", "3456789"} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log tells a value: %s", log)
+		}
 	}
 }
 

@@ -102,6 +102,23 @@ func TestReplicasReadYourWrites(t *testing.T) {
 	if got := get(t, s, c, "0").String("title"); got != "new" {
 		t.Errorf("a late replica has answered: %q", got)
 	}
+	site := func(id string) (host string, replica bool) {
+		t.Helper()
+		if err := s.Read(ctx, func(r store.Reader) error {
+			_, err := r.Record(ctx, c, id)
+			host, replica = r.(store.Sited).Site()
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+		return host, replica
+	}
+	if host, replica := site("0"); host != r.Primary().Addr() || replica {
+		t.Errorf("what was written is read at %s, a replica: %v", host, replica)
+	}
+	if host, replica := site(fmt.Sprint(records - 1)); host == r.Primary().Addr() || host == "" || !replica {
+		t.Errorf("what was not is read at %s, a replica: %v", host, replica)
+	}
 	before := s.nodes.served()
 	for range 50 {
 		get(t, s, c, fmt.Sprint(records-1))

@@ -194,6 +194,16 @@ func (r *snapshot) Epoch() position.Epoch {
 	return r.stream.x.Epoch()
 }
 
+var _ store.Sited = (*snapshot)(nil)
+
+// Site implements store.Sited.
+func (r *snapshot) Site() (host string, replica bool) {
+	if r.node == nil {
+		return "", false
+	}
+	return r.node.host, r.replica
+}
+
 func (r *snapshot) found(...*pando.Record) {}
 
 func (r *snapshot) ask(ctx context.Context, tags []position.Tag, batch ...*query) error {
