@@ -99,7 +99,7 @@ func TestSystemTellsOfTheCache(t *testing.T) {
 			t.Errorf("%s is not there: %v", name, f.at("cache", "memory"))
 		}
 	}
-	if c := f.of(id); c.number("memory") < n-64 || c.at("keptOut") != false {
+	if c := f.of(id); c.number("memory") < n-64 || c.number("fills") < 1 || c.at("keptOut") != false {
 		t.Errorf("of posts: %v", c)
 	}
 	shadows := f.at("cache", "shadowReads")

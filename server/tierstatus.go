@@ -26,6 +26,7 @@ type memoryFacts struct {
 type collectionFacts struct {
 	ID      string `json:"id"`
 	Memory  uint64 `json:"memory"` // about
+	Fills   uint64 `json:"fills"`
 	Hits    uint64 `json:"hits"`
 	Stale   uint64 `json:"stale"`
 	Misses  uint64 `json:"misses"`
@@ -77,7 +78,7 @@ func (p *parts) cacheStatus() *cacheFacts {
 	}
 	rejected := &rejectedFacts{}
 	for _, l := range p.cached.Labels() {
-		f.Collections = append(f.Collections, collectionFacts{l.Collection, l.Memory, l.Hits, l.Stale, l.Misses, l.Awaited, l.Shut})
+		f.Collections = append(f.Collections, collectionFacts{l.Collection, l.Memory, l.Fills, l.Hits, l.Stale, l.Misses, l.Awaited, l.Shut})
 		rejected.Stale += l.Stale
 	}
 	if p.tier == nil {
@@ -129,7 +130,7 @@ var (
 		"What cache servers gave and was not used: forged (not sealed by this cluster under its key), foreign (another form), epoch (from before a failover), stale (something changed since).",
 		[]string{"cause"}, nil)
 	collectionReads = prometheus.NewDesc("pando_cache_collection_total",
-		"Reads by collection: memory (hits, estimated by sampling), hit, stale, miss (of the cache servers), awaited (filled by another server meanwhile).",
+		"Reads by collection: memory (hits, estimated by sampling), fill (the database was asked), hit, stale, miss (of the cache servers), awaited (filled by another server meanwhile).",
 		[]string{"collection", "result"}, nil)
 )
 
@@ -149,6 +150,7 @@ func (m tierMetrics) Collect(out chan<- prometheus.Metric) {
 	for _, l := range m.parts.cached.Labels() {
 		id := l.Collection
 		count(collectionReads, l.Memory, id, "memory")
+		count(collectionReads, l.Fills, id, "fill")
 		if m.parts.tier == nil {
 			continue
 		}

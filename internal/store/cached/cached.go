@@ -193,7 +193,7 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 			observe(session, x, c.fact)
 			return c.fact.Value, nil
 		case noStamp: // it can only be judged by who has read it: each reads for himself, but not one after the other
-			f.misses.Add(1)
+			f.missed(key)
 			fact, _, err := f.fill(ctx, key, nil, fill)
 			if err != nil {
 				return nil, err
@@ -260,7 +260,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 // make fills for everybody who waits for key.
 func (f *Facts) make(ctx context.Context, c *call, key string, old *cache.Fact, fill store.Fill) (any, error) {
 	defer f.flights.leave(key, c)
-	f.misses.Add(1)
+	f.missed(key)
 	x, began := f.clock.Index(), time.Now()
 	fact, keep, err := f.fill(ctx, key, old, fill)
 	mutant.Gap(mutant.JoinUnjudged)
@@ -284,6 +284,14 @@ func (f *Facts) make(ctx context.Context, c *call, key string, old *cache.Fact, 
 		}
 	}
 	return fact.Value, nil
+}
+
+// missed counts a fill.
+func (f *Facts) missed(key string) {
+	f.misses.Add(1)
+	if f.labels != nil {
+		f.labels.fill(key)
+	}
 }
 
 // filledMeanwhile is the fact of somebody whose fill ended between this request's

@@ -30,6 +30,7 @@ type labels struct {
 type label struct {
 	name                         string
 	memory                       atomic.Uint64 // hits, about
+	fills                        atomic.Uint64
 	hits, stale, misses, awaited atomic.Uint64 // in the tier
 
 	mu                    sync.Mutex
@@ -68,6 +69,13 @@ func (x *labels) sample(key []byte) {
 	}
 }
 
+// fill notes one.
+func (x *labels) fill(key string) {
+	if name, ok := x.codec.Label([]byte(key)); ok {
+		x.of(name).fills.Add(1)
+	}
+}
+
 func (l *label) isShut() bool {
 	until := l.shut.Load()
 	return until != 0 && time.Now().UnixNano() < until
@@ -102,6 +110,7 @@ func (x *labels) weigh(l *label) {
 type LabelCounts struct {
 	Collection string // its id
 	Memory     uint64 // hits in memory, estimated
+	Fills      uint64 // times that the database was asked
 	Hits       uint64 // in the tier
 	Stale      uint64 // found in the tier and judged out of date
 	Misses     uint64 // not found in the tier
@@ -119,7 +128,7 @@ func (f *Facts) Labels() []LabelCounts {
 	var out []LabelCounts
 	for _, l := range f.labels.by {
 		out = append(out, LabelCounts{
-			l.name, l.memory.Load(), l.hits.Load(), l.stale.Load(), l.misses.Load(), l.awaited.Load(), l.isShut(),
+			l.name, l.memory.Load(), l.fills.Load(), l.hits.Load(), l.stale.Load(), l.misses.Load(), l.awaited.Load(), l.isShut(),
 		})
 	}
 	slices.SortFunc(out, func(a, b LabelCounts) int { return cmp.Compare(a.Collection, b.Collection) })

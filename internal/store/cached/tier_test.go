@@ -345,6 +345,9 @@ func TestChangingTooOften(t *testing.T) {
 		}
 	}
 	l := web.Labels()[0]
+	if l.Fills != uint64(fills.Load()) {
+		t.Errorf("%d fills are counted of %d", l.Fills, fills.Load())
+	}
 	if !l.Shut || l.Stale < 1000 || l.Stale > 1050 || !strings.Contains(log.String(), "collection=notes_id") {
 		t.Errorf("%+v, and the log says %s", l, log)
 	}
