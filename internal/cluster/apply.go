@@ -97,6 +97,10 @@ func (s *session) settle(x *position.Index, safe position.N) {
 	f.pending = append(f.pending[:0:0], f.pending[reached:]...)
 }
 
+// overKept is how many leases are kept that end before the stream has come as far: ten
+// seconds' worth of them. A stream that is slower still tells of the first ones.
+const overKept = 512
+
 // believe takes leases: until L after the t that is echoed, once everything is known
 // that the primary had on disk after t came to the tailer. A t of another boot is of
 // another clock (a machine that was restarted begins anew), one from before the index
@@ -114,7 +118,9 @@ func (s *session) believe(x *position.Index, h batchHead) {
 	rest := s.grants[:0]
 	for _, g := range s.grants {
 		if g.probe > x.Frontier() {
-			rest = append(rest, g) // of a stream that is slow: late as it is, it tells how late
+			if g.until > now || len(rest) < overKept {
+				rest = append(rest, g) // late as it is, it will tell how late
+			}
 			continue
 		}
 		n.f.newest.Store(max(n.f.newest.Load(), g.until-int64(n.cfg.Lease)))
