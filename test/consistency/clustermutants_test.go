@@ -14,8 +14,8 @@ import (
 // focus are the troubles in which a mutant shows; others show in any.
 var focus = map[string][]string{
 	"gap-ignored":     {"a server frozen while the others are killed"},
-	"nolease":         {"a server not reached by others"},
-	"degraded-unheld": {"a server not reached, another late"},
+	"nolease":         {"a server frozen"},
+	"degraded-unheld": {"the tailer not heard, and late itself"},
 }
 
 // delayed are mutants that show while a replica, for which commits may wait, is late.
