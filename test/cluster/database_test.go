@@ -17,7 +17,7 @@ import (
 // new timeline uses its positions again. Nobody is shown it any more, and who presents
 // the position is told so.
 func TestSchedule10(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	s.set(t, s.Members[0], 0, 1)
 	must(t, s.WaitReplayed(t.Context()))
 	_, kept := s.get(t, s.Members[0], 0, "0")
@@ -75,7 +75,7 @@ func (s *stage) padLog(t *testing.T) {
 // TestSchedule11: the replica that slow queries run on is promoted meanwhile. What comes
 // over a connection that survives is not believed.
 func TestSchedule11(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	s.slowView(t, 1500*time.Millisecond)
 	s.set(t, s.Members[0], 0, 1)
 	must(t, s.WaitReplayed(t.Context()))
@@ -115,7 +115,7 @@ func TestSchedule11(t *testing.T) {
 // TestSchedule12: another program moves records between filtered lists, deletes some,
 // empties a table and changes it; a rule is changed. A lease later everybody shows it.
 func TestSchedule12(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	s.must(t, s.Members[0], "POST", "/api/collections", object{
 		"name": "owners", "type": "base", "listRule": "", "viewRule": "",
 		"fields": []any{object{"name": "n", "type": "number"}},
@@ -177,7 +177,7 @@ func TestSchedule15(t *testing.T) {
 		rows = 1_000_000
 	}
 	// No relays: they would carry the log of all rows twice, on the processors it needs.
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1, Straight: true})
+	s := newStage(t, target.ClusterOptions{Straight: true})
 	s.must(t, s.Members[0], "POST", "/api/collections", object{
 		"name": "many", "type": "base", "listRule": "", "viewRule": "", "fields": []any{object{"name": "n", "type": "number"}},
 	}, nil)
@@ -228,7 +228,7 @@ func TestSchedule15(t *testing.T) {
 // past, or says that it may.
 func TestSchedule17(t *testing.T) {
 	// A read waits as long as a write for a primary, and here it waits in vain.
-	s := newStage(t, target.ClusterOptions{Replicas: 2, Caches: 1, Synchronous: true, Flags: []string{"--write-wait", "1s"}})
+	s := newStage(t, target.ClusterOptions{Synchronous: true, Flags: []string{"--write-wait", "1s"}})
 	s.set(t, s.Members[0], 0, 1)
 	must(t, s.WaitReplayed(t.Context()))
 	tailer, others := s.tailer(t)
@@ -264,11 +264,12 @@ func TestSchedule17(t *testing.T) {
 	t.Logf("%d answers, %d refused", w.answers.Load(), w.refused.Load())
 }
 
-// TestSchedule19: the database is restored from a copy of its disk under running servers
-// and full caches. It has the numbers that it had. Until its log is longer than it was it
-// is not used, and from then on what was made since is gone everywhere.
+// TestSchedule19: the database is restored from a copy of its disk under running servers,
+// full caches, and replicas that nobody has restored. It has the numbers that it had. Until
+// its log is longer than it was it is not used, and from then on what was made since is
+// gone everywhere.
 func TestSchedule19(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Caches: 1, Flags: []string{"--write-wait", "1s"}})
+	s := newStage(t, target.ClusterOptions{Flags: []string{"--write-wait", "1s"}})
 	db := s.Primary()
 	for i := range 10 {
 		s.set(t, s.Members[0], i, 1)

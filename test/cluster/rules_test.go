@@ -21,7 +21,7 @@ func (s *stage) doorOf(t *testing.T, m *target.Member) {
 // lease. Who is answered by the new rule, though it reads nothing, is answered when nobody
 // goes by the old one any more.
 func TestRulesAreChangedAtOnce(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1})
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: none})
 	tailer, others := s.tailer(t)
 	frozen, web := others[0], others[1]
 	s.doorOf(t, web)
@@ -49,7 +49,7 @@ func TestRulesAreChangedAtOnce(t *testing.T) {
 // TestRulesThatAFailoverHasLost: the rule that a replica has not received is gone when
 // that is promoted, on every server, and they go on.
 func TestRulesThatAFailoverHasLost(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1})
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: none})
 	web := s.Members[0]
 	s.doorOf(t, web)
 	must(t, s.WaitReplayed(t.Context()))

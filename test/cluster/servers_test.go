@@ -19,7 +19,7 @@ import (
 // TestSchedule5: a server is killed when its COMMIT has returned, before it does
 // anything else. Nobody else goes on with what was before.
 func TestSchedule5(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	web1, others := s.Members[0], s.Members[1:]
 	for n := int64(1); n < 4; n++ {
 		s.everywhere(t, 0, n-1) // it is in every cache
@@ -64,7 +64,7 @@ func TestSchedule5(t *testing.T) {
 // access to another one is revoked elsewhere. When it goes on, under load, it shows
 // neither what was before.
 func TestSchedule8(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	_, others := s.tailer(t)
 	frozen, web := others[0], others[1]
 	s.doorOf(t, web)
@@ -103,7 +103,7 @@ func TestSchedule8(t *testing.T) {
 // TestSchedule9: the tailer is killed, and every slot is dropped, while others write and
 // another program does. Nothing of it is missed.
 func TestSchedule9(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	for n := int64(1); n < 4; n++ {
 		s.everywhere(t, 0, max(0, 2*n-2))
 		s.everywhere(t, 1, n-1)
@@ -135,7 +135,7 @@ func TestSchedule9(t *testing.T) {
 
 // TestSchedule16: all servers are replaced, one by one, under load.
 func TestSchedule16(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	w := s.watching(t, 10, s.Members...)
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -176,7 +176,7 @@ func TestSchedule16(t *testing.T) {
 // TestSchedule18: the tailer is frozen, and not killed. Others go on without it within a
 // moment, and when it thaws it does no harm.
 func TestSchedule18(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	s := newStage(t, target.ClusterOptions{})
 	var worst, away time.Duration
 	for n := int64(1); n < 4; n++ {
 		tailer, others := s.tailer(t)
@@ -294,7 +294,7 @@ func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
 // has lost his rights meanwhile. What is sent to it then, and could be made because it
 // finds the primary again soon enough, is not judged by what it knew last. Logins go on.
 func TestWhoIsCutOffChangesNothing(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1})
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: none})
 	alone, others := s.tailer(t) // who takes over is not found without the database
 	other := others[0]
 	const person, password = "/api/collections/people/records/eve000000000000", "eve-password"

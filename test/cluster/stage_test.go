@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,8 +35,14 @@ const (
 
 func keyID(i int) string { return fmt.Sprintf("key%012d", i) }
 
+// none is no replica, or no cache server.
+const none = -1
+
+// newStage starts what the schedules are about where they say nothing else: three
+// servers, a primary with two replicas, three cache servers.
 func newStage(t *testing.T, o target.ClusterOptions) *stage {
 	t.Helper()
+	o.Replicas, o.Caches = max(0, cmp.Or(o.Replicas, 2)), max(0, cmp.Or(o.Caches, 3))
 	if bin := os.Getenv(brokenBin); bin != "" {
 		o.Bin, o.Env = bin, append(o.Env, "PANDO_MUTANT="+os.Getenv("PANDO_MUTANT"))
 	}

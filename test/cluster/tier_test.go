@@ -24,7 +24,7 @@ func (s *stage) warm(t *testing.T, upTo int, want int64) {
 // TestSchedule6: cache servers come back with what they had a while ago. Nobody is shown
 // it, not by a server either that begins anew.
 func TestSchedule6(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 3})
+	s := newStage(t, target.ClusterOptions{})
 	for n := int64(1); n < 3; n++ {
 		for i := range 30 {
 			s.set(t, s.Members[i%3], i, n)
@@ -53,7 +53,7 @@ func TestSchedule6(t *testing.T) {
 // TestSchedule7: one server does not reach a cache server, writes what lies there, and
 // others read it from there.
 func TestSchedule7(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 3})
+	s := newStage(t, target.ClusterOptions{})
 	web1 := s.Members[0]
 	s.warm(t, 30, 0)
 	for n := int64(1); n < 4; n++ {
