@@ -21,8 +21,12 @@ import (
 type stage struct {
 	*target.Cluster
 	http *http.Client
-	root string // the superuser's token
+	root string                 // the superuser's token
+	bare atomic.Pointer[answer] // a 503 that did not say when to come again
 }
+
+// long has the schedules whose size matters be held in their full one.
+var long = os.Getenv("PANDO_PROVE") != ""
 
 const (
 	keys    = 60
@@ -50,6 +54,11 @@ func newStage(t *testing.T, o target.ClusterOptions) *stage {
 		Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 50},
 	}}
 	t.Cleanup(s.http.CloseIdleConnections)
+	t.Cleanup(func() {
+		if a := s.bare.Load(); a != nil {
+			t.Errorf("who is refused is not told when to come again: %v", *a)
+		}
+	})
 	m := s.Members[0]
 	var login struct{ Token string }
 	s.must(t, m, "POST", "/api/collections/_superusers/auth-with-password", object{"identity": m.Email, "password": m.Password}, &login)
@@ -114,6 +123,9 @@ func (s *stage) ask(ctx context.Context, m *target.Member, method, path, pos str
 	a = answer{status: res.StatusCode, pos: res.Header.Get("X-Pos"), reset: res.Header.Get("X-Pos-Reset") != "", old: res.Header.Get("Age") != ""}
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return answer{err: err}
+	}
+	if a.status == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+		s.bare.Store(&a)
 	}
 	return a
 }
@@ -262,16 +274,24 @@ func rest(ctx context.Context, d time.Duration) {
 // what anybody was answered, or had written, before a question was asked.
 type watch struct {
 	s       *stage
+	excused func(*target.Member) bool // it may answer nothing now, or 503, or with an Age
 	floors  [keys]atomic.Int64
 	stop    context.CancelFunc
 	all     sync.WaitGroup
 	answers atomic.Int64
 	refused atomic.Int64
+	broken  atomic.Int64 // of these, those without a 503
 }
 
-// watching begins to read records 0 to upTo.
+// watching begins to read records 0 to upTo of members that may refuse to answer.
 func (s *stage) watching(t *testing.T, upTo int, members ...*target.Member) *watch {
-	w := &watch{s: s}
+	return s.watchingBut(t, upTo, func(*target.Member) bool { return true }, members...)
+}
+
+// watchingBut is watching where only those may refuse to answer who are excused, when they
+// are asked or when they should have answered.
+func (s *stage) watchingBut(t *testing.T, upTo int, excused func(*target.Member) bool, members ...*target.Member) *watch {
+	w := &watch{s: s, excused: excused}
 	ctx, stop := context.WithCancel(t.Context())
 	w.stop = stop
 	for _, m := range members {
@@ -289,10 +309,13 @@ func (s *stage) watching(t *testing.T, upTo int, members ...*target.Member) *wat
 }
 
 func (w *watch) look(ctx context.Context, t *testing.T, m *target.Member, i int) {
-	least := w.floors[i].Load()
-	n, _, ok := w.s.try(ctx, m, i, "")
-	if !ok {
-		w.refused.Add(1)
+	least, excused := w.floors[i].Load(), w.excused(m)
+	n, a, ok := w.s.try(ctx, m, i, "")
+	switch {
+	case !ok && ctx.Err() != nil:
+		return
+	case !ok:
+		w.refuse(t, m, a, excused)
 		return
 	}
 	w.answers.Add(1)
@@ -300,6 +323,17 @@ func (w *watch) look(ctx context.Context, t *testing.T, m *target.Member, i int)
 		t.Errorf("%s: %s shows %d, after somebody was answered %d", keyID(i), m.Name, n, least)
 	}
 	w.answered(i, n)
+}
+
+// refuse notes that m did not answer, and whether it may.
+func (w *watch) refuse(t *testing.T, m *target.Member, a answer, excused bool) {
+	w.refused.Add(1)
+	if a.status != http.StatusServiceUnavailable {
+		w.broken.Add(1)
+	}
+	if a.status != 0 && a.status != http.StatusServiceUnavailable && !a.old || !excused && !w.excused(m) {
+		t.Errorf("%s answers %v, old: %v", m.Name, a, a.old)
+	}
 }
 
 // answered notes that somebody was answered n.
