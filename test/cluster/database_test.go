@@ -112,63 +112,6 @@ func TestSchedule11(t *testing.T) {
 	}
 }
 
-// TestSchedule12: another program moves records between filtered lists, deletes some,
-// empties a table and changes it; a rule is changed. A lease later everybody shows it.
-func TestSchedule12(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{})
-	s.must(t, s.Members[0], "POST", "/api/collections", object{
-		"name": "owners", "type": "base", "listRule": "", "viewRule": "",
-		"fields": []any{object{"name": "n", "type": "number"}},
-	}, nil)
-	s.must(t, s.Members[0], "POST", "/api/collections/owners/records", object{"id": keyID(0), "n": 1}, nil)
-	for _, step := range []struct {
-		sql   string
-		query string
-		want  int
-	}{
-		{"UPDATE counters SET n = n + 1, odd = true WHERE id < '" + keyID(keys/2) + "'", "?perPage=500&filter=odd=true", keys / 2},
-		{"UPDATE counters SET odd = NOT odd WHERE id < '" + keyID(keys/4) + "'", "?perPage=500&filter=odd=true", keys / 4},
-		{"DELETE FROM counters WHERE odd", "?perPage=500", keys * 3 / 4},
-		{"INSERT INTO counters (id, n, odd) SELECT 'made' || lpad(i::text, 11, '0'), i, false FROM generate_series(1, 20) i", "?perPage=500", keys*3/4 + 20},
-		{"TRUNCATE counters", "?perPage=500", 0},
-	} {
-		for range 3 {
-			for _, m := range s.Members {
-				s.list(t, m, step.query)
-			}
-		}
-		_, err := s.SQL(t.Context(), step.sql)
-		must(t, err)
-		began := time.Now()
-		var seen time.Duration
-		for at := time.Duration(0); at < bound; at = time.Since(began) {
-			for _, m := range s.Members {
-				if n := len(s.list(t, m, step.query)); n != step.want {
-					seen = time.Since(began)
-				}
-			}
-		}
-		for range 5 {
-			for _, m := range s.Members {
-				if n := len(s.list(t, m, step.query)); n != step.want {
-					t.Errorf("%s: %s shows %d records, not %d, %v later", step.sql, m.Name, n, step.want, time.Since(began))
-				}
-			}
-		}
-		t.Logf("%.40s…: everywhere within %v", step.sql, seen.Round(time.Millisecond))
-	}
-	for open := range 6 {
-		rule := map[bool]any{true: "", false: nil}[open%2 == 1]
-		s.must(t, s.Members[open%3], "PATCH", "/api/collections/owners", object{"viewRule": rule}, nil)
-		for _, m := range s.Members {
-			want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[open%2 == 1]
-			if a := s.ask(t.Context(), m, "GET", "/api/collections/owners/records/"+keyID(0), "", nil); a.status != want {
-				t.Errorf("%s answers %v after the rule was made %v", m.Name, a, rule)
-			}
-		}
-	}
-}
-
 // TestSchedule15: a transaction of very many rows. Nothing is shown as it was before, and
 // soon all is as usual.
 func TestSchedule15(t *testing.T) {

@@ -252,7 +252,7 @@ func TestListsAreOfOneHistory(t *testing.T) {
 			t.Fatalf("the primary shows %s, want %s", shown, want)
 		}
 		listed := make(chan map[string]int64, 1)
-		go func() { listed <- s.list(t, web, fmt.Sprint("?perPage=500&fields=id,n,x", n)) }()
+		go func() { listed <- s.list(t, web, fmt.Sprint(records, "?perPage=500&fields=id,n,x", n)) }()
 		still(t, 250*time.Millisecond)
 		must(t, s.Link(1).Up())
 		must(t, <-first)

@@ -192,10 +192,11 @@ func (s *stage) everywhere(t *testing.T, i int, want int64) {
 // listed is the list of all records.
 func (s *stage) listed(t *testing.T, m *target.Member) map[string]int64 {
 	t.Helper()
-	return s.list(t, m, "?perPage=500")
+	return s.list(t, m, records+"?perPage=500")
 }
 
-func (s *stage) list(t *testing.T, m *target.Member, query string) map[string]int64 {
+// list is what a list of records shows, by their ids.
+func (s *stage) list(t *testing.T, m *target.Member, path string) map[string]int64 {
 	t.Helper()
 	var got struct {
 		Items []struct {
@@ -203,7 +204,7 @@ func (s *stage) list(t *testing.T, m *target.Member, query string) map[string]in
 			N  int64
 		}
 	}
-	s.must(t, m, "GET", records+query, nil, &got)
+	s.must(t, m, "GET", path, nil, &got)
 	all := map[string]int64{}
 	for _, it := range got.Items {
 		all[it.ID] = it.N
