@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -70,46 +69,6 @@ func (s *stage) padLog(t *testing.T) {
 	t.Helper()
 	_, err := s.SQL(t.Context(), "SELECT count(pg_logical_emit_message(false, 'pad', repeat('x', 100000))) FROM generate_series(1, 5)")
 	must(t, err)
-}
-
-// TestSchedule11: the replica that slow queries run on is promoted meanwhile. What comes
-// over a connection that survives is not believed.
-func TestSchedule11(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{})
-	s.slowView(t, 1500*time.Millisecond)
-	s.set(t, s.Members[0], 0, 1)
-	must(t, s.WaitReplayed(t.Context()))
-	still(t, 400*time.Millisecond) // some probes, which say so to the servers
-	var all sync.WaitGroup
-	for _, m := range s.Members {
-		for range 2 {
-			all.Go(func() {
-				var got struct{ N int64 }
-				a := s.ask(t.Context(), m, "GET", "/api/collections/slow/records/"+keyID(0), "", nil)
-				if a.status == http.StatusOK && !strings.Contains(string(a.body), `"n":1`) {
-					t.Errorf("the query shows %v, %v", got, a)
-				}
-			})
-		}
-	}
-	heir := 0 // a replica, of which the servers choose any
-	soon(t, "queries run on a replica", func() bool {
-		for i := 1; i <= 2; i++ {
-			if n, err := s.Node(i).Exec(t.Context(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"); err == nil && n == "t" {
-				heir = i
-			}
-		}
-		return heir > 0
-	})
-	must(t, s.Primary().Kill())
-	must(t, s.Promote(t.Context(), heir))
-	all.Wait()
-	s.written(t)
-	s.ready(t)
-	for n := int64(3); n < 8; n++ {
-		s.set(t, s.Members[n%3], 0, n)
-		s.everywhere(t, 0, n)
-	}
 }
 
 // TestSchedule15: a transaction of very many rows. Nothing is shown as it was before, and

@@ -102,45 +102,6 @@ func (s *stage) shows(t *testing.T, node, i int) string {
 	return text
 }
 
-// slowView makes a collection that shows the counters after a while: its snapshot is
-// taken before.
-func (s *stage) slowView(t *testing.T, d time.Duration) {
-	t.Helper()
-	s.must(t, s.Members[0], "POST", "/api/collections", object{
-		"name": "slow", "type": "view", "listRule": "", "viewRule": "", "viewQuery": "SELECT id, n FROM counters",
-	}, nil)
-	// Pando lets no view sleep; another program can have it do so.
-	query, err := s.SQL(t.Context(), "SELECT rtrim(pg_get_viewdef('slow'::regclass), '; ')")
-	must(t, err)
-	_, err = s.SQL(t.Context(), fmt.Sprintf("CREATE OR REPLACE VIEW slow AS SELECT q.* FROM (%s) q, pg_sleep(%v) s", query, d.Seconds()))
-	must(t, err)
-	must(t, s.WaitReplayed(t.Context()))
-}
-
-// TestSchedule4: a write comes between the snapshot of a query and the position that is
-// asked for behind it. What the query shows must not be taken for new.
-func TestSchedule4(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{})
-	s.slowView(t, 400*time.Millisecond)
-	path := "/api/collections/slow/records/" + keyID(0)
-	for n := int64(1); n < 4; n++ {
-		var all sync.WaitGroup
-		for _, m := range s.Members {
-			all.Go(func() { s.ask(t.Context(), m, "GET", path, "", nil) })
-		}
-		still(t, 150*time.Millisecond) // within the queries
-		s.set(t, s.Members[0], 0, n)
-		s.everywhere(t, 0, n)
-		for _, m := range s.Members {
-			var now struct{ N int64 }
-			if s.must(t, m, "GET", path, nil, &now); now.N != n {
-				t.Errorf("the view of %s shows %d after the write of %d was answered", m.Name, now.N, n)
-			}
-		}
-		all.Wait()
-	}
-}
-
 // TestSchedule13: several requests of one client are under way at once, on several
 // servers: reads beside a write, one after the other is answered.
 func TestSchedule13(t *testing.T) {

@@ -151,13 +151,24 @@ func value(n int64) object { return object{"n": n, "odd": n%2 == 1} }
 
 // try reads a record; ok is false if there is no answer, or one that may be old.
 func (s *stage) try(ctx context.Context, m *target.Member, i int, pos string) (n int64, a answer, ok bool) {
-	a = s.ask(ctx, m, "GET", records+"/"+keyID(i), pos, nil)
+	return s.tryAt(ctx, m, records+"/"+keyID(i), pos)
+}
+
+// tryAt reads a record, or a list of one, wherever that is shown.
+func (s *stage) tryAt(ctx context.Context, m *target.Member, path, pos string) (n int64, a answer, ok bool) {
+	a = s.ask(ctx, m, "GET", path, pos, nil)
 	if a.status != http.StatusOK || a.old {
 		return 0, a, false
 	}
-	var got struct{ N int64 }
+	var got struct {
+		N     int64
+		Items []struct{ N int64 }
+	}
 	if err := json.Unmarshal(a.body, &got); err != nil {
 		return 0, answer{err: err}, false
+	}
+	if len(got.Items) > 0 {
+		return got.Items[0].N, a, true
 	}
 	return got.N, a, true
 }
@@ -210,6 +221,19 @@ func (s *stage) list(t *testing.T, m *target.Member, path string) map[string]int
 		all[it.ID] = it.N
 	}
 	return all
+}
+
+// queries is how many reads of the database members have made so far.
+func (s *stage) queries(t *testing.T, members ...*target.Member) (sum float64) {
+	t.Helper()
+	for _, m := range members {
+		all, err := m.Metrics(t.Context(), "pando_db_reads_total")
+		must(t, err)
+		for _, n := range all {
+			sum += n
+		}
+	}
+	return sum
 }
 
 // ready waits until every member answers, without an Age.
@@ -310,8 +334,13 @@ func (s *stage) watchingBut(t *testing.T, upTo int, excused func(*target.Member)
 }
 
 func (w *watch) look(ctx context.Context, t *testing.T, m *target.Member, i int) {
+	w.lookAt(ctx, t, m, i, records+"/"+keyID(i))
+}
+
+// lookAt looks at a record where else it is shown.
+func (w *watch) lookAt(ctx context.Context, t *testing.T, m *target.Member, i int, path string) {
 	least, excused := w.floors[i].Load(), w.excused(m)
-	n, a, ok := w.s.try(ctx, m, i, "")
+	n, a, ok := w.s.tryAt(ctx, m, path, "")
 	switch {
 	case !ok && ctx.Err() != nil:
 		return
@@ -321,7 +350,7 @@ func (w *watch) look(ctx context.Context, t *testing.T, m *target.Member, i int)
 	}
 	w.answers.Add(1)
 	if n < least {
-		t.Errorf("%s: %s shows %d, after somebody was answered %d", keyID(i), m.Name, n, least)
+		t.Errorf("%s: %s shows %d, after somebody was answered %d", path, m.Name, n, least)
 	}
 	w.answered(i, n)
 }

@@ -71,16 +71,7 @@ func TestSchedule7(t *testing.T) {
 // use what the others have put into the cache servers, and take nothing from anybody.
 func TestAJoinerEmptiesNoCache(t *testing.T) {
 	s := newStage(t, target.ClusterOptions{Members: 2, Replicas: 1, Caches: 1, Flags: []string{"--shadow-reads", "off"}})
-	queries := func() (sum float64) {
-		for _, m := range s.Members {
-			all, err := m.Metrics(t.Context(), "pando_db_reads_total")
-			must(t, err)
-			for _, n := range all {
-				sum += n
-			}
-		}
-		return sum
-	}
+	queries := func() float64 { return s.queries(t, s.Members...) }
 	// Within a second of a change of the schema everything counts as changed once more.
 	before := queries()
 	soon(t, "the caches are warm", func() bool {

@@ -37,14 +37,7 @@ func TestViewsAreKept(t *testing.T) {
 			}
 		}
 	}
-	queries := func() (n float64) {
-		series, err := s.Members[0].Metrics(t.Context(), "pando_db_reads_total")
-		must(t, err)
-		for _, v := range series {
-			n += v
-		}
-		return n
-	}
+	queries := func() float64 { return s.queries(t, s.Members[0]) }
 	// kept tells whether views are answered without a query.
 	kept := func(want bool, views ...string) {
 		t.Helper()
