@@ -1,9 +1,7 @@
 package cluster
 
 import (
-	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -69,60 +67,6 @@ func (s *stage) padLog(t *testing.T) {
 	t.Helper()
 	_, err := s.SQL(t.Context(), "SELECT count(pg_logical_emit_message(false, 'pad', repeat('x', 100000))) FROM generate_series(1, 5)")
 	must(t, err)
-}
-
-// TestSchedule15: a transaction of very many rows. Nothing is shown as it was before, and
-// soon all is as usual.
-func TestSchedule15(t *testing.T) {
-	rows := 50_000
-	if os.Getenv("PANDO_PROVE") != "" {
-		rows = 1_000_000
-	}
-	// No relays: they would carry the log of all rows twice, on the processors it needs.
-	s := newStage(t, target.ClusterOptions{Straight: true})
-	s.must(t, s.Members[0], "POST", "/api/collections", object{
-		"name": "many", "type": "base", "listRule": "", "viewRule": "", "fields": []any{object{"name": "n", "type": "number"}},
-	}, nil)
-	_, err := s.SQL(t.Context(), fmt.Sprintf("INSERT INTO many (id, n) SELECT 'many' || lpad(i::text, 11, '0'), 0 FROM generate_series(1, %d) i", rows))
-	must(t, err)
-	s.ready(t)
-	one := "/api/collections/many/records/many00000000001"
-	for _, m := range s.Members {
-		soon(t, m.Name+" shows it", func() bool { return s.ask(t.Context(), m, "GET", one, "", nil).status == http.StatusOK })
-	}
-	w := s.watching(t, 1, s.Members...)
-	began := time.Now()
-	_, err = s.SQL(t.Context(), "UPDATE many SET n = 1")
-	must(t, err)
-	committed := time.Now()
-	var slowest time.Duration
-	for n := int64(1); n < 20; n++ {
-		a, at := answer{}, time.Now()
-		for a.status != http.StatusOK {
-			if a = s.ask(t.Context(), s.Members[n%3], "PATCH", records+"/"+keyID(0), "", value(n)); a.status != http.StatusOK && a.status != http.StatusServiceUnavailable {
-				t.Fatal(a)
-			}
-		}
-		slowest = max(slowest, time.Since(at))
-		w.answered(0, n)
-		if time.Since(committed) > bound {
-			for _, m := range s.Members {
-				if a := s.ask(t.Context(), m, "GET", one, "", nil); a.status == http.StatusOK && !a.old && !strings.Contains(string(a.body), `"n":1`) {
-					t.Errorf("%s shows %s, %v after the commit", m.Name, a.body, time.Since(committed))
-				}
-			}
-		}
-	}
-	s.ready(t)
-	t.Logf("%d rows: updated in %v; the slowest write beside took %v; all answer again %v after the commit",
-		rows, committed.Sub(began).Round(time.Millisecond), slowest.Round(time.Millisecond), time.Since(committed).Round(time.Millisecond))
-	w.end()
-	// What other programs write is shown within the lease.
-	for _, m := range s.Members {
-		soon(t, m.Name+" shows the new value", func() bool {
-			return strings.Contains(string(s.ask(t.Context(), m, "GET", one, "", nil).body), `"n":1`)
-		})
-	}
 }
 
 // TestSchedule17: the primary is frozen, a replica is promoted, and the old one thaws,

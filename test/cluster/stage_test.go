@@ -224,10 +224,16 @@ func (s *stage) list(t *testing.T, m *target.Member, path string) map[string]int
 }
 
 // queries is how many reads of the database members have made so far.
-func (s *stage) queries(t *testing.T, members ...*target.Member) (sum float64) {
+func (s *stage) queries(t *testing.T, members ...*target.Member) float64 {
+	t.Helper()
+	return s.counted(t, "pando_db_reads_total", members...)
+}
+
+// counted is what members have counted so far.
+func (s *stage) counted(t *testing.T, metric string, members ...*target.Member) (sum float64) {
 	t.Helper()
 	for _, m := range members {
-		all, err := m.Metrics(t.Context(), "pando_db_reads_total")
+		all, err := m.Metrics(t.Context(), metric)
 		must(t, err)
 		for _, n := range all {
 			sum += n
@@ -305,7 +311,7 @@ type watch struct {
 	all     sync.WaitGroup
 	answers atomic.Int64
 	refused atomic.Int64
-	broken  atomic.Int64 // of these, those without a 503
+	unheard atomic.Int64 // of these, those that had no answer at all
 }
 
 // watching begins to read records 0 to upTo of members that may refuse to answer.
@@ -358,8 +364,8 @@ func (w *watch) lookAt(ctx context.Context, t *testing.T, m *target.Member, i in
 // refuse notes that m did not answer, and whether it may.
 func (w *watch) refuse(t *testing.T, m *target.Member, a answer, excused bool) {
 	w.refused.Add(1)
-	if a.status != http.StatusServiceUnavailable {
-		w.broken.Add(1)
+	if a.status == 0 {
+		w.unheard.Add(1)
 	}
 	if a.status != 0 && a.status != http.StatusServiceUnavailable && !a.old || !excused && !w.excused(m) {
 		t.Errorf("%s answers %v, old: %v", m.Name, a, a.old)
