@@ -225,7 +225,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, private, files
 		}
 		m.ToIt, m.Private = r, r.Addr()
 	}
-	var hosts, caches []string
+	var hosts, caches, names []string
 	for _, n := range c.Nodes() {
 		if o.Straight {
 			hosts = append(hosts, n.Addr())
@@ -238,6 +238,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, private, files
 		m.ToNode, hosts = append(m.ToNode, r), append(hosts, r.Addr())
 	}
 	for _, n := range c.Caches {
+		names = append(names, n.Name()) // by which all know it, wherever each reaches it
 		if o.Straight {
 			caches = append(caches, n.Addr())
 			continue
@@ -258,7 +259,7 @@ func (c *Cluster) member(ctx context.Context, t testing.TB, name, private, files
 		flags = append(flags, "--direct")
 	}
 	if len(caches) > 0 {
-		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ","))
+		flags = append(flags, "--cache", "redis://"+strings.Join(caches, ",")+"?names="+strings.Join(names, ","))
 	}
 	in := Surroundings{Database: database.String(), Indirect: o.Indirect, Env: append([]string{"PANDO_CLUSTER_SECRET=" + ClusterSecret}, o.Env...)}
 	dir := filepath.Join(t.TempDir(), "data")
