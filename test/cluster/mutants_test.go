@@ -21,16 +21,14 @@ func TestMutantsAreCaughtBySchedules(t *testing.T) {
 	must(t, err)
 	bin, err := target.BuildMutants(t.Context())
 	must(t, err)
-	list := []struct{ mutant, schedule string }{
+	for _, m := range []struct{ mutant, schedule string }{
 		{"catalog-unheld", "TestRulesAreChangedAtOnce"},
 		{"prefix-unchecked", "TestListsAreOfOneHistory"},
 		{"nolease", "TestSchedule8"},
 		{"no-upper-stamp", "TestAReadShowsNothingThatOthersDoNotKnow"},
-	}
-	if os.Getenv("PANDO_PROVE") == "1" {
-		list = append(list, struct{ mutant, schedule string }{"epoch-ignored", "TestSchedule10"})
-	}
-	for _, m := range list {
+		{"stamp-after-data", "TestSchedule4"},
+		{"epoch-ignored", "TestSchedule10"},
+	} {
 		t.Run(m.mutant, func(t *testing.T) {
 			fails(t, func() *exec.Cmd {
 				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+m.schedule+"$", "-test.timeout", "3m")
@@ -39,7 +37,7 @@ func TestMutantsAreCaughtBySchedules(t *testing.T) {
 			})
 		})
 	}
-	if os.Getenv("PANDO_PROVE") != "1" {
+	if !long {
 		return
 	}
 	for _, name := range []string{"gap-ignored", "ack-before-apply", "safe-without-c"} { // in simulated time
