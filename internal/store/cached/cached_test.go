@@ -28,7 +28,6 @@ type fixture struct {
 	db    *sqlite.Store
 	index *position.Index
 	notes *pando.Collection
-	tier  cache.Tier // behind it; nil: none
 	cache cache.Cache
 }
 
