@@ -51,7 +51,7 @@ func (s *stage) tells(ctx context.Context, t *testing.T, url string) (f told) {
 }
 
 // behind tells whether something is said, and is more than that.
-func behind(v *float64, than float64) bool { return v != nil && *v > than }
+func over(v *float64, than float64) bool { return v != nil && *v > than }
 
 // TestSystem: every server tells of every other one how far it is, and for how long it may
 // believe it. One that hears nothing of the log any more says so, and by how much it is
@@ -64,7 +64,7 @@ func TestSystem(t *testing.T) {
 			f := s.tells(t.Context(), t, m.URL+"/api/system")
 			n := 0
 			for _, node := range f.Nodes {
-				if node.Role == "web" && node.Told && behind(node.LeaseMS, 0) && node.LagMS != nil && *node.LagMS == 0 && node.LagBytes != nil && *node.LagBytes == 0 && node.Position != "" {
+				if node.Role == "web" && node.Told && over(node.LeaseMS, 0) && node.LagMS != nil && *node.LagMS == 0 && node.LagBytes != nil && *node.LagBytes == 0 && node.Position != "" {
 					n++
 				}
 			}
@@ -96,14 +96,14 @@ func TestSystem(t *testing.T) {
 		f := s.tells(t.Context(), t, tailer.URL+"/api/system")
 		late := 0
 		for _, node := range f.Nodes {
-			if node.Role == "web" && node.ID != f.Cluster.Server && behind(node.LagMS, float64(lease.Milliseconds())) && behind(node.LagBytes, 0) && node.LeaseMS != nil && *node.LeaseMS < 0 {
+			if node.Role == "web" && node.ID != f.Cluster.Server && over(node.LagMS, float64(lease.Milliseconds())) && over(node.LagBytes, 0) && node.LeaseMS != nil && *node.LeaseMS < 0 {
 				late++
 			}
 		}
 		return late == len(others) && f.Cluster.LeaseMS > 0
 	})
 	f := s.tells(t.Context(), t, others[0].Admin+"/readyz?verbose")
-	if f.Cluster.LeaseMS > 0 || !behind(f.Cluster.LagMS, float64(lease.Milliseconds())) {
+	if f.Cluster.LeaseMS > 0 || !over(f.Cluster.LagMS, float64(lease.Milliseconds())) {
 		t.Errorf("%s: %+v", others[0].Name, f.Cluster)
 	}
 	lag, err := others[0].Metrics(t.Context(), "pando_cluster_stream_lag_seconds")
