@@ -2,8 +2,6 @@
 
 package mutant
 
-import "time"
-
 const (
 	BumpAfterCommit     = false // the index learns of a commit after readers can see it
 	PublishBeforeCommit = false // stamps promise a commit that snapshots do not hold yet
@@ -41,8 +39,8 @@ const (
 	PrefixUnchecked = false // what the primary shows is taken for a prefix of its log
 )
 
-// Wait is where a mutant waits for what it takes to be enough.
-func Wait(bool, time.Duration) {}
+// Outlast is where a mutant waits until every lease is over.
+func Outlast(bool) {}
 
 // Gap is where a mutant waits, so that others come in between.
 func Gap(bool) {}

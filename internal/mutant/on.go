@@ -45,10 +45,10 @@ var (
 	PrefixUnchecked = name == "prefix-unchecked"
 )
 
-// Wait waits if the mutant is on.
-func Wait(on bool, d time.Duration) {
+// Outlast waits if the mutant is on, for longer than a lease and its margin.
+func Outlast(on bool) {
 	if on {
-		time.Sleep(d)
+		time.Sleep(600 * time.Millisecond)
 	}
 }
 

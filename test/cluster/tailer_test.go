@@ -28,28 +28,37 @@ func TestCachesOutliveTheTailer(t *testing.T) {
 		{"frozen", (*target.Member).Freeze, (*target.Member).Thaw},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s.calm(t)
-			s.cached(t, n)
-			tailer, others := s.tailer(t)
-			before, reads := queries(t, others...), s.reading(t, n, others)
-			began := time.Now()
-			must(t, c.begin(tailer))
-			s.succeeded(t, tailer, began)
-			reads.end()
-			asked := queries(t, others...) - before
-			reads.judge(t, began, asked)
-			must(t, c.end(tailer))
-			s.ready(t)
-			before = queries(t, s.Members...)
-			s.warm(t, lying, n)
-			t.Logf("with the tailer back: %.0f queries for %d records at each", queries(t, s.Members...)-before, lying)
+			// What the design makes of it comes again; the machine's part does not.
+			for try := 1; ; try++ {
+				s.calm(t)
+				s.cached(t, n)
+				tailer, others := s.tailer(t)
+				before, reads := queries(t, others...), s.reading(t, n, others)
+				began := time.Now()
+				must(t, c.begin(tailer))
+				s.succeeded(t, tailer, began)
+				reads.end()
+				missed := reads.judge(t, began, queries(t, others...)-before)
+				must(t, c.end(tailer))
+				s.ready(t)
+				before = queries(t, s.Members...)
+				s.warm(t, lying, n)
+				t.Logf("with the tailer back: %.0f queries for %d records at each", queries(t, s.Members...)-before, lying)
+				if missed == "" {
+					break
+				}
+				if try == 3 {
+					t.Error(missed)
+					break
+				}
+			}
 
 			// Once more, with others writing.
 			s.calm(t)
 			s.cached(t, n)
-			tailer, others = s.tailer(t)
+			tailer, others := s.tailer(t)
 			w := s.watching(t, lying, others...)
-			began = time.Now()
+			began := time.Now()
 			must(t, c.begin(tailer))
 			slowest, writes := time.Duration(0), 0
 			for i := 0; time.Since(began) < 4*lease || i%lying > 0; i++ {
@@ -154,8 +163,8 @@ func (r *reads) end() {
 	r.all.Wait()
 }
 
-// judge says what became of the reads since began.
-func (r *reads) judge(t *testing.T, began time.Time, asked float64) {
+// judge says what became of the reads since began; missed is the goal that they have missed.
+func (r *reads) judge(t *testing.T, began time.Time, asked float64) (missed string) {
 	t.Helper()
 	for i, why := range r.failed {
 		if i < 5 {
@@ -165,13 +174,13 @@ func (r *reads) judge(t *testing.T, began time.Time, asked float64) {
 	since := slices.DeleteFunc(r.list, func(one read) bool { return one.ended.Before(began) })
 	longest := slices.MaxFunc(since, func(a, b read) int { return int(a.ended.Sub(a.began) - b.ended.Sub(b.began)) })
 	took, until := longest.ended.Sub(longest.began), longest.ended.Sub(began)
-	// The goal is a second. The rest is for a machine that does other things.
-	if took > lease/2 && until > 2*time.Second {
-		t.Errorf("a cached answer took %v, until %v after it began", took, until)
-	}
-	if asked > lying/10 {
-		t.Errorf("%.0f queries for %d reads of what is cached", asked, len(since))
-	}
 	t.Logf("%d reads of what is cached, %d failed, %.0f queries; the longest took %v, until %v after it began",
 		len(since), len(r.failed), asked, took.Round(time.Millisecond), until.Round(time.Millisecond))
+	switch {
+	case took > lease/2 && until > time.Second+busy:
+		return fmt.Sprintf("a cached answer took %v, until %v after it began; goal 1 s", took, until)
+	case asked > lying/10:
+		return fmt.Sprintf("%.0f queries for %d reads of what is cached", asked, len(since))
+	}
+	return ""
 }

@@ -430,7 +430,7 @@ func (r *snapshot) releaseRead(ctx context.Context) error {
 		return nil
 	}
 	if r.unleased() { // no one has a lease any more that has not heard of what was read
-		mutant.Wait(mutant.Zombie, r.s.opts.CommitWait)
+		mutant.Outlast(mutant.Zombie)
 		return nil
 	}
 	if r.stream.upper > 0 {
