@@ -31,7 +31,7 @@ const (
 	EpochIgnored    = false // facts of another epoch are taken
 	NoLease         = false // nobody looks at leases
 	DegradedUnheld  = false // without a lease the primary is read, and that answered at once
-	Zombie          = false // ... and that answered once every lease is over
+	Zombie          = false // ... and that answered once every lease is over, as if it were surely the primary
 	Unleased        = false // one of the two
 	KeyCollide      = false // the hash of a key is taken for the key
 	CatalogUnheld   = false // what is answered by the rules alone waits for nobody

@@ -115,6 +115,7 @@ func (c *Clock) Await(ctx context.Context, x *Index) bool {
 // may be.
 func (c *Clock) Degrade(on bool) {
 	switch {
+	case mutant.Zombie: // any primary that answers is one
 	case !on:
 		c.shown.Store(0)
 		c.degraded.Store(0)

@@ -28,6 +28,7 @@ func TestMutantsAreCaughtBySchedules(t *testing.T) {
 		{"no-upper-stamp", "TestAReadShowsNothingThatOthersDoNotKnow"},
 		{"stamp-after-data", "TestSchedule4"},
 		{"epoch-ignored", "TestSchedule10"},
+		{"zombie", "TestSchedule17"},
 	} {
 		t.Run(m.mutant, func(t *testing.T) {
 			fails(t, func() *exec.Cmd {
