@@ -124,7 +124,7 @@ func (s *stage) ask(ctx context.Context, m *target.Member, method, path, pos str
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return answer{err: err}
 	}
-	if a.status == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+	if a.status == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" && path != "/readyz" { // which is for who asks all the time
 		s.bare.Store(&a)
 	}
 	return a
