@@ -12,7 +12,8 @@
 // realtime; crowd.go filters a table that is large enough for searches to be
 // remembered; outside.go writes with another program. Every other client keeps the
 // position that it has reached (X-Pos), which must not go back. Porcupine gives a
-// second opinion on a sample of the records.
+// second opinion on all records, in windows of their history (history.go), and
+// PostgreSQL's own log on what was committed, and in which order (oracle.go).
 //
 // What a run is held on (ground.go) is one of:
 //
@@ -28,7 +29,8 @@
 // among them, are killed, frozen, and cut off from the database, from cache servers and
 // from each other; cache servers are wiped, killed, and come back with what they had a
 // while ago. Requests may fail then, and are sent again; an answer that says that it may
-// be old (Age) is judged only by what the same client has seen, if it keeps positions. A
+// be old (Age) is judged by all but how old it is, and by that for clients that keep
+// positions; if it goes back behind the server's own, it is counted (register.go). A
 // failover is no part of it: those are in test/failover and test/cluster. Another program
 // also changes more records at once than servers are told of one by one, and makes two
 // commits that the primary shows in another order than the log has (outside.go).
@@ -37,5 +39,5 @@
 // that internal/mutant knows and these can show, and expect the same checker to notice.
 //
 // PANDO_PROVE=1 runs all of it for longer; PANDO_STORM=3m and PANDO_STORM_OPERATIONS
-// say how long a storm is.
+// say how long a storm is, and PANDO_SEED which troubles come.
 package consistency
