@@ -21,9 +21,9 @@ type Clock struct {
 	// known last: a BootTime; 0: there is one.
 	degraded atomic.Int64
 	turns    atomic.Uint64 // how often that has begun
-	// shown is how far answers went that were given meanwhile: no later one may be
-	// older. 0 unless that is so.
-	shown atomic.Uint64
+	// shown is how far answers of this server went beyond the S of its index, nil if
+	// none did: no later one that is given without a lease may be older.
+	shown atomic.Pointer[Token]
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when an index or a lease is there that was not
@@ -41,6 +41,9 @@ func (c *Clock) Index() *Index { return c.index.Load() }
 
 // Replace makes x the present index, and retires the one before.
 func (c *Clock) Replace(x *Index) {
+	if old := c.index.Load(); old != nil && old.Streamed() {
+		c.Show(Token{old.epoch.Timeline, old.Safe()}) // the S of x may be further back
+	}
 	old := c.index.Swap(x)
 	c.tell()
 	if old != nil && old != x && old.retired != nil {
@@ -53,6 +56,15 @@ func (c *Clock) Grant(x *Index, until int64) {
 	if x.grant(until) {
 		c.tell()
 	}
+	if t := c.shown.Load(); t != nil && x.shows(*t) {
+		c.shown.CompareAndSwap(t, nil)
+	}
+}
+
+// shows tells whether what x says of S is enough to show nothing older than t. What is
+// not on a later timeline is lost, and the rest lies before the base of its index.
+func (x *Index) shows(t Token) bool {
+	return x.Safe() >= t.N || x.epoch.Timeline > t.Timeline && x.Safe() >= x.Base()
 }
 
 func (c *Clock) tell() {
@@ -117,7 +129,6 @@ func (c *Clock) Degrade(on bool) {
 	switch {
 	case mutant.Zombie: // any primary that answers is one
 	case !on:
-		c.shown.Store(0)
 		c.degraded.Store(0)
 	case c.degraded.CompareAndSwap(0, BootTime()):
 		c.turns.Add(1)
@@ -135,11 +146,25 @@ func (c *Clock) Degraded(x *Index) bool {
 // number, while Age was 0, was read with a lease.
 func (c *Clock) Turns() uint64 { return c.turns.Load() }
 
-// Show notes that an answer without a lease goes as far as n.
-func (c *Clock) Show(n N) { raise(&c.shown, n) }
+// Show notes that an answer of this server goes as far as t, though S has perhaps not
+// come so far: a read without a lease, a write that was not waited for any longer, or what
+// another server knew to be released.
+func (c *Clock) Show(t Token) {
+	for old := c.shown.Load(); t.N > 0 && (old == nil || old.Compare(t) < 0); old = c.shown.Load() {
+		if c.shown.CompareAndSwap(old, &t) {
+			return
+		}
+	}
+}
 
-// Shown is how far such answers went: the next must not be older.
-func (c *Clock) Shown() N { return N(c.shown.Load()) }
+// Shown is how far such answers went, until an index with a lease has come as far: the
+// next without a lease must not be older. 0: there were none.
+func (c *Clock) Shown() N {
+	if t := c.shown.Load(); t != nil {
+		return t.N
+	}
+	return 0
+}
 
 // Age is for how long answers may lack what others know: 0 unless there is no
 // primary.

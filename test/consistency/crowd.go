@@ -73,9 +73,9 @@ func (w *world) crowded(ctx context.Context, c *client) error {
 	for i := range counters {
 		switch it, found := there[counterID(i)]; {
 		case found && (it.N%2 == 0 || !w.crowd[i].saw(c.by, least[i], it.N)):
-			w.report.violation("the odd ones of the crowd have %s with %d, after %s", it.ID, it.N, least[i].text())
+			w.report.violation("the odd ones of the crowd have %s with %d, after %s", it.ID, it.N, least[i].text(c.by))
 		case !found && !w.crowd[i].sawParity(c.by, least[i], false):
-			w.report.violation("the odd ones of the crowd lack %s, after %s", counterID(i), least[i].text())
+			w.report.violation("the odd ones of the crowd lack %s, after %s", counterID(i), least[i].text(c.by))
 		}
 	}
 	return nil

@@ -138,7 +138,7 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 	}
 	if open := status == g.open; !g.sawParity(c.by, least, !open) {
 		w.report.violation("the gate of a %s was found open: %v, asked of %v at %v until %v, after %s:\n%v",
-			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), least.text(), &g.past)
+			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), least.text(c.by), &g.past)
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (t *tokens) try(ctx context.Context, c *client, w *world) error {
 	}
 	switch valid, low := status == 200, least.of(c.by); {
 	case valid && low > have.n:
-		w.report.violation("a token of %s was accepted, after %s", t.collection, least.text())
+		w.report.violation("a token of %s was accepted, after %s", t.collection, least.text(c.by))
 	case valid:
 		t.noted(c.by, have.n)
 	case low < have.n: // an answer as of before there was this token

@@ -245,7 +245,7 @@ func (w *world) check(c *client, how string, i int, least bound, got item) {
 	if got.ID != counterID(i) {
 		w.report.violation("%s of %s answered with %s", how, counterID(i), got.ID)
 	} else if !w.records[i].saw(c.by, least, got.N) {
-		w.report.violation("%s of %s: %d, after %s (sent: %d)", how, got.ID, got.N, least.text(), w.records[i].sent.Load())
+		w.report.violation("%s of %s: %d, after %s (sent: %d)", how, got.ID, got.N, least.text(c.by), w.records[i].sent.Load())
 	}
 }
 
@@ -335,7 +335,7 @@ func (w *world) filtered(ctx context.Context, c *client) error {
 		if it, found := there[counterID(i)]; found {
 			w.check(c, "filtered list", i, least[i], it)
 		} else if !w.records[i].sawParity(c.by, least[i], false) {
-			w.report.violation("the list of odd records lacks %s, after %s", counterID(i), least[i].text())
+			w.report.violation("the list of odd records lacks %s, after %s", counterID(i), least[i].text(c.by))
 		}
 	}
 	return nil
@@ -348,7 +348,7 @@ func (w *world) total(ctx context.Context, c *client) error {
 		return err
 	}
 	if !w.created.saw(c.by, least, got.TotalItems) {
-		w.report.violation("total: %d, after %s", got.TotalItems, least.text())
+		w.report.violation("total: %d, after %s", got.TotalItems, least.text(c.by))
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (w *world) viewMany(ctx context.Context, c *client) error {
 		return err
 	}
 	if !w.many.saw(c.by, least, got.N) {
-		w.report.violation("what another program wrote to many records: %s has %d, after %s; %s", got.ID, got.N, least.text(), c.last)
+		w.report.violation("what another program wrote to many records: %s has %d, after %s; %s", got.ID, got.N, least.text(c.by), c.last)
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func (w *world) listTwins(ctx context.Context, c *client) error {
 	}
 	for i, it := range got.Items {
 		if !w.twins[i].saw(c.by, least[i], it.N) {
-			w.report.violation("twin %d has %d, after %s; %s", i, it.N, least[i].text(), c.last)
+			w.report.violation("twin %d has %d, after %s; %s", i, it.N, least[i].text(c.by), c.last)
 		}
 	}
 	if one, two := got.Items[0].N, got.Items[1].N; one < two {
@@ -199,7 +199,7 @@ func (w *world) viewBeside(ctx context.Context, c *client) error {
 	}
 	switch ok := got.N >= least.of(c.by) && got.N <= r.sent.Load(); {
 	case !ok:
-		w.report.violation("what another program wrote: %d, after %s, or it was written %v before", got.N, least.text(), max(w.promised, noticed))
+		w.report.violation("what another program wrote: %d, after %s, or it was written %v before", got.N, least.text(c.by), max(w.promised, noticed))
 	case len(w.others) > 0:
 		r.noted(c.by, got.N)
 	}

@@ -15,7 +15,6 @@ type register struct {
 	sent  atomic.Int64              // the highest value that a write was begun for
 	floor atomic.Int64              // the highest value that anybody was answered, but for answers with an Age
 	at    [mostServers]atomic.Int64 // ... by each server, with an Age too
-	back  atomic.Int64              // answers with an Age below what the same server had answered
 	times sync.Map                  // how often a value was sent, where that was more than once
 }
 
@@ -39,18 +38,23 @@ func (r *register) bound() (b bound) {
 	return b
 }
 
-// of is what an answer must not go below: what anybody was answered. One that says that it
-// may be old is only counted if it lies below what the same server has answered (back):
-// storms find some, which nobody has explained yet.
+// of is what an answer must not go below: what anybody was answered; and one that says
+// that it may be old, what the same server has answered.
 func (b bound) of(a answer) int64 {
-	if a.marked {
+	switch {
+	case !a.marked:
+		return b.all
+	case a.server < 0:
 		return 0
 	}
-	return b.all
+	return b.at[a.server]
 }
 
 // text says what an answer must not go below.
-func (b bound) text() string {
+func (b bound) text(a answer) string {
+	if a.marked {
+		return fmt.Sprintf("the same server had answered %d, though with an Age", b.of(a))
+	}
 	return fmt.Sprintf("somebody was answered %d", b.all)
 }
 
@@ -75,9 +79,6 @@ func (r *register) noted(a answer, v int64) {
 // saw checks a value that was read by a request that began at the bound, and notes it.
 func (r *register) saw(a answer, least bound, v int64) bool {
 	ok := v >= least.of(a) && v <= r.sent.Load()
-	if a.marked && a.server >= 0 && v < least.at[a.server] {
-		r.back.Add(1)
-	}
 	if ok {
 		r.noted(a, v)
 	}

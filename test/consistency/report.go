@@ -14,7 +14,6 @@ import (
 type report struct {
 	writes, reads, events, revocations, outside atomic.Int64
 	refused, marked                             atomic.Int64 // requests not answered, and answered with an Age
-	back                                        int64        // of the latter, of single records, below what the same server had answered
 
 	log func(format string, args ...any) // told of violations at once; may be nil
 
@@ -66,8 +65,8 @@ func (r *report) failure(ctx context.Context, err error) {
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d operations in %v (%d reads, %d writes, %d revocations; %d events, %d writes by another program; %d not answered, %d marked, %d of them went back): %d violations",
-		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.refused.Load(), r.marked.Load(), r.back, r.count)
+	return fmt.Sprintf("%d operations in %v (%d reads, %d writes, %d revocations; %d events, %d writes by another program; %d not answered, %d marked): %d violations",
+		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.refused.Load(), r.marked.Load(), r.count)
 }
 
 // operations is how many answers have been checked.

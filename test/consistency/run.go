@@ -62,9 +62,6 @@ func check(ctx context.Context, g ground, l limit) (r *report, err error) {
 	judging.Wait()
 	r.took = time.Since(r.begun)
 	w.repeats.check(w)
-	for i := range w.records {
-		r.back += w.records[i].back.Load()
-	}
 	if pair := w.lists.check(); pair != nil {
 		r.violation("two lists cannot both be snapshots: %v and %v", pair[0], pair[1])
 	}

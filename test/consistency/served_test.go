@@ -121,7 +121,7 @@ func (k *keyed) during(t *testing.T, d time.Duration) {
 					return
 				}
 				if !k.values[i].saw(c.by, least, got.N) {
-					k.report.violation("%s: %d, after %s", keyID(i), got.N, least.text())
+					k.report.violation("%s: %d, after %s", keyID(i), got.N, least.text(c.by))
 				}
 				if !recent {
 					k.report.reads.Add(1)

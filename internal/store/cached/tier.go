@@ -93,6 +93,10 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 		return nil, err
 	}
 	if fact != nil {
+		// Another server may have heard of a greater S, by which it was released.
+		if covers := x.Covers(fact.Tags); covers > x.Safe() {
+			t.clock.Show(position.Token{Timeline: x.Epoch().Timeline, N: covers})
+		}
 		fact.Made = cache.MadeNow(cache.FromTier, 0, time.Since(began))
 	}
 	return fact, nil

@@ -81,7 +81,7 @@ func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *co
 	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
 		for {
 			state := k.watcher.State()
-			if m := cmp.Or(state.Surest(max(need, k.s.clock.Shown())), state.Primary()); m != nil {
+			if m := cmp.Or(state.Surest(need), state.Primary()); m != nil {
 				return m, nil
 			}
 			if !moved(wait, state) {

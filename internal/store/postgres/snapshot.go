@@ -55,7 +55,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
-			r.stream = streamRead{x: x, degraded: degraded, front: front, again: try > 1 && !exact, exact: exact}
+			r.stream = streamRead{x: x, degraded: degraded, front: front, again: try > 1 && !exact, exact: exact, shown: s.clock.Shown()}
 			r.stream.seen(ctx)
 			if r.stream.later > 0 && !degraded {
 				// It is not the index of the newest primary, and has a lease for a moment still.
@@ -260,14 +260,19 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 		need = 0
 	}
 	if r.c != nil {
-		if need > r.floor { // only a newer snapshot will do
+		// (Of a primary without a lease it is not known, but there is none newer.)
+		if need > r.floor && (r.replica || !r.stream.degraded) { // only a newer snapshot will do
 			return r.elsewhere(errors.New("postgres: the snapshot is too old"))
 		}
 		return nil
 	}
 	if r.stream.again {
 		// Later questions may need more than the first: this snapshot shall do for all.
-		need = max(need, r.stream.front)
+		all := r.stream.front
+		if r.stream.degraded {
+			all = r.stream.sure()
+		}
+		need = max(need, all)
 	}
 	if r.stream.exact {
 		need = 0

@@ -71,6 +71,9 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 			break
 		}
 	}
+	if k.clock.Index().Safe() < n { // it is answered all the same
+		k.clock.Show(position.Token{Timeline: timeline, N: n})
+	}
 	published()
 	return n
 }
@@ -243,7 +246,8 @@ type streamRead struct {
 	later uint32     // the timeline that it has seen that on, if that is later than the index's
 	again bool       // a try of it has failed
 
-	degraded bool // there is no lease, and no primary: the answer is marked, and not kept
+	degraded bool       // there is no lease, and no primary: the answer is marked, and not kept
+	shown    position.N // then, how far answers went before it began
 
 	exact bool             // S stands still: what the primary shows is asked for with what it sees
 	sees  registry.Visible // which transactions the snapshot holds, where that was asked
@@ -261,8 +265,8 @@ func (r *streamRead) seen(ctx context.Context) {
 		return
 	}
 	known := r.front
-	if r.degraded { // see stampedNeed
-		known = min(known, r.x.Safe())
+	if r.degraded {
+		known = r.sure()
 	}
 	if t.Timeline > r.x.Epoch().Timeline {
 		r.least, r.later = t.N, t.Timeline
@@ -271,13 +275,22 @@ func (r *streamRead) seen(ctx context.Context) {
 	}
 }
 
+// sure is how far a node shows everything that was answered before, as far as the index
+// knows of it, without a lease. Nothing beyond S was, but for what is noted: it may be
+// taken back.
+func (r *streamRead) sure() position.N { return min(r.front, max(r.x.Safe(), r.shown)) }
+
 // stampedNeed is how far a node must be to answer a question about tags.
 func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 	if r.stream.exact {
 		return 0 // it shows everything up to S, and whatever else it does is looked at
 	}
-	if r.stream.degraded { // nothing beyond S was answered, and it may be taken back
-		return max(min(r.stream.x.Covers(tags), r.stream.front, r.stream.x.Safe()), r.need, r.stream.least)
+	if r.stream.degraded {
+		need := min(r.stream.x.Covers(tags), r.stream.sure())
+		if r.stream.shown > r.stream.front { // nobody knows what that was of
+			need = r.stream.shown
+		}
+		return max(need, r.need, r.stream.least)
 	}
 	return max(min(r.stream.x.Covers(tags), r.stream.front), r.need, r.stream.least)
 }
@@ -368,19 +381,20 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 	case after.replica != r.replica:
 		return r.elsewhere(errNotWhatItWas)
 	case r.stream.degraded: // there is nobody to receive from
-		shown := max(need, r.s.clock.Shown())
 		if r.stream.later > 0 && (!after.known || after.timeline < r.stream.later) {
 			return r.elsewhere(errNotWhatItWas)
 		}
-		if r.replica && !r.stamped && before.n < shown {
+		if r.replica && !r.stamped && before.n < need {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		// The primary that the index is of may have been replaced, and one that was
 		// promoted since shows all that its replica did.
-		if !r.replica && (!after.known || after.timeline <= epoch.Timeline || after.n < shown) {
+		if !r.replica && (!after.known || after.timeline <= epoch.Timeline || after.n < need) {
 			return r.elsewhere(errNotWhatItWas)
 		}
-		r.stamped = true
+		if !r.stamped {
+			r.floor, r.stamped = before.n, true
+		}
 		r.stream.upper, r.stream.timeline = max(r.stream.upper, after.n), epoch.Timeline
 		if after.known { // a replica may follow a new primary already
 			r.stream.timeline = max(r.stream.timeline, after.timeline)
@@ -420,7 +434,7 @@ var errNotWhatItWas = errors.New("postgres: the node is not what it was")
 func (r *snapshot) releaseRead(ctx context.Context) error {
 	x := r.stream.x
 	if x != nil && r.stream.degraded {
-		r.s.clock.Show(r.stream.upper)
+		r.s.clock.Show(position.Token{Timeline: r.stream.timeline, N: r.stream.upper})
 		if r.stream.upper > 0 {
 			r.s.given(ctx, r.stream.timeline, r.stream.upper)
 		}
