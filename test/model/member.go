@@ -71,7 +71,7 @@ type process struct {
 
 	kept    [records + 1][viewers]*fact
 	flights map[query]*flight
-	upper   int // of what was answered without a primary
+	shown   token // how far answers went beyond S
 
 	tailer  *tailer
 	standby *reader
@@ -274,6 +274,9 @@ func (s *server) frame(m message) {
 	x := s.index
 	switch m.kind {
 	case whole:
+		if x != nil {
+			s.show(x.epoch, x.safe)
+		}
 		s.index = &index{epoch: m.epoch, at: m.at, base: m.base, front: m.to, safe: min(m.safe, m.to), until: -1e9}
 		s.claimed = 0
 	case batch:
@@ -294,20 +297,36 @@ func (s *server) frame(m message) {
 		if m.echoes {
 			x.later = append(x.later, grant{m.probe, m.echo + lease})
 		}
-		x.grant(s.w.is(NoProbe))
+		if x.grant(s.w.is(NoProbe)) && x.shows(s.shown) {
+			s.shown = token{}
+		}
 		s.w.say("server %d: F %d S %d, lease for %.1f", s.id, x.front, x.safe, x.until-s.clock())
 	}
 }
 
-// grant begins the leases that F has come far enough for.
-func (x *index) grant(anyway bool) {
+// show notes an answer that goes as far as n, beyond S: the next without a lease must not
+// be older.
+func (s *server) show(e epoch, n int) {
+	if !s.w.is(BeyondForgotten) {
+		s.shown = s.shown.later(token{e, n})
+	}
+}
+
+// shows tells whether what x says of S is enough for that.
+func (x *index) shows(t token) bool {
+	return t.epoch == x.epoch && x.safe >= t.n || t.epoch.before(x.epoch) && x.safe >= x.base
+}
+
+// grant begins the leases that F has come far enough for, and tells whether there was one.
+func (x *index) grant(anyway bool) (any bool) {
 	rest := x.later[:0]
 	for _, g := range x.later {
 		if x.front >= g.probe || anyway {
-			x.until, x.had = max(x.until, g.until), true
+			x.until, x.had, any = max(x.until, g.until), true, true
 		} else {
 			rest = append(rest, g)
 		}
 	}
 	x.later = rest
+	return any
 }

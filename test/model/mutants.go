@@ -39,6 +39,7 @@ const (
 	DegradedKept       Mutant = "degraded-kept"       // what is read without a primary is kept
 	DegradedShared     Mutant = "degraded-shared"     // ... and others who wait for it do not say so
 	MarkedForgets      Mutant = "marked-forgets"      // ... and the next such answer may be older
+	BeyondForgotten    Mutant = "beyond-forgotten"    // ... than what was answered beyond S with a lease
 	PrefixUnchecked    Mutant = "prefix-unchecked"    // what the primary shows is taken for a prefix of its log
 	IncarnationIgnored Mutant = "incarnation-ignored" // a restored database is taken for the one before
 )
@@ -48,5 +49,5 @@ var Mutants = []Mutant{
 	StampAfterData, NoUpperStamp, ReplayIsUpper, PrimaryByLSN, NeedUnchecked, WriteUnheld, ReadUnheld, SafeWithoutC,
 	DegradedUnheld, Zombie, AckBeforeApply, GapIgnored, RestampLate, FillStraddles, EpochIgnored, NoLease,
 	KeyCollide, MissingAuthField, JoinUnjudged, EchoOfOldBoot, NoHelloWait, NoQuiet, EchoAfterD, SafeAfterD, DBeforeLoad,
-	NoProbe, NoRunningWait, JoinUncounted, ForeignUncounted, DegradedKept, DegradedShared, MarkedForgets, PrefixUnchecked, IncarnationIgnored,
+	NoProbe, NoRunningWait, JoinUncounted, ForeignUncounted, DegradedKept, DegradedShared, MarkedForgets, BeyondForgotten, PrefixUnchecked, IncarnationIgnored,
 }

@@ -24,6 +24,7 @@ type reading struct {
 	x      *index
 	marked bool
 	front  int // F when the fill began
+	shown  int // then, how far answers went beyond S
 	tries  int
 	mine   *flight
 	later  bool // the flight that is waited for began later than this request
@@ -108,12 +109,12 @@ func (r *reading) ready(again step) step {
 // fresh tells whether f is as new as what this server has answered without a primary,
 // for another such answer.
 func (r *reading) fresh(f *fact) bool {
-	return !r.marked || max(f.stamp, r.x.front) >= r.s.upper || r.w.is(MarkedForgets)
+	return !r.marked || max(f.stamp, r.x.front) >= r.s.shown.n || r.w.is(MarkedForgets)
 }
 
-// required is what the client's position asks for, beyond what F covered when that was
-// looked at.
-func (r *reading) required(front int) int {
+// required is what the client's position asks for, beyond what is known to be asked for by
+// all.
+func (r *reading) required(known int) int {
 	t := r.c.token
 	if !r.c.keeps || t.n == 0 {
 		return 0
@@ -128,7 +129,7 @@ func (r *reading) required(front int) int {
 		}
 		return 1 << 30 // this server does not know of it yet
 	}
-	if t.n <= front {
+	if t.n <= known {
 		return 0
 	}
 	return t.n
@@ -181,6 +182,9 @@ func (r *reading) fetch() step {
 		return r.fill
 	}
 	r.w.count["tier hits"]++
+	if n := r.x.covers(r.q); n > r.x.safe { // another server knew a greater S
+		r.s.show(r.x.epoch, n)
+	}
 	r.keep(f)
 	r.upper = 0
 	r.land(f)
@@ -222,7 +226,7 @@ func (r *reading) fill() step {
 	if r.tries++; r.tries > 40 || r.s.clock()-r.begun > 3*readWait {
 		return r.refuse()
 	}
-	r.front = r.x.front
+	r.front, r.shown = r.x.front, r.s.shown.n
 	r.w.count["fills"]++
 	r.from = r.w.nodes[r.w.r.Intn(3)]
 	if r.w.r.Intn(4) == 0 && r.s.primary != nil {
@@ -241,12 +245,21 @@ func (r *reading) fill() step {
 	return r.replica
 }
 
+// need is how far a node must be. Without a lease what lies beyond S, and was not answered,
+// may be lost with the primary.
 func (r *reading) need() int {
-	n := max(min(r.x.covers(r.q), r.front), r.required(r.front))
-	if r.marked && !r.w.is(MarkedForgets) {
-		n = max(n, r.s.upper)
+	known := r.front
+	if r.marked {
+		if r.w.is(MarkedForgets) {
+			r.shown = 0
+		}
+		known = min(r.front, max(r.x.safe, r.x.base, r.shown))
 	}
-	return n
+	n := min(r.x.covers(r.q), known)
+	if r.marked && r.shown > r.front { // nobody knows what that was of
+		n = r.shown
+	}
+	return max(n, r.required(known))
 }
 
 // replica asks how far it is, then the question, then how far it is, each in a
@@ -384,8 +397,8 @@ func (r *reading) answer(f *fact, how string) step {
 	r.how = fmt.Sprintf("%s, server %d, fact of %v at %d, until %v, F %d, S %d, X %v, base %d",
 		how, r.s.id, f.epoch, f.stamp, r.upper, r.x.front, r.x.safe, r.x.at, r.x.base)
 	r.upper = max(r.upper, f.stamp)
-	if r.marked && r.upper > r.x.front {
-		r.s.upper = max(r.s.upper, r.upper)
+	if r.marked {
+		r.s.shown = r.s.shown.later(token{r.x.epoch, r.upper})
 	}
 	r.give(f)
 	if r.c.keeps {
@@ -396,7 +409,7 @@ func (r *reading) answer(f *fact, how string) step {
 
 func (r *reading) give(f *fact) {
 	k := &r.w.check
-	r.w.say("server %d answers %v, marked %v, keeps %v %v, upper %d: %s", r.s.id, r.q, r.marked, r.c.keeps, r.c.token, r.s.upper, r.how)
+	r.w.say("server %d answers %v, marked %v, keeps %v %v, upper %d: %s", r.s.id, r.q, r.marked, r.c.keeps, r.c.token, r.s.shown.n, r.how)
 	own := r.own
 	if r.reset {
 		own = mark{}

@@ -190,9 +190,15 @@ type token struct {
 
 // keep is what a client does with the position of an answer.
 func (c *session) keep(t token) {
-	if c.token.epoch.before(t.epoch) || c.token.epoch == t.epoch && c.token.n < t.n {
-		c.token = t
+	c.token = c.token.later(t)
+}
+
+// later is the later of two.
+func (t token) later(o token) token {
+	if t.epoch.before(o.epoch) || t.epoch == o.epoch && t.n < o.n {
+		return o
 	}
+	return t
 }
 
 func (w *world) ask() {

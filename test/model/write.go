@@ -56,8 +56,10 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 		}
 		if !known {
 			w.count["timed"]++
+			s.show(epoch{made.line.incarnation, made.line.timeline}, flushed)
 		}
 		seen := w.check.wrote(made)
+		w.check.gave[s.process] = w.check.gave[s.process].later(seen)
 		c.seen = c.seen.later(seen)
 		if c.keeps {
 			c.keep(token{epoch{made.line.incarnation, made.line.timeline}, made.n})

@@ -277,8 +277,10 @@ func (r *streamRead) seen(ctx context.Context) {
 
 // sure is how far a node shows everything that was answered before, as far as the index
 // knows of it, without a lease. Nothing beyond S was, but for what is noted: it may be
-// taken back.
-func (r *streamRead) sure() position.N { return min(r.front, max(r.x.Safe(), r.shown)) }
+// taken back. (A new index has its base before it hears of an S.)
+func (r *streamRead) sure() position.N {
+	return min(r.front, max(r.x.Safe(), r.x.Base(), r.shown))
+}
 
 // stampedNeed is how far a node must be to answer a question about tags.
 func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
