@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // client is one caller, with one connection to each server.
@@ -23,7 +25,7 @@ type client struct {
 	settled func(context.Context) error
 	asked   atomic.Value // where the last request was sent to: a string
 	hidden  bool         // that is a load balancer: nobody knows which server answers
-	by      answer       // the last one
+	by      judge.Answer // the last one
 
 	trace func(began time.Time, status int, err error) // of what has to succeed; may be nil
 
@@ -31,10 +33,9 @@ type client struct {
 	// reached (X-Pos) and keep the greatest; keeps is told if one goes back.
 	keeps func(format string, args ...any)
 	pos   string
-	from  string           // the answer that pos came with
-	last  string           // the last answer, marked or not
-	seen  [counters]int64  // what it was answered last of each record
-	with  [counters]string // with which answer
+	from  string         // the answer that pos came with
+	last  string         // the last answer, marked or not
+	seen  *judge.Session // what it was answered of each record
 }
 
 var (
@@ -45,7 +46,7 @@ var (
 )
 
 func newClient(token string, bases ...string) *client {
-	return &client{bases: bases, token: token, pos: "0", http: &http.Client{
+	return &client{bases: bases, token: token, pos: "0", seen: judge.NewSession(counters), http: &http.Client{
 		Timeout:   20 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true},
 	}}
@@ -82,12 +83,11 @@ func (c *client) keep(res *http.Response) {
 // saw checks an answer about record i, which may say that it is old: who keeps positions
 // is shown nothing that is older than what it has seen.
 func (c *client) saw(how string, i int, v int64) {
-	switch {
-	case c.keeps == nil:
-	case v < c.seen[i]:
-		c.keeps("%s of %s: %d with %s, after the same client was answered %d with %s", how, counterID(i), v, c.last, c.seen[i], c.with[i])
-	default:
-		c.seen[i], c.with[i] = v, c.last
+	if c.keeps == nil {
+		return
+	}
+	if before, with, ok := c.seen.Saw(i, v, c.last); !ok {
+		c.keeps("%s of %s: %d with %s, after the same client was answered %d with %s", how, counterID(i), v, c.last, before, with)
 	}
 }
 
@@ -116,11 +116,11 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		}
 		in = bytes.NewReader(data)
 	}
-	c.by = answer{server: rand.IntN(len(c.bases))}
-	base := c.bases[c.by.server]
+	c.by = judge.Answer{Server: rand.IntN(len(c.bases))}
+	base := c.bases[c.by.Server]
 	c.asked.Store(base)
 	if c.hidden {
-		c.by.server = -1
+		c.by.Server = -1
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path, in)
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	}
 	if c.report != nil && res.Header.Get("Age") != "" && (method == "GET" || res.StatusCode/100 != 2) {
 		c.report.marked.Add(1)
-		c.by.marked = true
+		c.by.Marked = true
 		return res.StatusCode, errMarked
 	}
 	if res.StatusCode >= 500 {

@@ -50,14 +50,14 @@ func hold(t *testing.T, g ground, l limit, least map[string]int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%v; porcupine on %d operations: %v (%d windows skipped)", r, r.secondOps, r.second, r.skipped)
+	t.Logf("%v; porcupine on %d operations: %v (%d windows skipped)", r, r.second.Ops, r.second.Verdicts, r.second.Skipped)
 	for _, v := range r.violations {
 		t.Error(v)
 	}
 	for _, f := range r.failures {
 		t.Error("the run broke off: ", f)
 	}
-	if n := r.second[porcupine.Unknown]; n > 0 {
+	if n := r.second.Verdicts[porcupine.Unknown]; n > 0 {
 		t.Errorf("porcupine did not come to an end with %d windows", n)
 	}
 	for what, n := range map[string]int64{

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // bystanders is how many records of the crowd never change and never match. They
@@ -35,7 +37,7 @@ func (w *world) stir(ctx context.Context) {
 	defer c.close()
 	for ctx.Err() == nil {
 		i := rand.IntN(counters)
-		v := w.crowd[i].sent.Add(1)
+		v := w.crowd[i].Send()
 		w.quiet.RLock()
 		err := c.must(ctx, "PATCH", "/api/collections/crowd/records/"+counterID(i), object{"n": v, "odd": v%2 == 1}, nil)
 		w.quiet.RUnlock()
@@ -43,7 +45,7 @@ func (w *world) stir(ctx context.Context) {
 			w.report.failure(ctx, err)
 			return
 		}
-		w.crowd[i].answered(v)
+		w.crowd[i].Answered(v)
 		w.report.writes.Add(1)
 		pause(ctx, time.Duration(rand.IntN(8))*time.Millisecond)
 	}
@@ -51,9 +53,9 @@ func (w *world) stir(ctx context.Context) {
 
 // crowded lists the odd ones of the crowd with their number.
 func (w *world) crowded(ctx context.Context, c *client) error {
-	var least [counters]bound
+	var least [counters]judge.Bound
 	for i := range least {
-		least[i] = w.crowd[i].bound()
+		least[i] = w.crowd[i].Bound()
 	}
 	path := "/api/collections/crowd/records?filter=odd=true"
 	if rand.IntN(4) == 0 {
@@ -72,10 +74,10 @@ func (w *world) crowded(ctx context.Context, c *client) error {
 	}
 	for i := range counters {
 		switch it, found := there[counterID(i)]; {
-		case found && (it.N%2 == 0 || !w.crowd[i].saw(c.by, least[i], it.N)):
-			w.report.violation("the odd ones of the crowd have %s with %d, after %s", it.ID, it.N, least[i].text(c.by))
-		case !found && !w.crowd[i].sawParity(c.by, least[i], false):
-			w.report.violation("the odd ones of the crowd lack %s, after %s", counterID(i), least[i].text(c.by))
+		case found && (it.N%2 == 0 || !w.crowd[i].Saw(c.by, least[i], it.N)):
+			w.report.violation("the odd ones of the crowd have %s with %d, after %s", it.ID, it.N, w.crowd[i].Text(c.by, least[i]))
+		case !found && !w.crowd[i].SawParity(c.by, least[i], false):
+			w.report.violation("the odd ones of the crowd lack %s, after %s", counterID(i), w.crowd[i].Text(c.by, least[i]))
 		}
 	}
 	return nil

@@ -4,7 +4,7 @@
 // what anybody was answered before, nor somebody else's answer.
 //
 // Every record that is written counts up by one, so that a value tells its place
-// in the order (register.go). A reader notes before it asks what had been
+// in the order (test/judge). A reader notes before it asks what had been
 // answered to anybody by then; what it gets must not be older, nor newer than
 // what was ever sent. Rules that open and close, tokens that are voided and
 // records that come and go are counters too, of which a reader sees whether they
@@ -12,7 +12,7 @@
 // realtime; crowd.go filters a table that is large enough for searches to be
 // remembered; outside.go writes with another program. Every other client keeps the
 // position that it has reached (X-Pos), which must not go back. Porcupine gives a
-// second opinion on all records, in windows of their history (history.go), and
+// second opinion on all records, in windows of their history (test/judge too), and
 // PostgreSQL's own log on what was committed, and in which order (oracle.go).
 //
 // What a run is held on (ground.go) is one of:
@@ -29,9 +29,8 @@
 // among them, are killed, frozen, and cut off from the database, from cache servers and
 // from each other; cache servers are wiped, killed, and come back with what they had a
 // while ago. Requests may fail then, and are sent again; an answer that says that it may
-// be old (Age) is judged by all but how old it is, and by that for clients that keep
-// positions; if it goes back behind the server's own, it is counted (register.go). A
-// failover is no part of it: those are in test/failover and test/cluster. Another program
+// be old (Age) is judged by what its own server has answered, and by what the client has
+// seen if that keeps positions. A failover is no part of it: those are in test/failover and test/cluster. Another program
 // also changes more records at once than servers are told of one by one, and makes two
 // commits that the primary shows in another order than the log has (outside.go).
 //

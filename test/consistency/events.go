@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // listen subscribes to the counters and checks that each counts up by one: no
@@ -91,7 +93,7 @@ func (w *world) event(last map[string]told, got item) {
 	}
 	last[got.ID] = now
 	for i := range counters {
-		if counterID(i) == got.ID && !w.records[i].saw(answer{server: -1}, bound{}, got.N) {
+		if counterID(i) == got.ID && !w.records[i].Saw(judge.Answer{Server: -1}, judge.Bound{}, got.N) {
 			w.report.violation("realtime: %s has %d, which nobody wrote", got.ID, got.N)
 		}
 	}
@@ -123,7 +125,7 @@ func (r *repeats) add(id string, v told) {
 func (r *repeats) check(w *world) {
 	for i := range counters {
 		for v, times := range r.list[counterID(i)] {
-			if sent, _ := w.records[i].times.LoadOrStore(v, int64(1)); times > sent.(int64) {
+			if sent := w.records[i].Times(v); times > sent {
 				w.report.violation("realtime: %s was told as %d %d times, and sent %d times", counterID(i), v, times, sent)
 			}
 		}

@@ -9,13 +9,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // gate is something that is opened and closed by a write, and tried by readers.
 // Its register is even while it is open. Once a change has been answered, or a
 // reader has found it, nobody may pass by what was before.
 type gate struct {
-	register
+	judge.Register
 	name   string
 	turn   func(ctx context.Context, c *client, open bool) error
 	past   past // of its turns
@@ -100,7 +102,7 @@ func (g *gate) keep(ctx context.Context, w *world) {
 	c := w.client(w.root.token)
 	defer c.close()
 	for ctx.Err() == nil {
-		v := g.sent.Add(1)
+		v := g.Send()
 		w.quiet.RLock()
 		c.trace = func(began time.Time, status int, err error) {
 			g.past.add("%d: sent at %v to %v, answered at %v with %d, %v", v, began.Sub(w.report.begun), c.asked.Load(), time.Since(w.report.begun), status, err)
@@ -111,7 +113,7 @@ func (g *gate) keep(ctx context.Context, w *world) {
 			w.report.failure(ctx, err)
 			return
 		}
-		g.answered(v)
+		g.Answered(v)
 		w.report.revocations.Add(1)
 		pause(ctx, time.Duration(rand.IntN(40))*time.Millisecond)
 		if g.burst && v%20 == 0 {
@@ -128,7 +130,7 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 	if rand.IntN(4) == 0 {
 		path += fmt.Sprintf("?fields=id,x%d", rand.Uint64()) // no answer to this is kept yet
 	}
-	least, began := g.bound(), time.Now()
+	least, began := g.Bound(), time.Now()
 	status, err := c.ask(ctx, g.token, g.method, path, g.body, nil)
 	if err != nil {
 		return err
@@ -136,9 +138,9 @@ func (g *gate) try(ctx context.Context, c *client, w *world) error {
 	if status != g.open && status != g.closed {
 		return fmt.Errorf("%s: status %d", path, status)
 	}
-	if open := status == g.open; !g.sawParity(c.by, least, !open) {
+	if open := status == g.open; !g.SawParity(c.by, least, !open) {
 		w.report.violation("the gate of a %s was found open: %v, asked of %v at %v until %v, after %s:\n%v",
-			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), least.text(c.by), &g.past)
+			g.name, open, c.asked.Load(), began.Sub(w.report.begun), time.Since(w.report.begun), g.Text(c.by, least), &g.past)
 	}
 	return nil
 }
@@ -164,7 +166,7 @@ func (p *past) String() string {
 // tokens are the tokens of one person, voided one after the other. Its register
 // counts those that are void.
 type tokens struct {
-	register
+	judge.Register
 	collection, person string
 	path               string
 	now                atomic.Pointer[issued]
@@ -183,9 +185,9 @@ func (t *tokens) keep(ctx context.Context, w *world) {
 			w.report.failure(ctx, err)
 			return
 		}
-		t.now.Store(&issued{t.floor.Load(), token})
+		t.now.Store(&issued{t.Reached(), token})
 		pause(ctx, time.Duration(rand.IntN(60))*time.Millisecond)
-		v := t.sent.Add(1)
+		v := t.Send()
 		key := fmt.Sprintf("%050d", rand.Uint64())
 		w.quiet.RLock()
 		err = w.root.must(ctx, "PATCH", "/api/collections/"+t.collection+"/records/"+t.person, object{"tokenKey": key}, nil)
@@ -194,7 +196,7 @@ func (t *tokens) keep(ctx context.Context, w *world) {
 			w.report.failure(ctx, err)
 			return
 		}
-		t.answered(v)
+		t.Answered(v)
 		w.report.revocations.Add(1)
 	}
 }
@@ -207,21 +209,21 @@ func (t *tokens) try(ctx context.Context, c *client, w *world) error {
 	if rand.IntN(2) == 0 {
 		pause(ctx, time.Duration(rand.IntN(8))*time.Millisecond) // so that it may be void by now
 	}
-	least := t.bound()
+	least := t.Bound()
 	status, err := c.ask(ctx, have.token, "GET", t.path, nil, nil)
 	if err != nil {
 		return err
 	}
-	switch valid, low := status == 200, least.of(c.by); {
+	switch valid, low := status == 200, t.Of(c.by, least); {
 	case valid && low > have.n:
-		w.report.violation("a token of %s was accepted, after %s", t.collection, least.text(c.by))
+		w.report.violation("a token of %s was accepted, after %s", t.collection, t.Text(c.by, least))
 	case valid:
-		t.noted(c.by, have.n)
+		t.Noted(c.by, have.n)
 	case low < have.n: // an answer as of before there was this token
-	case t.sent.Load() == have.n:
+	case t.Sent() == have.n:
 		w.report.violation("a token of %s was refused (%d) before anybody voided it", t.collection, status)
 	default:
-		t.noted(c.by, have.n+1)
+		t.Noted(c.by, have.n+1)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // run lets everybody loose until ctx ends.
@@ -58,20 +60,20 @@ func (w *world) count(ctx context.Context, g int) {
 	for ctx.Err() == nil {
 		i := 2*g + rand.IntN(2)
 		r := &w.records[i]
-		v := r.sent.Add(1)
-		begun := w.sample.now()
+		v := r.Send()
+		begun := w.sample.Now()
 		w.quiet.RLock()
 		times, err := c.send(ctx, "PATCH", "/api/collections/counters/records/"+counterID(i), object{"n": v, "odd": v%2 == 1}, nil)
 		if times > 1 {
-			r.times.Store(v, times)
+			r.Repeat(v, times)
 		}
 		w.quiet.RUnlock()
 		if err != nil {
 			w.report.failure(ctx, err)
 			return
 		}
-		w.sample.wrote(i, begun, v)
-		r.noted(c.by, v)
+		w.sample.Wrote(i, begun, v)
+		r.Noted(c.by, v)
 		w.report.writes.Add(1)
 		c.saw("write", i, v)
 		if rand.IntN(4) == 0 { // its own write, if not by who says that he may lack it
@@ -87,7 +89,7 @@ func (w *world) count(ctx context.Context, g int) {
 // grow makes records.
 func (w *world) grow(ctx context.Context) {
 	for ctx.Err() == nil {
-		v := w.created.sent.Add(1)
+		v := w.created.Send()
 		w.quiet.RLock()
 		err := w.insert(ctx, "growing", object{"id": fmt.Sprintf("grown%010d", v), "n": v})
 		w.quiet.RUnlock()
@@ -95,7 +97,7 @@ func (w *world) grow(ctx context.Context) {
 			w.report.failure(ctx, err)
 			return
 		}
-		w.created.answered(v)
+		w.created.Answered(v)
 		w.report.writes.Add(1)
 		pause(ctx, time.Duration(rand.IntN(20))*time.Millisecond)
 	}
@@ -123,7 +125,7 @@ func (w *world) read(ctx context.Context, impatient bool) {
 	}
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)
-		if errors.Is(err, errRefused) || c.by.marked {
+		if errors.Is(err, errRefused) || c.by.Marked {
 			pause(ctx, 10*time.Millisecond)
 		}
 		if err := w.checked(c, err); err != nil {
@@ -141,7 +143,7 @@ func (w *world) checked(c *client, err error) error {
 	switch {
 	case errors.Is(err, errRefused):
 		return nil
-	case err == nil && !c.by.marked:
+	case err == nil && !c.by.Marked:
 		w.report.reads.Add(1)
 	}
 	return err
@@ -204,15 +206,15 @@ func (w *world) viewOf(ctx context.Context, c *client, collection, query string)
 
 func (w *world) viewRecord(ctx context.Context, c *client, collection, query string, i int) error {
 	var got item
-	least, begun := w.records[i].bound(), w.sample.now()
+	least, begun := w.records[i].Bound(), w.sample.Now()
 	if err := get(ctx, c, "/api/collections/"+collection+"/records/"+counterID(i)+query, &got); err != nil {
 		return err
 	}
 	if got.ID == counterID(i) {
 		c.saw(collection+query, i, got.N)
 	}
-	if !c.by.marked {
-		w.sample.read(i, begun, got.N)
+	if !c.by.Marked {
+		w.sample.Read(i, begun, got.N)
 	}
 	w.check(c, collection+query, i, least, got)
 	return nil
@@ -241,18 +243,18 @@ func (w *world) mirrored(ctx context.Context, c *client) error {
 	return nil
 }
 
-func (w *world) check(c *client, how string, i int, least bound, got item) {
+func (w *world) check(c *client, how string, i int, least judge.Bound, got item) {
 	if got.ID != counterID(i) {
 		w.report.violation("%s of %s answered with %s", how, counterID(i), got.ID)
-	} else if !w.records[i].saw(c.by, least, got.N) {
-		w.report.violation("%s of %s: %d, after %s (sent: %d)", how, got.ID, got.N, least.text(c.by), w.records[i].sent.Load())
+	} else if !w.records[i].Saw(c.by, least, got.N) {
+		w.report.violation("%s of %s: %d, after %s (sent: %d)", how, got.ID, got.N, w.records[i].Text(c.by, least), w.records[i].Sent())
 	}
 }
 
 func (w *world) expand(ctx context.Context, c *client) error {
 	i := rand.IntN(counters)
 	var got item
-	least := w.records[i].bound()
+	least := w.records[i].Bound()
 	if err := get(ctx, c, "/api/collections/links/records/"+linkID(i)+"?expand=to", &got); err != nil {
 		return err
 	}
@@ -265,9 +267,9 @@ func (w *world) expand(ctx context.Context, c *client) error {
 }
 
 // bounds is what was answered by now, of every record.
-func (w *world) bounds() (b [counters]bound) {
+func (w *world) bounds() (b [counters]judge.Bound) {
 	for i := range b {
-		b[i] = w.records[i].bound()
+		b[i] = w.records[i].Bound()
 	}
 	return b
 }
@@ -294,7 +296,7 @@ func (w *world) list(ctx context.Context, c *client) error {
 		w.check(c, "list", i, least[i], it)
 		state[i] = it.N
 	}
-	w.lists.add(state)
+	w.lists.Add(state[:])
 	return nil
 }
 
@@ -334,8 +336,8 @@ func (w *world) filtered(ctx context.Context, c *client) error {
 	for i := range counters {
 		if it, found := there[counterID(i)]; found {
 			w.check(c, "filtered list", i, least[i], it)
-		} else if !w.records[i].sawParity(c.by, least[i], false) {
-			w.report.violation("the list of odd records lacks %s, after %s", counterID(i), least[i].text(c.by))
+		} else if !w.records[i].SawParity(c.by, least[i], false) {
+			w.report.violation("the list of odd records lacks %s, after %s", counterID(i), w.records[i].Text(c.by, least[i]))
 		}
 	}
 	return nil
@@ -343,12 +345,12 @@ func (w *world) filtered(ctx context.Context, c *client) error {
 
 func (w *world) total(ctx context.Context, c *client) error {
 	var got page
-	least := w.created.bound()
+	least := w.created.Bound()
 	if err := get(ctx, c, "/api/collections/growing/records?perPage=1", &got); err != nil {
 		return err
 	}
-	if !w.created.saw(c.by, least, got.TotalItems) {
-		w.report.violation("total: %d, after %s", got.TotalItems, least.text(c.by))
+	if !w.created.Saw(c.by, least, got.TotalItems) {
+		w.report.violation("total: %d, after %s", got.TotalItems, w.created.Text(c.by, least))
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // oracle is a second opinion on what was committed, and in which order: PostgreSQL's own,
@@ -132,12 +134,12 @@ func (o *oracle) line(text string) {
 // countedRecord is one that is counted up by one, and what was answered of it.
 type countedRecord struct {
 	id string
-	*register
+	*judge.Register
 }
 
 // counted are those of a table.
 func (w *world) counted(table string) (list []countedRecord, ok bool) {
-	of := func(registers []register) {
+	of := func(registers []judge.Register) {
 		for i := range registers {
 			list = append(list, countedRecord{counterID(i), &registers[i]})
 		}
@@ -172,16 +174,16 @@ func (o *oracle) check() error {
 	for _, table := range []string{"counters", "crowd", "beside", "twins", "many"} {
 		list, _ := o.w.counted(table)
 		for _, r := range list {
-			if v := o.n[table+"/"+r.id]; v < r.floor.Load() || v > r.sent.Load() {
-				o.w.report.violation("the log has %s of %s at %d in the end, and somebody was answered %d (sent: %d)", r.id, table, v, r.floor.Load(), r.sent.Load())
+			if v := o.n[table+"/"+r.id]; v < r.Reached() || v > r.Sent() {
+				o.w.report.violation("the log has %s of %s at %d in the end, and somebody was answered %d (sent: %d)", r.id, table, v, r.Reached(), r.Sent())
 			}
 		}
 	}
-	if n, least := o.rows["growing"], o.w.created.floor.Load(); n < least {
+	if n, least := o.rows["growing"], o.w.created.Reached(); n < least {
 		o.w.report.violation("the log has %d records that were made, and somebody was answered %d", n, least)
 	}
-	for state := range o.w.lists.states {
-		if !o.states[state] {
+	for _, state := range o.w.lists.States() {
+		if !o.states[[counters]int64(state)] {
 			o.w.report.violation("a list is of no moment of the log: %v", state)
 		}
 	}

@@ -33,11 +33,11 @@ func TestOracle(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := &world{report: &report{}}
 			for i := range w.records {
-				w.records[i].sent.Store(9)
+				w.records[i].Raise(9)
 			}
-			w.records[0].answered(c.answered)
+			w.records[0].Answered(c.answered)
 			for _, l := range c.lists {
-				w.lists.add(l)
+				w.lists.Add(l[:])
 			}
 			log := strings.Join(c.log, "\n")
 			w.ground.beside = func(string) (text string, err error) {

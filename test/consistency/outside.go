@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/pandobase/pando/test/judge"
 )
 
 // noticed is how long after the end of another program everybody must see what it
@@ -19,7 +21,7 @@ const noticed = 100*time.Millisecond + 250*time.Millisecond
 func (w *world) writeBeside(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i = (i + 1) % strays {
 		r := &w.outside[i]
-		v := r.sent.Add(1)
+		v := r.Send()
 		err := w.another(fmt.Sprintf("UPDATE beside SET n = %d WHERE id = '%s';", v, counterID(i)))
 		if err != nil {
 			w.report.failure(ctx, err)
@@ -31,7 +33,7 @@ func (w *world) writeBeside(ctx context.Context) {
 			return
 		}
 		if w.promised > 0 {
-			r.answered(v) // from now on nobody may see less
+			r.Answered(v) // from now on nobody may see less
 		}
 		pause(ctx, time.Duration(rand.IntN(100))*time.Millisecond)
 	}
@@ -58,7 +60,7 @@ func (w *world) writeMany(ctx context.Context) {
 		c.http.Timeout = impatience
 	}
 	for ctx.Err() == nil {
-		v := w.many.sent.Add(1)
+		v := w.many.Send()
 		if err := w.another(fmt.Sprintf("UPDATE many SET n = %d;", v)); err != nil {
 			w.report.failure(ctx, err)
 			return
@@ -73,7 +75,7 @@ func (w *world) writeMany(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		w.many.answered(v)
+		w.many.Answered(v)
 		pause(ctx, max(w.rest, time.Duration(rand.IntN(3000))*time.Millisecond))
 	}
 }
@@ -81,15 +83,15 @@ func (w *world) writeMany(ctx context.Context) {
 // viewMany reads one of them, mostly one that no cache has.
 func (w *world) viewMany(ctx context.Context, c *client) error {
 	var got item
-	i, least := rand.IntN(many), w.many.bound()
+	i, least := rand.IntN(many), w.many.Bound()
 	if rand.IntN(4) == 0 {
 		i = rand.IntN(4)
 	}
 	if err := get(ctx, c, "/api/collections/many/records/"+manyID(i), &got); err != nil {
 		return err
 	}
-	if !w.many.saw(c.by, least, got.N) {
-		w.report.violation("what another program wrote to many records: %s has %d, after %s; %s", got.ID, got.N, least.text(c.by), c.last)
+	if !w.many.Saw(c.by, least, got.N) {
+		w.report.violation("what another program wrote to many records: %s has %d, after %s; %s", got.ID, got.N, w.many.Text(c.by, least), c.last)
 	}
 	return nil
 }
@@ -107,8 +109,8 @@ func (w *world) writeTwins(ctx context.Context) {
 		return w.another(fmt.Sprintf("SET synchronous_commit = %s; UPDATE twins SET n = %d WHERE id = '%s';", commit, v, counterID(i)))
 	}
 	for ctx.Err() == nil {
-		v := w.twins[0].sent.Add(1)
-		w.twins[1].sent.Add(1)
+		v := w.twins[0].Send()
+		w.twins[1].Send()
 		first := make(chan error, 1)
 		go func() { first <- update(0, "remote_apply", v) }()
 		err := w.waiting(first)
@@ -127,8 +129,8 @@ func (w *world) writeTwins(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		w.twins[0].answered(v)
-		w.twins[1].answered(v)
+		w.twins[0].Answered(v)
+		w.twins[1].Answered(v)
 		pause(ctx, max(w.rest, time.Duration(rand.IntN(1000))*time.Millisecond))
 	}
 }
@@ -152,7 +154,7 @@ func (w *world) waiting(first chan error) error {
 
 // listTwins lists both, in words that nobody has used before.
 func (w *world) listTwins(ctx context.Context, c *client) error {
-	least := [2]bound{w.twins[0].bound(), w.twins[1].bound()}
+	least := [2]judge.Bound{w.twins[0].Bound(), w.twins[1].Bound()}
 	var got page
 	if err := get(ctx, c, fmt.Sprintf("/api/collections/twins/records?sort=id&skipTotal=1&fields=id,n,x%d", rand.Uint64()), &got); err != nil {
 		return err
@@ -162,8 +164,8 @@ func (w *world) listTwins(ctx context.Context, c *client) error {
 		return nil
 	}
 	for i, it := range got.Items {
-		if !w.twins[i].saw(c.by, least[i], it.N) {
-			w.report.violation("twin %d has %d, after %s; %s", i, it.N, least[i].text(c.by), c.last)
+		if !w.twins[i].Saw(c.by, least[i], it.N) {
+			w.report.violation("twin %d has %d, after %s; %s", i, it.N, w.twins[i].Text(c.by, least[i]), c.last)
 		}
 	}
 	if one, two := got.Items[0].N, got.Items[1].N; one < two {
@@ -193,15 +195,15 @@ func (w *world) viewBeside(ctx context.Context, c *client) error {
 		path += fmt.Sprintf("?fields=id,n,x%d", rand.Uint64())
 	}
 	var got item
-	least := r.bound()
+	least := r.Bound()
 	if err := get(ctx, c, path, &got); err != nil {
 		return err
 	}
-	switch ok := got.N >= least.of(c.by) && got.N <= r.sent.Load(); {
+	switch ok := got.N >= r.Of(c.by, least) && got.N <= r.Sent(); {
 	case !ok:
-		w.report.violation("what another program wrote: %d, after %s, or it was written %v before", got.N, least.text(c.by), max(w.promised, noticed))
+		w.report.violation("what another program wrote: %d, after %s, or it was written %v before", got.N, r.Text(c.by, least), max(w.promised, noticed))
 	case len(w.others) > 0:
-		r.noted(c.by, got.N)
+		r.Noted(c.by, got.N)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/anishathalye/porcupine"
+	"github.com/pandobase/pando/test/judge"
 )
 
 // report counts what was done and found in one run.
@@ -26,9 +26,7 @@ type report struct {
 	found      time.Duration // until the first violation
 	took       time.Duration
 
-	second    map[porcupine.CheckResult]int // windows that Porcupine has judged so
-	secondOps int
-	skipped   int // windows that it has not
+	second judge.Opinion // Porcupine's
 }
 
 const maxKept = 10

@@ -55,23 +55,23 @@ func check(ctx context.Context, g ground, l limit) (r *report, err error) {
 		watching.Go(func() { log.follow(ctx) })
 	}
 	var judging sync.WaitGroup
-	judging.Go(w.sample.judge)
+	judging.Go(w.sample.Judge)
 	w.run(ctx)
-	w.sample.end()
+	w.sample.End()
 	watching.Wait()
 	judging.Wait()
 	r.took = time.Since(r.begun)
 	w.repeats.check(w)
-	if pair := w.lists.check(); pair != nil {
+	if pair := w.lists.Check(); pair != nil {
 		r.violation("two lists cannot both be snapshots: %v and %v", pair[0], pair[1])
 	}
 	if r.count > 0 && l.eager {
 		return r, nil
 	}
-	for _, text := range w.sample.illegal {
-		r.violation("porcupine: %s", text)
+	for _, no := range w.sample.Illegal {
+		r.violation("porcupine: the history of %s is not linearizable from %v on", counterID(no.Record), time.Duration(no.From))
 	}
-	r.second, r.secondOps, r.skipped = w.sample.verdicts, w.sample.ops, w.sample.skipped
+	r.second = w.sample.Opinion
 	if log != nil {
 		err = log.check()
 	}

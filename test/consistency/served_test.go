@@ -11,6 +11,7 @@ import (
 
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/test/judge"
 )
 
 const (
@@ -23,8 +24,8 @@ const (
 // change.
 type keyed struct {
 	*world
-	values  [keys]register
-	changed [keys]atomic.Int64 // after w.sample.start, when the change was answered
+	values  [keys]judge.Register
+	changed [keys]atomic.Int64 // by w.sample, when the change was answered
 }
 
 func keyID(i int) string { return fmt.Sprintf("key%012d", i) }
@@ -34,7 +35,7 @@ func keyID(i int) string { return fmt.Sprintf("key%012d", i) }
 func TestReplicasServe(t *testing.T) {
 	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
 	g := onReplicas(t, c, "served", uncached(t))
-	k := &keyed{world: &world{ground: g, report: &report{}, sample: newSample()}}
+	k := &keyed{world: &world{ground: g, report: &report{}, sample: judge.NewSample(0, sinceNow())}}
 	if err := k.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -110,18 +111,18 @@ func (k *keyed) during(t *testing.T, d time.Duration) {
 			defer c.close()
 			for ctx.Err() == nil {
 				i := rand.IntN(keys)
-				recent := k.sample.now()-k.changed[i].Load() < int64(late) && k.changed[i].Load() > 0
+				recent := k.sample.Now()-k.changed[i].Load() < int64(late) && k.changed[i].Load() > 0
 				if recent && rand.IntN(4) > 0 {
 					continue
 				}
 				var got item
-				least := k.values[i].bound()
+				least := k.values[i].Bound()
 				if err := get(ctx, c, "/api/collections/keys/records/"+keyID(i), &got); err != nil {
 					k.report.failure(ctx, err)
 					return
 				}
-				if !k.values[i].saw(c.by, least, got.N) {
-					k.report.violation("%s: %d, after %s", keyID(i), got.N, least.text(c.by))
+				if !k.values[i].Saw(c.by, least, got.N) {
+					k.report.violation("%s: %d, after %s", keyID(i), got.N, k.values[i].Text(c.by, least))
 				}
 				if !recent {
 					k.report.reads.Add(1)
@@ -148,14 +149,14 @@ func (k *keyed) writing(t *testing.T) (stop func()) {
 			case <-tick.C:
 			}
 			i := rand.IntN(keys)
-			v := k.values[i].sent.Add(1)
-			k.changed[i].Store(k.sample.now())
+			v := k.values[i].Send()
+			k.changed[i].Store(k.sample.Now())
 			if err := c.must(context.WithoutCancel(ctx), "PATCH", "/api/collections/keys/records/"+keyID(i), object{"n": v}, nil); err != nil {
 				k.report.failure(ctx, err)
 				return
 			}
-			k.values[i].answered(v)
-			k.changed[i].Store(k.sample.now())
+			k.values[i].Answered(v)
+			k.changed[i].Store(k.sample.Now())
 			k.report.writes.Add(1)
 		}
 	})

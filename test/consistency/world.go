@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/pandobase/pando/test/judge"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -29,19 +31,19 @@ type world struct {
 	people []person
 	report *report
 
-	records [counters]register
-	crowd   [counters]register
-	created register         // how many records the growing collection has
-	outside [strays]register // written by another program
-	many    register         // so many records at once that the stream does not name them; by the same
-	twins   [2]register      // of two records, the first of which is always written first; by the same
+	records [counters]judge.Register
+	crowd   [counters]judge.Register
+	created judge.Register         // how many records the growing collection has
+	outside [strays]judge.Register // written by another program
+	many    judge.Register         // so many records at once that the stream does not name them; by the same
+	twins   [2]judge.Register      // of two records, the first of which is always written first; by the same
 	// quiet is held for reading by whoever writes through the server, so that
 	// another program gets its turn: sqlite3 asks for the lock ten times a second
 	// and can be unlucky for long beside a server that writes all the time. See another.
 	quiet   sync.RWMutex
-	lists   chain
+	lists   judge.Chain
 	repeats repeats
-	sample  *sample
+	sample  *judge.Sample
 	gates   []*gate
 	tokens  []*tokens
 }
@@ -52,9 +54,15 @@ type person struct{ id, token string }
 func counterID(i int) string { return fmt.Sprintf("counter%08d", i) }
 func linkID(i int) string    { return fmt.Sprintf("link%011d", i) }
 
+// sinceNow is a clock, in nanoseconds.
+func sinceNow() func() int64 {
+	start := time.Now()
+	return func() int64 { return int64(time.Since(start)) }
+}
+
 // newWorld fills an empty server.
 func newWorld(ctx context.Context, g ground, r *report) (*world, error) {
-	w := &world{ground: g, report: r, sample: newSample()}
+	w := &world{ground: g, report: r, sample: judge.NewSample(counters, sinceNow())}
 	root, err := login(ctx, g.server)
 	if err != nil {
 		return nil, err

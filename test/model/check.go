@@ -1,22 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
 
-// mark is a position in a history.
-type mark struct {
-	line *line
-	n    int
-}
-
-// checker judges every answer when it is given.
-type checker struct {
-	w     *world
-	line  *line // the latest that anybody was answered from
-	n     int   // and how far: the highest position that anybody was answered
-	gave  map[*process]mark
-	found map[string]int
-	first string
-}
+	"github.com/pandobase/pando/test/judge"
+)
 
 // answer is what somebody was given.
 type answer struct {
@@ -43,121 +31,168 @@ func (q query) tags() (from, to int) {
 	return q.what, q.what + 1
 }
 
-// present is what anybody was answered by now.
-func (k *checker) present() mark { return mark{k.line, k.n} }
+// checker judges every answer when it is given, by what had been answered before it was
+// asked for. It is the one that judges real servers, and knows no more than there. An
+// oracle, which does, judges too.
+type checker struct {
+	w      *world
+	rows   [records]judge.Register
+	lists  judge.Chain
+	second *judge.Sample // nil once something that was answered is lost
+	oracle oracle
+}
 
-func (k *checker) violation(what, format string, args ...any) {
-	k.found[what]++
-	k.w.say("VIOLATION %s %s", what, fmt.Sprintf(format, args...))
-	if k.first == "" {
-		k.first = fmt.Sprintf("at %.1f: %s: %s", k.w.now, what, fmt.Sprintf(format, args...))
+// asked is what had been answered when something was asked for.
+type asked struct {
+	begun  int64
+	bounds [records]judge.Bound
+
+	least, own, gave mark // the same, as the oracle knows it
+}
+
+func newChecker(w *world) *checker {
+	k := &checker{w: w, oracle: oracle{w: w, gave: map[*process]mark{}}}
+	if w.sync {
+		k.second = judge.NewSample(records, k.now)
+	}
+	return k
+}
+
+// violation is one that the checker has found.
+func (w *world) violation(what, format string, args ...any) {
+	w.found[what]++
+	w.tell(what, fmt.Sprintf(format, args...))
+}
+
+// tell tells of a violation, and keeps the first.
+func (w *world) tell(what, how string) {
+	w.say("VIOLATION %s %s", what, how)
+	if w.first == "" {
+		w.first = fmt.Sprintf("at %.1f: %s: %s", w.now, what, how)
 	}
 }
 
-// read judges an answer to a question that was asked when everybody had been answered
-// up to least, and gives how far it goes.
-func (k *checker) read(c *session, p *process, q query, a answer, least, own, gave mark) (seen mark) {
-	w := k.w
-	w.count["answers"]++
-	if a.query != q {
-		k.violation("foreign", "%v was answered to who asked for %v: %s", a.query, q, a.how)
-		return k.present()
+// now is the time as Porcupine wants it.
+func (k *checker) now() int64 { return int64(k.w.now * 1e6) }
+
+// asks is what has been answered by now.
+func (k *checker) asks(c *session, s *server) asked {
+	a := asked{begun: k.now(), least: k.oracle.present(), own: c.seen, gave: k.oracle.gave[s.process]}
+	for i := range k.rows {
+		a.bounds[i] = k.rows[i].Bound()
 	}
+	return a
+}
+
+// read judges an answer of s to c. reset says that the client is told that something which it
+// has seen is lost.
+func (k *checker) read(c *session, s *server, q query, a answer, was asked, reset bool) {
+	k.w.count["answers"]++
 	if a.marked {
-		w.count["marked"]++
+		k.w.count["marked"]++
 	}
+	if reset {
+		was.own, c.seen = mark{}, mark{}
+		c.shown = judge.NewSession(records)
+	}
+	seen := k.oracle.read(c, s.process, q, a, was.least, was.own, was.gave)
+	k.oracle.gave[s.process] = k.oracle.gave[s.process].later(seen)
+	c.seen = c.seen.later(seen)
+	if a.query != q {
+		k.w.violation("foreign", "%v was answered to who asked for %v: %s", a.query, q, a.how)
+		return
+	}
+	by := judge.Answer{Server: s.id, Marked: a.marked}
+	var state [records]int64
 	from, to := q.tags()
-	seen = mark{line: a.line}
 	for i := from; i < to; i++ {
-		if v := a.val[i]; v != nil {
-			seen.n = max(seen.n, v.n)
-		}
-	}
-	for i := from; i < to; i++ {
-		v := a.val[i]
-		if a.marked {
-			if gave.beyond(a.line, i, v) && !restored(gave.line, a.line) {
-				k.violation("marked-back", "row %d is %s after this server had answered up to %v: %s", i, name(v), gave, a.how)
+		v := k.w.value(i, a.val[i])
+		state[i] = v
+		if !k.rows[i].Saw(by, was.bounds[i], v) {
+			what := "old"
+			if a.marked {
+				what = "marked-back"
 			}
-		} else if least.beyond(a.line, i, v) {
-			k.violation("old", "row %d is %s after somebody was answered up to %d of line %d: %s", i, name(v), least.n, least.line.id, a.how)
+			k.w.violation(what, "row %d is %d, after %s: %s", i, v, k.rows[i].Text(by, was.bounds[i]), a.how)
 		}
-		if c.keeps && own.beyond(a.line, i, v) && !restored(own.line, a.line) {
-			k.violation("session", "row %d is %s after the same client was answered up to %d of line %d: %s", i, name(v), own.n, own.line.id, a.how)
+		if c.keeps {
+			if before, with, ok := c.shown.Saw(i, v, a.how); !ok {
+				k.w.violation("session", "row %d is %d, after the same client was answered %d (%s): %s", i, v, before, with, a.how)
+			}
 		}
-		if w.sync && !a.marked && v != nil && !v.shown && v.at.primary && !w.replicated(v.at, v) && v.line == v.at.line {
-			k.violation("exposed", "row %d is %s, which no replica has: %s", i, name(v), a.how)
-		}
-	}
-	for i := from; i < to; i++ {
-		if seen.n > 0 && a.line.last(i, seen.n) != a.val[i] {
-			k.violation("no-prefix", "row %d is %s beside another one of %d: %s", i, name(a.val[i]), seen.n, a.how)
+		if !a.marked && k.second != nil {
+			k.second.Read(i, was.begun, v)
 		}
 	}
-	if !a.marked {
-		k.raise(seen)
-	}
-	return seen
-}
-
-// restored tells whether one of two lines is what was restored of the other.
-func restored(a, b *line) bool { return a != nil && a != b && a.timeline == b.timeline }
-
-// later is the later of two.
-func (m mark) later(o mark) mark {
-	if o.line != nil && (m.line == nil || m.line == o.line && m.n < o.n || m.line.id < o.line.id) {
-		return o
-	}
-	return m
-}
-
-// beyond tells whether m goes beyond v, which is what somebody was answered of a row
-// from line l.
-func (m mark) beyond(l *line, row int, v *commit) bool {
-	if m.line == nil {
-		return false
-	}
-	must := m.line.last(row, m.n)
-	switch {
-	case l.id > m.line.id:
-		must = l.last(row, min(m.n, m.line.common(l)))
-	case !m.line.has(v):
-		return true // it was lost before the question was asked
-	}
-	return must != nil && (v == nil || v.n < must.n)
-}
-
-// raise notes that somebody was answered something.
-func (k *checker) raise(m mark) {
-	switch {
-	case m.line.id < k.line.id:
-	case m.line == k.line:
-		k.n = max(k.n, m.n)
-	default: // from here on nobody may be answered from the line before
-		k.n = max(m.n, min(k.n, k.line.common(m.line)))
-		k.line = m.line
+	if q.what == records {
+		k.lists.Add(state[:])
 	}
 }
 
-// wrote judges the answer to a write.
-func (k *checker) wrote(c *commit) mark {
+// wrote judges the answer of s to a write of c that began at begun.
+func (k *checker) wrote(c *session, s *server, made *commit, begun int64) {
 	k.w.count["written"]++
-	k.w.say("written %d of line %d", c.n, c.line.id)
-	k.raise(mark{c.line, c.n})
-	return mark{c.line, c.n}
-}
-
-// lost says that of a line only so much is left. Restoring a database takes back
-// whatever was answered, and everybody knows.
-func (k *checker) lost(l *line, left int, restored bool) {
-	if k.w.sync && !restored && k.line == l && k.n > left {
-		k.violation("lost", "%d was answered, and %d is left of line %d", k.n, left, l.id)
+	k.w.say("written %d of line %d", made.n, made.line.id)
+	seen := k.oracle.wrote(made)
+	k.oracle.gave[s.process] = k.oracle.gave[s.process].later(seen)
+	c.seen = c.seen.later(seen)
+	v := k.w.value(made.row, made)
+	k.rows[made.row].Noted(judge.Answer{Server: s.id}, v)
+	if k.second != nil {
+		k.second.Wrote(made.row, begun, v)
 	}
 }
 
-func name(c *commit) string {
+// lost says that of a line only so much is left, and what there is now.
+func (k *checker) lost(old *line, left int, restored bool) {
+	k.oracle.lost(old, left, restored)
+	if restored || !k.w.sync {
+		k.second = nil
+	}
+	k.chained()
+	for i := range k.rows {
+		v := old.last(i, left).value()
+		k.rows[i].Lose(v)
+		for _, c := range k.w.who {
+			c.shown.Lose(i, v)
+		}
+	}
+}
+
+// chained judges the lists so far.
+func (k *checker) chained() {
+	if pair := k.lists.Check(); pair != nil {
+		k.w.violation("lists", "two lists cannot both be snapshots: %v and %v", pair[0], pair[1])
+	}
+	k.lists = judge.Chain{}
+}
+
+// end judges what takes all of it.
+func (k *checker) end() {
+	k.chained()
+	if k.second == nil {
+		return
+	}
+	k.second.End()
+	k.second.Judge()
+	for _, no := range k.second.Illegal {
+		k.w.violation("second", "the history of row %d is not linearizable from %d on", no.Record, no.From)
+	}
+}
+
+// value is what c wrote: the greater, the later.
+func (c *commit) value() int64 {
 	if c == nil {
-		return "as it began"
+		return 0
 	}
-	return fmt.Sprintf("that of %d of line %d", c.n, c.line.id)
+	return int64(c.line.id)<<32 | int64(c.n)
+}
+
+// value is what is left of c by now, which somebody was answered of a row: what is lost counts
+// as what was before.
+func (w *world) value(row int, c *commit) int64 {
+	if l := w.lines[len(w.lines)-1]; !l.has(c) {
+		c = c.line.last(row, c.line.common(l))
+	}
+	return c.value()
 }

@@ -4,7 +4,7 @@
 //
 // There are three web servers, any of which may be the tailer; a primary with two
 // replicas; and a cache tier. What each of them does in one step, another one may
-// come between two of (step.go). What is modelled, and where:
+// come between two of. What is modelled, and where:
 //
 //	database.go  commits, visible in any order; replicas, promotion, forks, restores
 //	member.go    a server as a member: its index, frames, leases
@@ -13,7 +13,8 @@
 //	read.go      a read: index, process, tier, flight, fill, release
 //	write.go     a write, and when it is answered
 //	faults.go    frozen and thawed, killed, cut off, restored, promoted
-//	check.go     what must never be answered
+//	check.go     what must never be answered: test/judge, as of real servers
+//	oracle.go    the same by who knows what was committed, and what of it is lost
 //	mutants.go   the ways in which it can be broken on purpose
 //
 // Time is a number that grows with the steps. Every server has a clock of its own,

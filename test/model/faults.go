@@ -178,9 +178,9 @@ func (w *world) promote() {
 	}
 	fork := len(next.log)
 	w.say("node %d is promoted, fork %d", w.indexOf(next), fork)
-	w.check.lost(old.line, fork, false)
 	l := &line{id: len(w.lines), timeline: old.line.timeline + 1, incarnation: old.line.incarnation, parent: old.line, fork: fork}
 	w.lines = append(w.lines, l)
+	w.check.lost(old.line, fork, false)
 	next.line, next.primary, next.upstream = l, true, nil
 	next.log = next.log[:fork:fork]
 	l.log = next.log
@@ -207,11 +207,11 @@ func (w *world) restore() {
 	}
 	w.count["restores"]++
 	left := len(old.log) - 1 - w.r.Intn(15)
-	w.check.lost(old.line, left, true)
 	l := &line{id: len(w.lines), timeline: old.line.timeline, incarnation: old.line.incarnation + 1, parent: old.line, fork: left}
 	w.lines = append(w.lines, l)
 	log := append([]entry{}, old.log[:left]...)
 	l.log = log
+	w.check.lost(old.line, left, true)
 	for _, d := range w.nodes {
 		d.life++
 		d.down, d.frozen, d.hidden = false, false, nil

@@ -18,8 +18,8 @@ type reading struct {
 	q     query
 	begun float64
 
-	least, own, gave mark // what was answered when it was asked
-	reset            bool // the client is told that something was lost
+	was   asked
+	reset bool // the client is told that something was lost
 
 	x      *index
 	marked bool
@@ -45,7 +45,7 @@ type reading struct {
 func (w *world) read(c *session, s *server) (step, func(bool)) {
 	r := &reading{
 		w: w, c: c, s: s, q: query{w.r.Intn(records + 1), c.viewer}, begun: s.clock(),
-		least: w.check.present(), own: c.seen, gave: w.check.gave[s.process],
+		was: w.check.asks(c, s),
 	}
 	return r.begin, r.end
 }
@@ -124,7 +124,6 @@ func (r *reading) required(known int) int {
 			// What lies beyond the fork is lost, which it is told; the rest is older
 			// than the base.
 			r.reset = true
-			r.own = mark{}
 			return 0
 		}
 		return 1 << 30 // this server does not know of it yet
@@ -408,18 +407,8 @@ func (r *reading) answer(f *fact, how string) step {
 }
 
 func (r *reading) give(f *fact) {
-	k := &r.w.check
 	r.w.say("server %d answers %v, marked %v, keeps %v %v, upper %d: %s", r.s.id, r.q, r.marked, r.c.keeps, r.c.token, r.s.shown.n, r.how)
-	own := r.own
-	if r.reset {
-		own = mark{}
-	}
-	seen := k.read(r.c, r.s.process, r.q, answer{query: f.query, val: f.val, line: f.line, marked: r.marked, how: r.how}, r.least, own, r.gave)
-	k.gave[r.s.process] = k.gave[r.s.process].later(seen)
-	if r.reset {
-		r.c.seen = mark{}
-	}
-	r.c.seen = r.c.seen.later(seen)
+	r.w.check.read(r.c, r.s, r.q, answer{query: f.query, val: f.val, line: f.line, marked: r.marked, how: r.how}, r.was, r.reset)
 	r.end(true)
 }
 

@@ -1,6 +1,10 @@
 package model
 
-import "math/rand"
+import (
+	"math/rand"
+
+	"github.com/pandobase/pando/test/judge"
+)
 
 // How long things take, in the unit of time. Clocks run at most drift faster or
 // slower, which the margin allows: lease/(1-drift) < (lease+margin)/(1+drift).
@@ -29,8 +33,9 @@ type Setup struct {
 
 // Result is what came of a run.
 type Result struct {
-	Violations map[string]int
-	First      string // the first violation, at length
+	Violations map[string]int // by kind, that the checker found
+	Known      map[string]int // that the oracle knows of
+	First      string         // the first violation, at length
 	Counts     map[string]int
 }
 
@@ -49,9 +54,12 @@ type world struct {
 	cut   [servers][servers + 3]bool // from a server to a server, or to a node
 	ops   []*op
 	who   []*session
-	check checker
+	check *checker
 	rates rates
 	count map[string]int
+	found map[string]int // violations, by the checker
+	known map[string]int // and by the oracle
+	first string         // violation
 }
 
 // rates are how often things happen, another mix for each seed.
@@ -65,14 +73,15 @@ type rates struct {
 
 // Run holds one run.
 func Run(s Setup) Result {
-	w := &world{Setup: s, sync: s.Sync, r: rand.New(rand.NewSource(s.Seed)), count: map[string]int{}}
-	w.check = checker{w: w, found: map[string]int{}, gave: map[*process]mark{}}
+	w := &world{Setup: s, sync: s.Sync, r: rand.New(rand.NewSource(s.Seed)), count: map[string]int{}, found: map[string]int{}, known: map[string]int{}}
+	w.check = newChecker(w)
 	w.begin()
 	for range s.Steps {
 		w.now += w.r.Float64() * unit
 		w.step()
 	}
-	return Result{Violations: w.check.found, First: w.check.first, Counts: w.count}
+	w.check.end()
+	return Result{Violations: w.found, Known: w.known, First: w.first, Counts: w.count}
 }
 
 func (w *world) say(format string, args ...any) {
@@ -95,9 +104,9 @@ func (w *world) begin() {
 		w.sv[i].start()
 	}
 	for i := range 6 {
-		w.who = append(w.who, &session{keeps: i%3 == 0, viewer: i % viewers})
+		w.who = append(w.who, &session{keeps: i%3 == 0, viewer: i % viewers, shown: judge.NewSession(records)})
 	}
-	w.check.line = first
+	w.check.oracle.line = first
 	w.rates = rates{
 		ops: 20 + w.r.Intn(60), servers: 40 + w.r.Intn(40), database: 10 + w.r.Intn(30), faults: 100 << w.r.Intn(5), mends: 30 << w.r.Intn(4),
 		writes: 3 + w.r.Intn(8),
@@ -179,7 +188,8 @@ type session struct {
 	token  token
 	viewer int
 	busy   bool
-	seen   mark // what it was answered, marked answers too
+	seen   mark           // what it was answered, marked answers too
+	shown  *judge.Session // the same, for the checker
 }
 
 // token is the position that a client keeps.

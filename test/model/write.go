@@ -9,7 +9,7 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 	var life, flushed int
 	var returned float64
 	var begin, shown, behind, wait step
-	begun := s.clock()
+	begun, asked := s.clock(), w.check.now()
 	fail := func() step {
 		w.count["not written"]++
 		end(false)
@@ -25,6 +25,7 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 		}
 		life = d.life
 		made = d.commit(commit{row: row})
+		w.check.rows[row].Raise(made.value())
 		return shown
 	}
 	shown = func() step { // the COMMIT has not returned yet
@@ -58,9 +59,7 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 			w.count["timed"]++
 			s.show(epoch{made.line.incarnation, made.line.timeline}, flushed)
 		}
-		seen := w.check.wrote(made)
-		w.check.gave[s.process] = w.check.gave[s.process].later(seen)
-		c.seen = c.seen.later(seen)
+		w.check.wrote(c, s, made, asked)
 		if c.keeps {
 			c.keep(token{epoch{made.line.incarnation, made.line.timeline}, made.n})
 		}

@@ -1,4 +1,4 @@
-package consistency
+package judge
 
 import (
 	"fmt"
@@ -9,14 +9,15 @@ import (
 
 // judged has one record's history judged. Values come with when the operation began; it
 // ends in the moment in which it is added.
-func judged(t *testing.T, fill func(*sample)) map[porcupine.CheckResult]int {
+func judged(t *testing.T, fill func(*Sample)) map[porcupine.CheckResult]int {
 	t.Helper()
-	s := newSample()
+	var clock int64
+	s := NewSample(8, func() int64 { clock++; return clock })
 	s.full = make(chan window, 100)
 	fill(s)
-	s.end()
-	s.judge()
-	return s.verdicts
+	s.End()
+	s.Judge()
+	return s.Verdicts
 }
 
 // TestSecondOpinion: what goes back is noticed in whatever window it is, and a write that
@@ -25,12 +26,12 @@ func TestSecondOpinion(t *testing.T) {
 	const n = 3*windowOps + windowOps/2
 	for _, wrong := range []int64{0, 700, windowOps + 10, n - 10} {
 		t.Run(fmt.Sprint(wrong), func(t *testing.T) {
-			v := judged(t, func(s *sample) {
+			v := judged(t, func(s *Sample) {
 				for i := int64(1); i < n; i++ {
-					begun := s.now()
-					s.wrote(0, begun, i)
-					if s.read(0, s.now(), i); i == wrong {
-						s.read(0, s.now(), i-1)
+					begun := s.Now()
+					s.Wrote(0, begun, i)
+					if s.Read(0, s.Now(), i); i == wrong {
+						s.Read(0, s.Now(), i-1)
 					}
 				}
 			})
@@ -39,13 +40,13 @@ func TestSecondOpinion(t *testing.T) {
 			}
 		})
 	}
-	v := judged(t, func(s *sample) {
+	v := judged(t, func(s *Sample) {
 		for i := int64(1); i < n; i++ {
-			begun := s.now() // and the reads of it come before its end
+			begun := s.Now() // and the reads of it come before its end
 			for range 3 {
-				s.read(0, s.now(), i)
+				s.Read(0, s.Now(), i)
 			}
-			s.wrote(0, begun, i)
+			s.Wrote(0, begun, i)
 		}
 	})
 	if v[porcupine.Illegal] > 0 || v[porcupine.Unknown] > 0 {

@@ -1,0 +1,151 @@
+package judge
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Servers is how many servers a run has at most.
+const Servers = 3
+
+// Register is the value of one record, which counts up. All methods may be called at once.
+type Register struct {
+	sent  atomic.Int64          // the highest value that a write was begun for
+	floor atomic.Int64          // the highest value that anybody was answered, but for answers with an Age
+	at    [Servers]atomic.Int64 // ... by each server, with an Age too
+	times sync.Map              // how often a value was sent, where that was more than once
+
+	mu   sync.Mutex
+	lost []int64 // what was left, each time that something was lost
+}
+
+// Answer tells who gave one.
+type Answer struct {
+	Server int  // its number; -1: behind a load balancer, nobody knows
+	Marked bool // it has an Age
+}
+
+// Bound is what was answered when a request began.
+type Bound struct {
+	all  int64
+	at   [Servers]int64
+	lost int // how often something had been lost
+}
+
+// Send is the next value, which a write is begun for.
+func (r *Register) Send() int64 { return r.sent.Add(1) }
+
+// Raise says that a write was begun for v.
+func (r *Register) Raise(v int64) { raise(&r.sent, v) }
+
+// Sent is the highest value that a write was begun for.
+func (r *Register) Sent() int64 { return r.sent.Load() }
+
+// Repeat says that v was sent so many times; [Register.Times] is how many that were.
+func (r *Register) Repeat(v, times int64) { r.times.Store(v, times) }
+
+// Times is how often v was sent.
+func (r *Register) Times(v int64) int64 {
+	if n, ok := r.times.Load(v); ok {
+		return n.(int64)
+	}
+	return 1
+}
+
+// Reached is the highest value that anybody was answered without an Age.
+func (r *Register) Reached() int64 { return r.floor.Load() }
+
+// Bound is what has been answered by now.
+func (r *Register) Bound() (b Bound) {
+	r.mu.Lock()
+	b.lost = len(r.lost)
+	r.mu.Unlock()
+	b.all = r.floor.Load()
+	for i := range b.at {
+		b.at[i] = r.at[i].Load()
+	}
+	return b
+}
+
+// Lose says that only what led to v is left, and that who asks knows.
+func (r *Register) Lose(v int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = append(r.lost, v)
+	lower(&r.floor, v)
+	for i := range r.at {
+		lower(&r.at[i], v)
+	}
+}
+
+// Of is what an answer must not go below: what anybody was answered, or if it says that
+// it may be old, what its own server has answered.
+func (r *Register) Of(a Answer, b Bound) int64 {
+	least := b.all
+	switch {
+	case a.Marked && a.Server < 0:
+		return 0
+	case a.Marked:
+		least = b.at[a.Server]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.lost[b.lost:] {
+		least = min(least, v)
+	}
+	return least
+}
+
+// Text says what an answer must not go below.
+func (r *Register) Text(a Answer, b Bound) string {
+	if a.Marked {
+		return fmt.Sprintf("the same server had answered %d, though with an Age", r.Of(a, b))
+	}
+	return fmt.Sprintf("somebody was answered %d", r.Of(a, b))
+}
+
+// Answered notes that somebody was answered v.
+func (r *Register) Answered(v int64) { raise(&r.floor, v) }
+
+// Noted notes that an answer showed v.
+func (r *Register) Noted(a Answer, v int64) {
+	if !a.Marked {
+		r.Answered(v)
+	}
+	if a.Server >= 0 {
+		raise(&r.at[a.Server], v)
+	}
+}
+
+// Saw checks a value that was read by a request that began at the bound, and notes it.
+func (r *Register) Saw(a Answer, least Bound, v int64) bool {
+	ok := v >= r.Of(a, least) && v <= r.Sent()
+	if ok {
+		r.Noted(a, v)
+	}
+	return ok
+}
+
+// SawParity checks an answer that only tells whether the value was odd.
+func (r *Register) SawParity(a Answer, least Bound, odd bool) bool {
+	v := r.Of(a, least)
+	if v%2 == 1 != odd {
+		v++ // the earliest value that the answer can be about
+	}
+	if v > r.Sent() {
+		return false
+	}
+	r.Noted(a, v)
+	return true
+}
+
+func raise(to *atomic.Int64, v int64) {
+	for old := to.Load(); old < v && !to.CompareAndSwap(old, v); old = to.Load() {
+	}
+}
+
+func lower(to *atomic.Int64, v int64) {
+	for old := to.Load(); old > v && !to.CompareAndSwap(old, v); old = to.Load() {
+	}
+}
