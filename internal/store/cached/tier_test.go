@@ -213,3 +213,47 @@ func BenchmarkTierHit(b *testing.B) {
 		b.Errorf("%d of %d were fills", late, b.N)
 	}
 }
+
+// found is a tier that has one fact.
+type found struct {
+	*cachetest.Shared
+	e *cache.Entry
+}
+
+func (f found) Get(_ context.Context, _ position.Epoch, key []byte) *cache.Entry {
+	e := *f.e
+	e.Key = string(key)
+	return &e
+}
+
+// What another server knew to be released, by an S that is not known here yet, has been
+// answered here all the same: without a lease nothing older may be.
+func TestReleasedElsewhere(t *testing.T) {
+	f := open(t)
+	x := position.NewStreamIndex(position.Epoch{}, 100, 16)
+	clock := position.NewClock(x, time.Second)
+	clock.Grant(x, position.BootTime()+time.Minute.Nanoseconds())
+	tag := position.RecordTag("notes", "a")
+	value, _ := numbers{}.Encode(7.0)
+	facts := cached.New(f.db, f.cache, clock)
+	facts.Use(cached.Options{Codec: numbers{}, Tier: found{new(cachetest.Shared), &cache.Entry{S: 120, Tags: []position.Tag{tag}, Value: value}}})
+	defer facts.Close()
+	read := func(id string) {
+		t.Helper()
+		v, err := facts.Read(t.Context(), []byte("view\x00"+id), func(context.Context, store.Reader) (any, int, error) { return nil, 0, errors.New("filled") })
+		if err != nil || v != 7.0 {
+			t.Fatalf("%v, %v", v, err)
+		}
+	}
+	x.Apply(110, 1, []position.Tag{tag}, false)
+	x.Advance(115)
+	x.Settle(110)
+	if read("a"); clock.Shown() != 0 {
+		t.Errorf("S is there: %d", clock.Shown())
+	}
+	x.Apply(117, 2, []position.Tag{tag}, false)
+	x.Advance(118)
+	if read("b"); clock.Shown() != 117 {
+		t.Errorf("S is not there: %d, want 117", clock.Shown())
+	}
+}

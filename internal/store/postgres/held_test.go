@@ -55,6 +55,29 @@ func TestAwaitSeen(t *testing.T) {
 	})
 }
 
+// A write is answered when its time is up, though not all have heard of it: by then who has
+// not has no lease. This server remembers how far it has answered.
+func TestAnsweredInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
+		clock := position.NewClock(x, time.Second)
+		k := &commits{clock: clock, wait: 600 * time.Millisecond}
+		lands := func(flushed position.N) time.Duration {
+			begun := time.Now()
+			k.streamed(&flight{}, 1, flushed, func() {})
+			return time.Since(begun)
+		}
+		x.Advance(100)
+		x.Settle(90)
+		if after := lands(90); after != 0 || clock.Shown() != 0 {
+			t.Errorf("all have heard of it: answered after %v, shown %d", after, clock.Shown())
+		}
+		if after := lands(95); after != k.wait || clock.Shown() != 95 {
+			t.Errorf("not all have: answered after %v, shown %d", after, clock.Shown())
+		}
+	})
+}
+
 // What cannot be brought into force in time is unavailable, whatever it was that took
 // too long.
 func TestNotInForceInTime(t *testing.T) {

@@ -41,3 +41,29 @@ func TestSeen(t *testing.T) {
 		})
 	}
 }
+
+// TestNeedWithoutALease: what was answered a node must show, and what is only known may be
+// lost with the primary.
+func TestNeedWithoutALease(t *testing.T) {
+	tag := position.RecordTag("notes", "a")
+	for _, c := range []struct {
+		what              string
+		safe, shown, need position.N
+	}{
+		{"its last change was answered", 90, 0, 90},
+		{"it was not", 50, 0, 50},
+		{"this server answered so far beyond S", 50, 95, 90},
+		{"not so far", 50, 70, 70},
+		{"and beyond what it knows, of whatever", 50, 120, 120},
+		{"a new index has not heard of an S", 0, 0, 10},
+	} {
+		x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
+		x.Apply(90, 7, []position.Tag{tag}, false)
+		x.Advance(100)
+		x.Settle(c.safe)
+		r := &snapshot{stream: streamRead{x: x, front: x.Frontier(), degraded: true, shown: c.shown}}
+		if need := r.stampedNeed([]position.Tag{tag}); need != c.need {
+			t.Errorf("%s: a node at %d, want %d", c.what, need, c.need)
+		}
+	}
+}
