@@ -23,10 +23,16 @@ type Clock struct {
 	turns    atomic.Uint64 // how often that has begun
 	// shown is how far answers of this server went beyond the S of its index, nil if
 	// none did: no later one that is given without a lease may be older.
-	shown atomic.Pointer[Token]
+	shown atomic.Pointer[shown]
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when an index or a lease is there that was not
+}
+
+// shown is how far an answer went that was given by the index of a run.
+type shown struct {
+	Token
+	by Run
 }
 
 // NewClock is a clock of x. A read waits up to wait for an index with a lease.
@@ -42,7 +48,7 @@ func (c *Clock) Index() *Index { return c.index.Load() }
 // Replace makes x the present index, and retires the one before.
 func (c *Clock) Replace(x *Index) {
 	if old := c.index.Load(); old != nil && old.Streamed() {
-		c.Show(Token{old.epoch.Timeline, old.Safe()}) // the S of x may be further back
+		c.note(old, Token{old.epoch.Timeline, old.Safe()}) // the S of x may be further back
 	}
 	old := c.index.Swap(x)
 	c.tell()
@@ -56,15 +62,17 @@ func (c *Clock) Grant(x *Index, until int64) {
 	if x.grant(until) {
 		c.tell()
 	}
-	if t := c.shown.Load(); t != nil && x.shows(*t) {
-		c.shown.CompareAndSwap(t, nil)
-	}
 }
 
-// shows tells whether what x says of S is enough to show nothing older than t. What is
-// not on a later timeline is lost, and the rest lies before the base of its index.
-func (x *Index) shows(t Token) bool {
-	return x.Safe() >= t.N || x.epoch.Timeline > t.Timeline && x.Safe() >= x.Base()
+// shows tells whether the S of x is enough to show nothing older than s. What is left of
+// another run of the primary lies before what the index began with, which its S has reached
+// if it had a lease.
+func (x *Index) shows(s shown) bool {
+	line := x.epoch.Timeline
+	if line == s.Timeline && (s.by == x.Run() || s.by.Timeline != line) {
+		return x.Safe() >= s.N
+	}
+	return line >= s.Timeline && x.Lease() != 0
 }
 
 func (c *Clock) tell() {
@@ -146,24 +154,34 @@ func (c *Clock) Degraded(x *Index) bool {
 // number, while Age was 0, was read with a lease.
 func (c *Clock) Turns() uint64 { return c.turns.Load() }
 
-// Show notes that an answer of this server goes as far as t, though S has perhaps not
+// Show notes that an answer of this server by x goes as far as t, though S has perhaps not
 // come so far: a read without a lease, a write that was not waited for any longer, or what
 // another server knew to be released.
-func (c *Clock) Show(t Token) {
-	for old := c.shown.Load(); t.N > 0 && (old == nil || old.Compare(t) < 0); old = c.shown.Load() {
-		if c.shown.CompareAndSwap(old, &t) {
+func (c *Clock) Show(x *Index, t Token) {
+	if !x.shows(shown{t, x.Run()}) {
+		c.note(x, t)
+	}
+}
+
+func (c *Clock) note(x *Index, t Token) {
+	for {
+		s, old := shown{t, x.Run()}, c.shown.Load()
+		if old != nil && !x.shows(*old) { // a replica on a later timeline may not be as far
+			s.Timeline, s.N = max(t.Timeline, old.Timeline), max(t.N, old.N)
+		}
+		if old != nil && s == *old || c.shown.CompareAndSwap(old, &s) {
 			return
 		}
 	}
 }
 
-// Shown is how far such answers went, until an index with a lease has come as far: the
-// next without a lease must not be older. 0: there were none.
-func (c *Clock) Shown() N {
-	if t := c.shown.Load(); t != nil {
-		return t.N
+// Shown is how far such answers went, as far as the S of x does not say so: the next
+// without a lease must not be older. The zero Token: no farther.
+func (c *Clock) Shown(x *Index) Token {
+	if s := c.shown.Load(); s != nil && !x.shows(*s) {
+		return s.Token
 	}
-	return 0
+	return Token{}
 }
 
 // Age is for how long answers may lack what others know: 0 unless there is no

@@ -51,42 +51,69 @@ func TestShown(t *testing.T) {
 		x.Settle(s)
 		c.Grant(x, BootTime()+time.Minute.Nanoseconds())
 	}
-	want := func(what string, n N) {
+	want := func(what string, timeline uint32, n N) {
 		t.Helper()
-		if c.Shown() != n {
-			t.Errorf("%s: %d, want %d", what, c.Shown(), n)
+		if got := c.Shown(c.Index()); got != (Token{timeline, n}) && (n > 0 || got.N > 0) {
+			t.Errorf("%s: %v, want %d of timeline %d", what, got, n, timeline)
 		}
 	}
 	line := x.Epoch().Timeline
-	c.Show(Token{line, 120})
-	c.Show(Token{line, 110})
-	want("the furthest", 120)
+	c.Show(x, Token{line, 0})
+	want("nothing", 0, 0)
+	c.Show(x, Token{line, 120})
+	c.Show(x, Token{line, 110})
+	want("the furthest", line, 120)
 	c.Degrade(true)
 	c.Degrade(false)
-	want("there was a primary for a moment", 120)
+	want("there was a primary for a moment", line, 120)
 	grant(x, 119)
-	want("S is not there", 120)
+	want("S is not there", line, 120)
 	grant(x, 120)
-	want("S is there", 0)
+	want("S is there", 0, 0)
+	c.Show(x, Token{line, 115})
+	want("S was there", 0, 0)
 
 	y := stream4(100)
 	c.Replace(y)
-	want("the next index knows no S", 120)
+	want("the next index knows no S", line, 120)
+	if got := c.Shown(x); got.N != 0 {
+		t.Errorf("by the one before, which knows one: %v", got)
+	}
 	grant(y, 120)
-	want("it has come as far", 0)
+	want("it has come as far", 0, 0)
 
-	c.Show(Token{line, 500})
-	e := y.Epoch()
-	e.Timeline++
-	z := NewStreamIndex(e, 300, 4)
-	c.Replace(z)
-	grant(z, 299)
-	want("the next timeline, whose servers do not know its beginning", 500)
-	grant(z, 300)
-	want("what is not on it is lost", 0)
-	c.Show(Token{line + 1, 310})
-	c.Show(Token{line, 900})
-	want("the later timeline", 310)
+	c.Show(y, Token{line, 500})
+	next := func(line uint32, instance uint64) *Index {
+		e := y.Epoch()
+		e.Timeline = line
+		z := NewStreamIndex(e, 300, 4)
+		z.SetInstance(instance)
+		c.Replace(z)
+		return z
+	}
+	z := next(line, y.Instance()+1)
+	want("a copy of the database, before there is a lease", line, 500)
+	grant(z, 310)
+	want("what is not in it is lost", 0, 0)
+
+	c.Show(z, Token{line, 600})
+	z = next(line+1, 7)
+	want("the next timeline, before there is a lease", line, 600)
+	c.Show(z, Token{line + 1, 580})
+	want("a replica that follows it is not as far as another was", line+1, 600)
+	grant(z, 590)
+	want("nor is S", line+1, 600)
+	grant(z, 600)
+	want("and then it is", 0, 0)
+
+	c.Show(z, Token{line + 2, 620})
+	grant(z, 610)
+	want("a primary of a timeline that nobody follows yet", line+2, 620)
+	z = next(line+2, 8)
+	grant(z, 610)
+	want("its index does not say that it was there before", line+2, 620)
+	grant(z, 620)
+	want("it does", 0, 0)
 }
 
 // What stays needs a lease, also where reads go on without one, and waits for it for a

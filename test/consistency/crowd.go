@@ -45,7 +45,7 @@ func (w *world) stir(ctx context.Context) {
 			w.report.failure(ctx, err)
 			return
 		}
-		w.crowd[i].Answered(v)
+		w.crowd[i].Noted(c.by, v)
 		w.report.writes.Add(1)
 		pause(ctx, time.Duration(rand.IntN(8))*time.Millisecond)
 	}

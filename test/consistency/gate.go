@@ -113,7 +113,7 @@ func (g *gate) keep(ctx context.Context, w *world) {
 			w.report.failure(ctx, err)
 			return
 		}
-		g.Answered(v)
+		g.Noted(c.by, v)
 		w.report.revocations.Add(1)
 		pause(ctx, time.Duration(rand.IntN(40))*time.Millisecond)
 		if g.burst && v%20 == 0 {

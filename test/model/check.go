@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/pandobase/pando/test/judge"
 )
 
@@ -137,6 +139,9 @@ func (k *checker) wrote(c *session, s *server, made *commit, begun int64) {
 	k.oracle.gave[s.process] = k.oracle.gave[s.process].later(seen)
 	c.seen = c.seen.later(seen)
 	v := k.w.value(made.row, made)
+	if c.keeps {
+		c.shown.Saw(made.row, v, "its own write")
+	}
 	k.rows[made.row].Noted(judge.Answer{Server: s.id}, v)
 	if k.second != nil {
 		k.second.Wrote(made.row, begun, v)
@@ -173,8 +178,9 @@ func (k *checker) end() {
 	if k.second == nil {
 		return
 	}
-	k.second.End()
+	go k.second.End()
 	k.second.Judge()
+	k.w.count["unjudged"] += k.second.Skipped + k.second.Verdicts[porcupine.Unknown]
 	for _, no := range k.second.Illegal {
 		k.w.violation("second", "the history of row %d is not linearizable from %d on", no.Record, no.From)
 	}

@@ -171,6 +171,9 @@ func (w *world) promote() {
 	if next == nil || !next.answers() {
 		return
 	}
+	if w.sync && len(next.log) < old.line.fork {
+		return // Patroni counts nobody as synchronous who has not come as far as its primary began
+	}
 	w.count["failovers"]++
 	if !w.sync {
 		old.down, old.frozen = true, false

@@ -275,7 +275,7 @@ func (s *server) frame(m message) {
 	switch m.kind {
 	case whole:
 		if x != nil {
-			s.show(x.epoch, x.safe)
+			s.note(token{x.epoch, x.safe}, x)
 		}
 		s.index = &index{epoch: m.epoch, at: m.at, base: m.base, front: m.to, safe: min(m.safe, m.to), until: -1e9}
 		s.claimed = 0
@@ -297,36 +297,58 @@ func (s *server) frame(m message) {
 		if m.echoes {
 			x.later = append(x.later, grant{m.probe, m.echo + lease})
 		}
-		if x.grant(s.w.is(NoProbe)) && x.shows(s.shown) {
-			s.shown = token{}
-		}
+		x.grant(s.w.is(NoProbe))
 		s.w.say("server %d: F %d S %d, lease for %.1f", s.id, x.front, x.safe, x.until-s.clock())
 	}
 }
 
-// show notes an answer that goes as far as n, beyond S: the next without a lease must not
-// be older.
-func (s *server) show(e epoch, n int) {
-	if !s.w.is(BeyondForgotten) {
-		s.shown = s.shown.later(token{e, n})
+// show notes an answer by x that goes as far as t, beyond S: the next without a lease must
+// not be older.
+func (s *server) show(t token, x *index) {
+	if !x.shows(t) && !s.w.is(BeyondForgotten) {
+		s.note(t, x)
 	}
 }
 
-// shows tells whether what x says of S is enough for that.
-func (x *index) shows(t token) bool {
-	return t.epoch == x.epoch && x.safe >= t.n || t.epoch.before(x.epoch) && x.safe >= x.base
+func (s *server) note(t token, x *index) {
+	if !x.shows(s.shown) {
+		t.n = max(t.n, s.shown.n)
+		if t.epoch.before(s.shown.epoch) {
+			t.epoch = s.shown.epoch
+		}
+	}
+	s.shown = t
 }
 
-// grant begins the leases that F has come far enough for, and tells whether there was one.
-func (x *index) grant(anyway bool) (any bool) {
+// shows tells whether S is enough for that. What is left of another epoch lies before what x
+// began with, which its S has reached if it had a lease.
+func (x *index) shows(t token) bool {
+	return t.epoch == x.epoch && x.safe >= t.n || t.epoch.before(x.epoch) && x.had
+}
+
+// never is a position that no server knows.
+const never = 1 << 30
+
+// beyond is how far answers went, as far as S does not say so.
+func (s *server) beyond(x *index) int {
+	switch {
+	case x.shows(s.shown):
+		return 0
+	case x.epoch.before(s.shown.epoch): // that was of a primary which x is not of
+		return never
+	}
+	return s.shown.n
+}
+
+// grant begins the leases that F has come far enough for.
+func (x *index) grant(anyway bool) {
 	rest := x.later[:0]
 	for _, g := range x.later {
 		if x.front >= g.probe || anyway {
-			x.until, x.had, any = max(x.until, g.until), true, true
+			x.until, x.had = max(x.until, g.until), true
 		} else {
 			rest = append(rest, g)
 		}
 	}
 	x.later = rest
-	return any
 }

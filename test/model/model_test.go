@@ -22,6 +22,7 @@ func TestTheProtocolHolds(t *testing.T) {
 		{"calm", Setup{Sync: true, Calm: true}, 300, 10_000},
 		{"faults", Setup{}, 1200, 100_000},
 		{"faults and synchronous replication", Setup{Sync: true}, 1200, 100_000},
+		{"ways cut, and a primary that freezes", Setup{Sync: true, Faults: []Fault{LinkCut, PrimaryFrozen}}, 400, 20_000},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			n := s.seeds
@@ -42,7 +43,7 @@ func TestTheProtocolHolds(t *testing.T) {
 			})
 			t.Logf("%d seeds, %d of them bad: %v", n, bad, counts)
 			for _, what := range []string{"hits", "tier hits", "fills", "held", "shared", "written"} {
-				if counts[what] < n/2 {
+				if counts[what] < n/4 {
 					t.Errorf("only %d %s: the runs mean nothing", counts[what], what)
 				}
 			}
@@ -58,12 +59,12 @@ func TestMutantsAreCaught(t *testing.T) {
 	cuts := []Fault{LinkCut, TailerFrozen, PrimaryFrozen}
 	focus := map[Mutant][]Fault{
 		NoHelloWait: tailers, NoQuiet: tailers, EchoAfterD: cuts, SafeAfterD: cuts, DBeforeLoad: tailers,
-		EchoOfOldBoot: {ServerRestarted, TailerRestarted}, FillStraddles: cuts,
+		EchoOfOldBoot: {ServerRestarted, TailerRestarted}, FillStraddles: cuts, TierUnknown: {LinkCut},
 	}
 	rare := map[Mutant]bool{
 		AckBeforeApply: true, FillStraddles: true, EpochIgnored: true, EchoOfOldBoot: true, NoHelloWait: true, NoQuiet: true,
 		EchoAfterD: true, SafeAfterD: true, DBeforeLoad: true, NoProbe: true, NoRunningWait: true, JoinUncounted: true,
-		ForeignUncounted: true, DegradedKept: true, DegradedShared: true, IncarnationIgnored: true, PrefixUnchecked: true,
+		ForeignUncounted: true, DegradedKept: true, DegradedShared: true, IncarnationIgnored: true,
 	}
 	for _, m := range Mutants {
 		n := 400

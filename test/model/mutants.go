@@ -40,6 +40,7 @@ const (
 	DegradedShared     Mutant = "degraded-shared"     // ... and others who wait for it do not say so
 	MarkedForgets      Mutant = "marked-forgets"      // ... and the next such answer may be older
 	BeyondForgotten    Mutant = "beyond-forgotten"    // ... than what was answered beyond S with a lease
+	TierUnknown        Mutant = "tier-unknown"        // ... than a fact of the tier that lies beyond F
 	PrefixUnchecked    Mutant = "prefix-unchecked"    // what the primary shows is taken for a prefix of its log
 	IncarnationIgnored Mutant = "incarnation-ignored" // a restored database is taken for the one before
 )
@@ -49,5 +50,5 @@ var Mutants = []Mutant{
 	StampAfterData, NoUpperStamp, ReplayIsUpper, PrimaryByLSN, NeedUnchecked, WriteUnheld, ReadUnheld, SafeWithoutC,
 	DegradedUnheld, Zombie, AckBeforeApply, GapIgnored, RestampLate, FillStraddles, EpochIgnored, NoLease,
 	KeyCollide, MissingAuthField, JoinUnjudged, EchoOfOldBoot, NoHelloWait, NoQuiet, EchoAfterD, SafeAfterD, DBeforeLoad,
-	NoProbe, NoRunningWait, JoinUncounted, ForeignUncounted, DegradedKept, DegradedShared, MarkedForgets, BeyondForgotten, PrefixUnchecked, IncarnationIgnored,
+	NoProbe, NoRunningWait, JoinUncounted, ForeignUncounted, DegradedKept, DegradedShared, MarkedForgets, BeyondForgotten, TierUnknown, PrefixUnchecked, IncarnationIgnored,
 }

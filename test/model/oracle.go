@@ -109,6 +109,9 @@ func (k *oracle) raise(m mark) {
 
 // wrote judges the answer to a write.
 func (k *oracle) wrote(c *commit) mark {
+	if l := k.w.lines[len(k.w.lines)-1]; k.w.sync && l.incarnation == c.line.incarnation && !l.has(c) {
+		k.knows("lost", "%s was answered, and was lost before", name(c))
+	}
 	k.raise(mark{c.line, c.n})
 	return mark{c.line, c.n}
 }

@@ -25,6 +25,7 @@ type reading struct {
 	marked bool
 	front  int // F when the fill began
 	shown  int // then, how far answers went beyond S
+	sure   int // and how far all that was answered goes
 	tries  int
 	mine   *flight
 	later  bool // the flight that is waited for began later than this request
@@ -109,7 +110,7 @@ func (r *reading) ready(again step) step {
 // fresh tells whether f is as new as what this server has answered without a primary,
 // for another such answer.
 func (r *reading) fresh(f *fact) bool {
-	return !r.marked || max(f.stamp, r.x.front) >= r.s.shown.n || r.w.is(MarkedForgets)
+	return !r.marked || max(f.stamp, r.x.front) >= r.s.beyond(r.x) || r.w.is(MarkedForgets)
 }
 
 // required is what the client's position asks for, beyond what is known to be asked for by
@@ -126,7 +127,7 @@ func (r *reading) required(known int) int {
 			r.reset = true
 			return 0
 		}
-		return 1 << 30 // this server does not know of it yet
+		return never // this server does not know of it yet
 	}
 	if t.n <= known {
 		return 0
@@ -177,13 +178,12 @@ func (r *reading) fetch() step {
 		return next
 	}
 	f := r.w.get(r.x.epoch, r.q)
-	if f == nil || !r.w.holds(r.x, f) || !r.fresh(f) {
+	unknown := !r.s.leased(r.x) && f != nil && f.stamp > r.x.front // nobody knows here what it holds
+	if f == nil || !r.w.holds(r.x, f) || !r.fresh(f) || unknown && !r.w.is(TierUnknown) {
 		return r.fill
 	}
 	r.w.count["tier hits"]++
-	if n := r.x.covers(r.q); n > r.x.safe { // another server knew a greater S
-		r.s.show(r.x.epoch, n)
-	}
+	r.s.show(token{r.x.epoch, r.x.covers(r.q)}, r.x) // another server may know a greater S
 	r.keep(f)
 	r.upper = 0
 	r.land(f)
@@ -225,7 +225,11 @@ func (r *reading) fill() step {
 	if r.tries++; r.tries > 40 || r.s.clock()-r.begun > 3*readWait {
 		return r.refuse()
 	}
-	r.front, r.shown = r.x.front, r.s.shown.n
+	r.front, r.shown = r.x.front, r.s.beyond(r.x)
+	r.sure = max(min(r.front, r.x.safe), r.shown)
+	if r.w.is(MarkedForgets) {
+		r.shown, r.sure = 0, min(r.front, r.x.safe)
+	}
 	r.w.count["fills"]++
 	r.from = r.w.nodes[r.w.r.Intn(3)]
 	if r.w.r.Intn(4) == 0 && r.s.primary != nil {
@@ -249,14 +253,11 @@ func (r *reading) fill() step {
 func (r *reading) need() int {
 	known := r.front
 	if r.marked {
-		if r.w.is(MarkedForgets) {
-			r.shown = 0
-		}
-		known = min(r.front, max(r.x.safe, r.x.base, r.shown))
+		known = r.sure
 	}
-	n := min(r.x.covers(r.q), known)
-	if r.marked && r.shown > r.front { // nobody knows what that was of
-		n = r.shown
+	n := known
+	if !r.marked || r.shown <= r.x.front { // else nobody knows what that was of
+		n = min(n, r.x.covers(r.q))
 	}
 	return max(n, r.required(known))
 }
@@ -381,9 +382,12 @@ func (r *reading) hold() step {
 	f := &fact{query: r.q, epoch: x.epoch, stamp: r.stamp, val: r.val, line: r.line}
 	if !r.marked || r.w.is(DegradedKept) {
 		r.keep(f)
-		if r.w.r.Intn(2) == 0 {
+		if r.w.r.Intn(2) == 0 && r.w.holds(x, f) {
 			r.w.put(f)
 		}
+	}
+	if r.marked {
+		r.s.show(token{x.epoch, r.upper}, x)
 	}
 	r.land(f)
 	return r.answer(f, r.how)
@@ -396,9 +400,6 @@ func (r *reading) answer(f *fact, how string) step {
 	r.how = fmt.Sprintf("%s, server %d, fact of %v at %d, until %v, F %d, S %d, X %v, base %d",
 		how, r.s.id, f.epoch, f.stamp, r.upper, r.x.front, r.x.safe, r.x.at, r.x.base)
 	r.upper = max(r.upper, f.stamp)
-	if r.marked {
-		r.s.shown = r.s.shown.later(token{r.x.epoch, r.upper})
-	}
 	r.give(f)
 	if r.c.keeps {
 		r.c.keep(token{r.x.epoch, max(r.x.covers(r.q), r.upper)})

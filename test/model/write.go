@@ -57,7 +57,9 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 		}
 		if !known {
 			w.count["timed"]++
-			s.show(epoch{made.line.incarnation, made.line.timeline}, flushed)
+			if x != nil {
+				s.show(token{epoch{made.line.incarnation, made.line.timeline}, flushed}, x)
+			}
 		}
 		w.check.wrote(c, s, made, asked)
 		if c.keeps {

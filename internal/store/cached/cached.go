@@ -128,9 +128,11 @@ func asNew(clock *position.Clock, session *position.Session, x *position.Index, 
 // needed is how far what is answered must go, as far as x says nothing of that; ok is
 // false if nothing that x knows does.
 func needed(clock *position.Clock, session *position.Session, x *position.Index) (need position.N, ok bool) {
-	need = clock.Shown()
-	if need != 0 && x.Leased() {
-		need = 0
+	if shown := clock.Shown(x); shown.N != 0 && !x.Leased() {
+		if shown.Timeline > x.Epoch().Timeline {
+			return 0, false
+		}
+		need = shown.N
 	}
 	if t, ok := session.Require(); ok && x.Streamed() {
 		if t.Timeline > x.Epoch().Timeline {
@@ -180,6 +182,12 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 			return nil, c.err
 		default:
 			continue
+		}
+		if x != f.clock.Index() { // what is known by now, that one does not hear of
+			var err error
+			if x, err = f.clock.Ready(ctx); err != nil {
+				return nil, err
+			}
 		}
 		noStamp := c.fact.S == 0 && x.Streamed() // it was read without a lease
 		good := asNew(f.clock, session, x, c.fact) && holds(x, c.fact)

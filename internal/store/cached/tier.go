@@ -95,7 +95,7 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 	if fact != nil {
 		// Another server may have heard of a greater S, by which it was released.
 		if covers := x.Covers(fact.Tags); covers > x.Safe() {
-			t.clock.Show(position.Token{Timeline: x.Epoch().Timeline, N: covers})
+			t.clock.Show(x, position.Token{Timeline: x.Epoch().Timeline, N: covers})
 		}
 		fact.Made = cache.MadeNow(cache.FromTier, 0, time.Since(began))
 	}
@@ -157,6 +157,9 @@ func (t *tier) judge(ctx context.Context, x *position.Index, key string, e *cach
 		return nil, false
 	}
 	fact = &cache.Fact{Key: key, S: e.S, Epoch: e.Epoch, Tags: e.Tags, Search: e.Search}
+	if !x.Leased() && fact.S > x.Frontier() { // nobody knows here what it holds
+		return nil, true
+	}
 	if !asNew(t.clock, position.SessionOf(ctx), x, fact) || !holds(x, fact) {
 		return nil, true
 	}
@@ -172,6 +175,10 @@ func (t *tier) judge(ctx context.Context, x *position.Index, key string, e *cach
 func (t *tier) give(x *position.Index, fact *cache.Fact, took time.Duration) {
 	smooth(&t.cost, took)
 	if t.asks(fact.Key) == nil || x != t.clock.Index() {
+		return
+	}
+	if !holds(x, fact) { // it has changed since, and perhaps holds that change
+		t.giveNot(x, fact.Key, false)
 		return
 	}
 	if value, ok := t.codec.Encode(fact.Value); ok {

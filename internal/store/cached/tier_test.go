@@ -248,12 +248,12 @@ func TestReleasedElsewhere(t *testing.T) {
 	x.Apply(110, 1, []position.Tag{tag}, false)
 	x.Advance(115)
 	x.Settle(110)
-	if read("a"); clock.Shown() != 0 {
-		t.Errorf("S is there: %d", clock.Shown())
+	if read("a"); clock.Shown(x).N != 0 {
+		t.Errorf("S is there: %v", clock.Shown(x))
 	}
 	x.Apply(117, 2, []position.Tag{tag}, false)
 	x.Advance(118)
-	if read("b"); clock.Shown() != 117 {
-		t.Errorf("S is not there: %d, want 117", clock.Shown())
+	if read("b"); clock.Shown(x).N != 117 {
+		t.Errorf("S is not there: %v, want 117", clock.Shown(x))
 	}
 }

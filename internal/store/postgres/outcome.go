@@ -72,6 +72,7 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 	switch what {
 	case fateCommitted:
 		n := t.s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
+		t.s.commits.answered(at.timeline, n)
 		t.s.stats.writes.Add(1)
 		t.s.given(t.ctx, at.timeline, min(n, at.n))
 		return result{pos: n}

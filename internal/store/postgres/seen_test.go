@@ -30,7 +30,10 @@ func TestSeen(t *testing.T) {
 		{position.Token{}, true, 0, 0},
 	} {
 		t.Run(fmt.Sprint(c.token, c.degraded), func(t *testing.T) {
-			r := &snapshot{stream: streamRead{x: x, front: x.Frontier(), degraded: c.degraded}}
+			r := &snapshot{stream: streamRead{x: x, front: x.Frontier()}}
+			if c.degraded {
+				r.stream.withoutLease(position.Token{})
+			}
 			r.stream.seen(position.WithSession(t.Context(), position.NewSession(c.token)))
 			if r.stream.least != c.least || r.stream.later != c.later {
 				t.Errorf("%d of timeline %d, want %d of %d", r.stream.least, r.stream.later, c.least, c.later)
@@ -55,15 +58,20 @@ func TestNeedWithoutALease(t *testing.T) {
 		{"this server answered so far beyond S", 50, 95, 90},
 		{"not so far", 50, 70, 70},
 		{"and beyond what it knows, of whatever", 50, 120, 120},
-		{"a new index has not heard of an S", 0, 0, 10},
 	} {
 		x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
 		x.Apply(90, 7, []position.Tag{tag}, false)
 		x.Advance(100)
 		x.Settle(c.safe)
-		r := &snapshot{stream: streamRead{x: x, front: x.Frontier(), degraded: true, shown: c.shown}}
+		r := &snapshot{stream: streamRead{x: x, front: x.Frontier()}}
+		r.stream.withoutLease(position.Token{Timeline: 1, N: c.shown})
 		if need := r.stampedNeed([]position.Tag{tag}); need != c.need {
 			t.Errorf("%s: a node at %d, want %d", c.what, need, c.need)
 		}
+	}
+	x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
+	r := &snapshot{stream: streamRead{x: x}}
+	if r.stream.withoutLease(position.Token{Timeline: 2, N: 70}); r.stream.later != 2 || r.stampedNeed(nil) != 70 {
+		t.Errorf("it answered from a primary of the next timeline: a node at %d of timeline %d", r.stampedNeed(nil), r.stream.later)
 	}
 }

@@ -36,7 +36,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	var primary bool // nothing else will do any more
 	began, moved, lost := time.Now(), 0, 0
 	var front position.N
-	exact := false
+	exact, wasDegraded := false, false
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, floor: s.present().Safe()}
 		if s.clock != nil {
@@ -44,10 +44,12 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if err != nil {
 				return err
 			}
-			if front == 0 {
+			degraded := s.clock.Degraded(x)
+			shown := s.clock.Shown(x) // what S has come up to by now, F covers
+			if front == 0 || degraded || wasDegraded {
 				front = x.Frontier()
 			}
-			degraded := s.clock.Degraded(x)
+			wasDegraded = degraded
 			if degraded && position.NeedsLease(ctx) && !mutant.Unleased { // the lease has ended just now
 				try--
 				continue
@@ -55,7 +57,10 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
-			r.stream = streamRead{x: x, degraded: degraded, front: front, again: try > 1 && !exact, exact: exact, shown: s.clock.Shown()}
+			r.stream = streamRead{x: x, front: front, again: try > 1 && !exact, exact: exact}
+			if degraded {
+				r.stream.withoutLease(shown)
+			}
 			r.stream.seen(ctx)
 			if r.stream.later > 0 && !degraded {
 				// It is not the index of the newest primary, and has a lease for a moment still.
@@ -270,7 +275,7 @@ func (r *snapshot) useStreamed(ctx context.Context, tags []position.Tag) error {
 		// Later questions may need more than the first: this snapshot shall do for all.
 		all := r.stream.front
 		if r.stream.degraded {
-			all = r.stream.sure()
+			all = r.stream.sure
 		}
 		need = max(need, all)
 	}

@@ -63,19 +63,21 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 			continue
 		}
 		at, err := x.AwaitCommit(ctx, f.xid, flushed)
-		if err == nil {
-			n = at
-			break
-		}
 		if !errors.Is(err, position.ErrRetired) {
+			n = at // as far as the stream has told, also if the time is up
 			break
 		}
-	}
-	if k.clock.Index().Safe() < n { // it is answered all the same
-		k.clock.Show(position.Token{Timeline: timeline, N: n})
 	}
 	published()
 	return n
+}
+
+// answered notes that somebody is answered what tells of the log up to n: not all may have
+// heard of it.
+func (k *commits) answered(timeline uint32, n position.N) {
+	if k.clock != nil {
+		k.clock.Show(k.clock.Index(), position.Token{Timeline: timeline, N: n})
+	}
 }
 
 // own keeps the changes that were committed here until the stream brings them: it
@@ -157,8 +159,12 @@ func (t *tx) number() uint64 {
 
 // awaitSeen waits until what a transaction that is not kept was told may be
 // answered: a refusal tells of others' commits too.
-func (s *Store) awaitSeen(ctx context.Context, seen position.N) {
-	if s.clock == nil || seen == 0 || s.clock.Age() > 0 {
+func (s *Store) awaitSeen(ctx context.Context, seen position.Token) {
+	if s.clock == nil || seen.N == 0 {
+		return
+	}
+	defer s.commits.answered(seen.Timeline, seen.N)
+	if s.clock.Age() > 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.CommitWait)
@@ -167,7 +173,7 @@ func (s *Store) awaitSeen(ctx context.Context, seen position.N) {
 		x := s.clock.Index()
 		if !x.Streamed() {
 			s.clock.Await(ctx, x)
-		} else if err := x.AwaitSafe(ctx, seen); !errors.Is(err, position.ErrRetired) {
+		} else if err := x.AwaitSafe(ctx, seen.N); !errors.Is(err, position.ErrRetired) {
 			return
 		}
 	}
@@ -247,7 +253,8 @@ type streamRead struct {
 	again bool       // a try of it has failed
 
 	degraded bool       // there is no lease, and no primary: the answer is marked, and not kept
-	shown    position.N // then, how far answers went before it began
+	sure     position.N // then, how far a node shows whatever was answered before it began
+	shown    position.N // as far as that is noted
 
 	exact bool             // S stands still: what the primary shows is asked for with what it sees
 	sees  registry.Visible // which transactions the snapshot holds, where that was asked
@@ -266,20 +273,24 @@ func (r *streamRead) seen(ctx context.Context) {
 	}
 	known := r.front
 	if r.degraded {
-		known = r.sure()
+		known = r.sure
 	}
 	if t.Timeline > r.x.Epoch().Timeline {
-		r.least, r.later = t.N, t.Timeline
-	} else if t.N > known {
-		r.least = t.N
+		r.later = max(r.later, t.Timeline)
+	} else if t.N <= known {
+		return
 	}
+	r.least = max(r.least, t.N)
 }
 
-// sure is how far a node shows everything that was answered before, as far as the index
-// knows of it, without a lease. Nothing beyond S was, but for what is noted: it may be
-// taken back. (A new index has its base before it hears of an S.)
-func (r *streamRead) sure() position.N {
-	return min(r.front, max(r.x.Safe(), r.x.Base(), r.shown))
+// withoutLease is how far a node must be then, where so much was shown before: S, for whatever
+// lies beyond and was not answered may be lost with the primary.
+func (r *streamRead) withoutLease(shown position.Token) {
+	r.degraded, r.shown = true, shown.N
+	r.sure = max(min(r.front, r.x.Safe()), shown.N)
+	if shown.Timeline > r.x.Epoch().Timeline {
+		r.least, r.later = shown.N, shown.Timeline
+	}
 }
 
 // stampedNeed is how far a node must be to answer a question about tags.
@@ -288,9 +299,9 @@ func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 		return 0 // it shows everything up to S, and whatever else it does is looked at
 	}
 	if r.stream.degraded {
-		need := min(r.stream.x.Covers(tags), r.stream.sure())
-		if r.stream.shown > r.stream.front { // nobody knows what that was of
-			need = r.stream.shown
+		need := r.stream.sure
+		if r.stream.shown <= r.stream.x.Frontier() { // else nobody knows what that was of
+			need = min(need, r.stream.x.Covers(tags))
 		}
 		return max(need, r.need, r.stream.least)
 	}
@@ -436,7 +447,7 @@ var errNotWhatItWas = errors.New("postgres: the node is not what it was")
 func (r *snapshot) releaseRead(ctx context.Context) error {
 	x := r.stream.x
 	if x != nil && r.stream.degraded {
-		r.s.clock.Show(position.Token{Timeline: r.stream.timeline, N: r.stream.upper})
+		r.s.clock.Show(x, position.Token{Timeline: r.stream.timeline, N: r.stream.upper})
 		if r.stream.upper > 0 {
 			r.s.given(ctx, r.stream.timeline, r.stream.upper)
 		}
