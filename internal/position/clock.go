@@ -23,16 +23,18 @@ type Clock struct {
 	turns    atomic.Uint64 // how often that has begun
 	// shown is how far answers of this server went beyond the S of its index, nil if
 	// none did: no later one that is given without a lease may be older.
-	shown atomic.Pointer[shown]
+	shown atomic.Pointer[Shown]
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when an index or a lease is there that was not
 }
 
-// shown is how far an answer went that was given by the index of a run.
-type shown struct {
+// Shown is how far answers went that were given by the index of a run. Up to Blind nobody
+// knows what they were of, beyond the index does.
+type Shown struct {
 	Token
-	by Run
+	Blind N
+	by    Run
 }
 
 // NewClock is a clock of x. A read waits up to wait for an index with a lease.
@@ -47,8 +49,8 @@ func (c *Clock) Index() *Index { return c.index.Load() }
 
 // Replace makes x the present index, and retires the one before.
 func (c *Clock) Replace(x *Index) {
-	if old := c.index.Load(); old != nil && old.Streamed() {
-		c.note(old, Token{old.epoch.Timeline, old.Safe()}) // the S of x may be further back
+	if old := c.index.Load(); old != nil && old.Streamed() && old.Lease() != 0 {
+		c.note(old, Token{old.epoch.Timeline, old.Safe()}, old.Safe()) // the S of x may be further back
 	}
 	old := c.index.Swap(x)
 	c.tell()
@@ -67,7 +69,7 @@ func (c *Clock) Grant(x *Index, until int64) {
 // shows tells whether the S of x is enough to show nothing older than s. What is left of
 // another run of the primary lies before what the index began with, which its S has reached
 // if it had a lease.
-func (x *Index) shows(s shown) bool {
+func (x *Index) shows(s Shown) bool {
 	line := x.epoch.Timeline
 	if line == s.Timeline && (s.by == x.Run() || s.by.Timeline != line) {
 		return x.Safe() >= s.N
@@ -157,17 +159,32 @@ func (c *Clock) Turns() uint64 { return c.turns.Load() }
 // Show notes that an answer of this server by x goes as far as t, though S has perhaps not
 // come so far: a read without a lease, a write that was not waited for any longer, or what
 // another server knew to be released.
-func (c *Clock) Show(x *Index, t Token) {
-	if !x.shows(shown{t, x.Run()}) {
-		c.note(x, t)
+func (c *Clock) Show(x *Index, t Token) { c.show(x, t, t.N) }
+
+// ShowOf is Show for an answer of which it is known that it was of tags, or of all.
+func (c *Clock) ShowOf(x *Index, t Token, tags []Tag, all bool) {
+	if t.Timeline != x.epoch.Timeline {
+		c.show(x, t, t.N)
+		return
+	}
+	if x.Bump(t.N, tags); all {
+		x.BumpAll(t.N)
+	}
+	c.show(x, t, 0)
+}
+
+func (c *Clock) show(x *Index, t Token, blind N) {
+	s := Shown{t, blind, x.Run()}
+	if now := c.index.Load(); !x.shows(s) && (now == x || !now.shows(s)) {
+		c.note(x, t, blind)
 	}
 }
 
-func (c *Clock) note(x *Index, t Token) {
+func (c *Clock) note(x *Index, t Token, blind N) {
 	for {
-		s, old := shown{t, x.Run()}, c.shown.Load()
+		s, old := Shown{t, blind, x.Run()}, c.shown.Load()
 		if old != nil && !x.shows(*old) { // a replica on a later timeline may not be as far
-			s.Timeline, s.N = max(t.Timeline, old.Timeline), max(t.N, old.N)
+			s.Timeline, s.N, s.Blind = max(t.Timeline, old.Timeline), max(t.N, old.N), max(blind, old.Blind)
 		}
 		if old != nil && s == *old || c.shown.CompareAndSwap(old, &s) {
 			return
@@ -176,12 +193,12 @@ func (c *Clock) note(x *Index, t Token) {
 }
 
 // Shown is how far such answers went, as far as the S of x does not say so: the next
-// without a lease must not be older. The zero Token: no farther.
-func (c *Clock) Shown(x *Index) Token {
+// without a lease must not be older. The zero Shown: no farther.
+func (c *Clock) Shown(x *Index) Shown {
 	if s := c.shown.Load(); s != nil && !x.shows(*s) {
-		return s.Token
+		return *s
 	}
-	return Token{}
+	return Shown{}
 }
 
 // Age is for how long answers may lack what others know: 0 unless there is no

@@ -53,7 +53,7 @@ func TestShown(t *testing.T) {
 	}
 	want := func(what string, timeline uint32, n N) {
 		t.Helper()
-		if got := c.Shown(c.Index()); got != (Token{timeline, n}) && (n > 0 || got.N > 0) {
+		if got := c.Shown(c.Index()); got.Token != (Token{timeline, n}) && (n > 0 || got.N > 0) {
 			t.Errorf("%s: %v, want %d of timeline %d", what, got, n, timeline)
 		}
 	}
@@ -91,6 +91,8 @@ func TestShown(t *testing.T) {
 		c.Replace(z)
 		return z
 	}
+	y.Settle(130)
+	c.Grant(y, BootTime()+time.Minute.Nanoseconds())
 	z := next(line, y.Instance()+1)
 	want("a copy of the database, before there is a lease", line, 500)
 	grant(z, 310)
@@ -105,6 +107,8 @@ func TestShown(t *testing.T) {
 	want("nor is S", line+1, 600)
 	grant(z, 600)
 	want("and then it is", 0, 0)
+	c.Show(y, Token{line, 900})
+	want("a read by an index of before, of what is lost", 0, 0)
 
 	c.Show(z, Token{line + 2, 620})
 	grant(z, 610)
@@ -114,6 +118,30 @@ func TestShown(t *testing.T) {
 	want("its index does not say that it was there before", line+2, 620)
 	grant(z, 620)
 	want("it does", 0, 0)
+}
+
+// What is known to be of some tags binds only who asks for these.
+func TestShownOf(t *testing.T) {
+	x := stream4(100)
+	c := NewClock(x, time.Second)
+	line := x.Epoch().Timeline
+	a, b := []Tag{1}, []Tag{2}
+	c.ShowOf(x, Token{line, 120}, a, false)
+	if s := c.Shown(x); s.N != 120 || s.Blind != 0 || x.Covers(a) != 120 || x.Covers(b) >= 120 {
+		t.Errorf("%+v, covers %d and %d", s, x.Covers(a), x.Covers(b))
+	}
+	c.Show(x, Token{line, 110})
+	if s := c.Shown(x); s.N != 120 || s.Blind != 110 {
+		t.Errorf("and a read of whatever: %+v", s)
+	}
+	c.ShowOf(x, Token{line, 130}, nil, true)
+	if s := c.Shown(x); s.N != 130 || s.Blind != 110 || x.Covers(b) != 130 {
+		t.Errorf("a write of more than can be named: %+v, covers %d", s, x.Covers(b))
+	}
+	c.ShowOf(x, Token{line + 1, 140}, a, false)
+	if s := c.Shown(x); s.N != 140 || s.Blind != 140 || x.Covers(a) != 130 {
+		t.Errorf("on a timeline that the index is not of: %+v, covers %d", s, x.Covers(a))
+	}
 }
 
 // What stays needs a lease, also where reads go on without one, and waits for it for a

@@ -223,15 +223,18 @@ func TestSurest(t *testing.T) {
 		w.want("h1", "h2 h3")
 		for need, want := range map[position.N]string{0: "h3", 500: "h3", 501: "h2", 590: "h2", 591: ""} {
 			got := ""
-			if m := w.State().Surest(need); m != nil {
+			if m := w.State().Surest(need, 0); m != nil {
 				got = m.Host()
 			}
 			if got != want {
 				t.Errorf("for %d: %q, not %q", need, got, want)
 			}
 		}
-		w.State().Surest(0).Suspect()
-		if m := w.State().Surest(0); m.Host() != "h2" {
+		if m := w.State().Surest(0, w.State().Primary().Report().Timeline+1); m != nil {
+			t.Errorf("%s is asked for what lies on a later timeline", m.Host())
+		}
+		w.State().Surest(0, 0).Suspect()
+		if m := w.State().Surest(0, 0); m.Host() != "h2" {
 			t.Errorf("%s is asked, which does not answer", m.Host())
 		}
 		w.pass(round)

@@ -38,18 +38,19 @@ func (s *State) Replica(need position.N) *Member {
 	return s.least(func(m *Member) bool { return m.Reached() >= need })
 }
 
-// Surest is, of the replicas that show everything up to need, the least loaded of those
-// that have received the least; nil if no one does. While no primary confirms a commit,
+// Surest is, of the replicas that show everything up to need and have come to a timeline, the
+// least loaded of those that have received the least; nil if no one does. While no primary confirms a commit,
 // what some have and others lack may be taken back: the one that is promoted need not
 // have it.
-func (s *State) Surest(need position.N) *Member {
+func (s *State) Surest(need position.N, timeline uint32) *Member {
+	will := func(m *Member) bool { return m.Reached() >= need && m.Report().Timeline >= timeline }
 	least := ^position.N(0)
 	for _, m := range s.replicas {
-		if !m.Silent() && m.Reached() >= need {
+		if !m.Silent() && will(m) {
 			least = min(least, m.received())
 		}
 	}
-	return s.least(func(m *Member) bool { return m.Reached() >= need && m.received() <= least })
+	return s.least(func(m *Member) bool { return will(m) && m.received() <= least })
 }
 
 // Guess is the least loaded replica that may have replayed by now what it had not when

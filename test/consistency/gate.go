@@ -113,7 +113,7 @@ func (g *gate) keep(ctx context.Context, w *world) {
 			w.report.failure(ctx, err)
 			return
 		}
-		g.Noted(c.by, v)
+		g.Answered(v) // perhaps by a refusal, since it had been done: that binds nobody in particular
 		w.report.revocations.Add(1)
 		pause(ctx, time.Duration(rand.IntN(40))*time.Millisecond)
 		if g.burst && v%20 == 0 {

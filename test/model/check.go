@@ -49,11 +49,12 @@ type asked struct {
 	begun  int64
 	bounds [records]judge.Bound
 
-	least, own, gave mark // the same, as the oracle knows it
+	least, own mark // the same, as the oracle knows it
+	gave       [records]mark
 }
 
 func newChecker(w *world) *checker {
-	k := &checker{w: w, oracle: oracle{w: w, gave: map[*process]mark{}}}
+	k := &checker{w: w, oracle: oracle{w: w, gave: map[*process]*[records]mark{}}}
 	if w.sync {
 		k.second = judge.NewSample(records, k.now)
 	}
@@ -79,7 +80,7 @@ func (k *checker) now() int64 { return int64(k.w.now * 1e6) }
 
 // asks is what has been answered by now.
 func (k *checker) asks(c *session, s *server) asked {
-	a := asked{begun: k.now(), least: k.oracle.present(), own: c.seen, gave: k.oracle.gave[s.process]}
+	a := asked{begun: k.now(), least: k.oracle.present(), own: c.seen, gave: *k.oracle.given(s.process)}
 	for i := range k.rows {
 		a.bounds[i] = k.rows[i].Bound()
 	}
@@ -98,7 +99,6 @@ func (k *checker) read(c *session, s *server, q query, a answer, was asked, rese
 		c.shown = judge.NewSession(records)
 	}
 	seen := k.oracle.read(c, s.process, q, a, was.least, was.own, was.gave)
-	k.oracle.gave[s.process] = k.oracle.gave[s.process].later(seen)
 	c.seen = c.seen.later(seen)
 	if a.query != q {
 		k.w.violation("foreign", "%v was answered to who asked for %v: %s", a.query, q, a.how)
@@ -110,6 +110,8 @@ func (k *checker) read(c *session, s *server, q query, a answer, was asked, rese
 	for i := from; i < to; i++ {
 		v := k.w.value(i, a.val[i])
 		state[i] = v
+		gave := &k.oracle.given(s.process)[i]
+		*gave = gave.later(seen)
 		if !k.rows[i].Saw(by, was.bounds[i], v) {
 			what := "old"
 			if a.marked {
@@ -136,7 +138,8 @@ func (k *checker) wrote(c *session, s *server, made *commit, begun int64) {
 	k.w.count["written"]++
 	k.w.say("written %d of line %d", made.n, made.line.id)
 	seen := k.oracle.wrote(made)
-	k.oracle.gave[s.process] = k.oracle.gave[s.process].later(seen)
+	gave := &k.oracle.given(s.process)[made.row]
+	*gave = gave.later(seen)
 	c.seen = c.seen.later(seen)
 	v := k.w.value(made.row, made)
 	if c.keeps {

@@ -72,6 +72,7 @@ type process struct {
 	kept    [records + 1][viewers]*fact
 	flights map[query]*flight
 	shown   token // how far answers went beyond S
+	blind   int   // and up to where nobody knows what they were of
 
 	tailer  *tailer
 	standby *reader
@@ -275,7 +276,7 @@ func (s *server) frame(m message) {
 	switch m.kind {
 	case whole:
 		if x != nil {
-			s.note(token{x.epoch, x.safe}, x)
+			s.note(token{x.epoch, x.safe}, x.safe, x)
 		}
 		s.index = &index{epoch: m.epoch, at: m.at, base: m.base, front: m.to, safe: min(m.safe, m.to), until: -1e9}
 		s.claimed = 0
@@ -304,20 +305,30 @@ func (s *server) frame(m message) {
 
 // show notes an answer by x that goes as far as t, beyond S: the next without a lease must
 // not be older.
-func (s *server) show(t token, x *index) {
-	if !x.shows(t) && !s.w.is(BeyondForgotten) {
-		s.note(t, x)
+func (s *server) show(t token, blind int, x *index) {
+	if x != nil && !x.shows(t) && !s.w.is(BeyondForgotten) {
+		s.note(t, blind, x)
 	}
 }
 
-func (s *server) note(t token, x *index) {
+// showWrite is show for a write that is answered when its time is up.
+func (s *server) showWrite(t token, row int, x *index) {
+	if x == nil || t.epoch != x.epoch {
+		s.show(t, t.n, x)
+		return
+	}
+	x.at[row] = max(x.at[row], t.n)
+	s.show(t, 0, x)
+}
+
+func (s *server) note(t token, blind int, x *index) {
 	if !x.shows(s.shown) {
-		t.n = max(t.n, s.shown.n)
+		t.n, blind = max(t.n, s.shown.n), max(blind, s.blind)
 		if t.epoch.before(s.shown.epoch) {
 			t.epoch = s.shown.epoch
 		}
 	}
-	s.shown = t
+	s.shown, s.blind = t, blind
 }
 
 // shows tells whether S is enough for that. What is left of another epoch lies before what x
@@ -329,15 +340,16 @@ func (x *index) shows(t token) bool {
 // never is a position that no server knows.
 const never = 1 << 30
 
-// beyond is how far answers went, as far as S does not say so.
-func (s *server) beyond(x *index) int {
+// beyond is how far answers went, as far as S does not say so, and up to where nobody knows
+// what they were of.
+func (s *server) beyond(x *index) (n, blind int) {
 	switch {
 	case x.shows(s.shown):
-		return 0
+		return 0, 0
 	case x.epoch.before(s.shown.epoch): // that was of a primary which x is not of
-		return never
+		return never, never
 	}
-	return s.shown.n
+	return s.shown.n, s.blind
 }
 
 // grant begins the leases that F has come far enough for.

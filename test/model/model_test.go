@@ -42,8 +42,11 @@ func TestTheProtocolHolds(t *testing.T) {
 				return true
 			})
 			t.Logf("%d seeds, %d of them bad: %v", n, bad, counts)
+			if counts["unjudged"] > 0 {
+				t.Errorf("porcupine has not judged %d histories", counts["unjudged"])
+			}
 			for _, what := range []string{"hits", "tier hits", "fills", "held", "shared", "written"} {
-				if counts[what] < n/4 {
+				if counts[what] < n/2 && (what != "held" || s.setup.Faults == nil) {
 					t.Errorf("only %d %s: the runs mean nothing", counts[what], what)
 				}
 			}

@@ -12,9 +12,9 @@ type mark struct {
 // that what the checker judges by what was answered.
 type oracle struct {
 	w    *world
-	line *line // the latest that anybody was answered from
-	n    int   // and how far: the highest position that anybody was answered
-	gave map[*process]mark
+	line *line                       // the latest that anybody was answered from
+	n    int                         // and how far: the highest position that anybody was answered
+	gave map[*process]*[records]mark // what each server has answered of each row
 }
 
 // present is what anybody was answered by now.
@@ -28,7 +28,7 @@ func (k *oracle) knows(what, format string, args ...any) {
 
 // read judges an answer to a question that was asked when everybody had been answered
 // up to least, and gives how far it goes.
-func (k *oracle) read(c *session, p *process, q query, a answer, least, own, gave mark) (seen mark) {
+func (k *oracle) read(c *session, p *process, q query, a answer, least, own mark, gave [records]mark) (seen mark) {
 	w := k.w
 	if a.query != q {
 		k.knows("foreign", "%v is of %v: %s", q, a.query, a.how)
@@ -44,8 +44,8 @@ func (k *oracle) read(c *session, p *process, q query, a answer, least, own, gav
 	for i := from; i < to; i++ {
 		v := a.val[i]
 		if a.marked {
-			if gave.beyond(a.line, i, v) && !restored(gave.line, a.line) {
-				k.knows("marked-back", "row %d is %s after this server had answered up to %v: %s", i, name(v), gave, a.how)
+			if gave[i].beyond(a.line, i, v) && !restored(gave[i].line, a.line) {
+				k.knows("marked-back", "row %d is %s after this server had answered it up to %d of line %d: %s", i, name(v), gave[i].n, gave[i].line.id, a.how)
 			}
 		} else if least.beyond(a.line, i, v) {
 			k.knows("old", "row %d is %s after somebody was answered up to %d of line %d: %s", i, name(v), least.n, least.line.id, a.how)
@@ -66,6 +66,14 @@ func (k *oracle) read(c *session, p *process, q query, a answer, least, own, gav
 		k.raise(seen)
 	}
 	return seen
+}
+
+// given is what a server has answered of each row.
+func (k *oracle) given(p *process) *[records]mark {
+	if k.gave[p] == nil {
+		k.gave[p] = new([records]mark)
+	}
+	return k.gave[p]
 }
 
 // restored tells whether one of two lines is what was restored of the other.

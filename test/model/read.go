@@ -24,8 +24,8 @@ type reading struct {
 	x      *index
 	marked bool
 	front  int // F when the fill began
-	shown  int // then, how far answers went beyond S
-	sure   int // and how far all that was answered goes
+	sure   int // then, how far all that was answered goes
+	blind  int // and up to where nobody knows what that was of
 	tries  int
 	mine   *flight
 	later  bool // the flight that is waited for began later than this request
@@ -110,7 +110,8 @@ func (r *reading) ready(again step) step {
 // fresh tells whether f is as new as what this server has answered without a primary,
 // for another such answer.
 func (r *reading) fresh(f *fact) bool {
-	return !r.marked || max(f.stamp, r.x.front) >= r.s.beyond(r.x) || r.w.is(MarkedForgets)
+	_, blind := r.s.beyond(r.x)
+	return !r.marked || max(f.stamp, r.x.front) >= blind || r.w.is(MarkedForgets)
 }
 
 // required is what the client's position asks for, beyond what is known to be asked for by
@@ -183,7 +184,7 @@ func (r *reading) fetch() step {
 		return r.fill
 	}
 	r.w.count["tier hits"]++
-	r.s.show(token{r.x.epoch, r.x.covers(r.q)}, r.x) // another server may know a greater S
+	r.s.show(token{r.x.epoch, r.x.covers(r.q)}, 0, r.x) // another server may know a greater S
 	r.keep(f)
 	r.upper = 0
 	r.land(f)
@@ -225,10 +226,9 @@ func (r *reading) fill() step {
 	if r.tries++; r.tries > 40 || r.s.clock()-r.begun > 3*readWait {
 		return r.refuse()
 	}
-	r.front, r.shown = r.x.front, r.s.beyond(r.x)
-	r.sure = max(min(r.front, r.x.safe), r.shown)
-	if r.w.is(MarkedForgets) {
-		r.shown, r.sure = 0, min(r.front, r.x.safe)
+	r.front, r.sure = r.x.front, min(r.x.front, r.x.safe)
+	if n, blind := r.s.beyond(r.x); !r.w.is(MarkedForgets) {
+		r.sure, r.blind = max(r.sure, n), blind
 	}
 	r.w.count["fills"]++
 	r.from = r.w.nodes[r.w.r.Intn(3)]
@@ -253,11 +253,14 @@ func (r *reading) fill() step {
 func (r *reading) need() int {
 	known := r.front
 	if r.marked {
-		known = r.sure
+		known = min(known, r.sure)
 	}
-	n := known
-	if !r.marked || r.shown <= r.x.front { // else nobody knows what that was of
-		n = min(n, r.x.covers(r.q))
+	n := min(r.x.covers(r.q), r.front)
+	if r.marked {
+		n = r.sure
+		if r.blind <= r.x.front {
+			n = min(n, r.x.covers(r.q))
+		}
 	}
 	return max(n, r.required(known))
 }
@@ -387,7 +390,7 @@ func (r *reading) hold() step {
 		}
 	}
 	if r.marked {
-		r.s.show(token{x.epoch, r.upper}, x)
+		r.s.show(token{x.epoch, r.upper}, r.upper, x)
 	}
 	r.land(f)
 	return r.answer(f, r.how)

@@ -57,9 +57,11 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 		}
 		if !known {
 			w.count["timed"]++
-			if x != nil {
-				s.show(token{epoch{made.line.incarnation, made.line.timeline}, flushed}, x)
+			n := flushed
+			if x != nil && x.epoch.timeline == made.line.timeline && x.front >= made.n {
+				n = made.n // it knows where that lies
 			}
+			s.showWrite(token{epoch{made.line.incarnation, made.line.timeline}, n}, row, x)
 		}
 		w.check.wrote(c, s, made, asked)
 		if c.keeps {

@@ -132,7 +132,7 @@ func needed(clock *position.Clock, session *position.Session, x *position.Index)
 		if shown.Timeline > x.Epoch().Timeline {
 			return 0, false
 		}
-		need = shown.N
+		need = shown.Blind
 	}
 	if t, ok := session.Require(); ok && x.Streamed() {
 		if t.Timeline > x.Epoch().Timeline {
@@ -193,7 +193,7 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 		good := asNew(f.clock, session, x, c.fact) && holds(x, c.fact)
 		if !good && (begunLater || mine) && !noStamp { // its snapshot was opened after this request began
 			need, ok := needed(f.clock, session, x)
-			good = ok && c.fact.S >= need
+			good = ok && c.fact.Epoch == x.Epoch() && c.fact.S >= need
 		}
 		switch {
 		case good || mutant.JoinUnjudged:

@@ -94,9 +94,7 @@ func (t *tier) fetch(ctx context.Context, key string, outdated bool) (*cache.Fac
 	}
 	if fact != nil {
 		// Another server may have heard of a greater S, by which it was released.
-		if covers := x.Covers(fact.Tags); covers > x.Safe() {
-			t.clock.Show(x, position.Token{Timeline: x.Epoch().Timeline, N: covers})
-		}
+		t.clock.Show(x, position.Token{Timeline: x.Epoch().Timeline, N: x.Covers(fact.Tags)})
 		fact.Made = cache.MadeNow(cache.FromTier, 0, time.Since(began))
 	}
 	return fact, nil

@@ -256,4 +256,56 @@ func TestReleasedElsewhere(t *testing.T) {
 	if read("b"); clock.Shown(x).N != 117 {
 		t.Errorf("S is not there: %v, want 117", clock.Shown(x))
 	}
+
+	y := position.NewStreamIndex(position.Epoch{}, 100, 16)
+	y.Advance(119)
+	clock.Replace(y)
+	clock.Grant(y, position.BootTime()+1)
+	clock.Degrade(true)
+	filled := 0
+	for _, front := range []position.N{119, 120} {
+		y.Advance(front)
+		if _, err := facts.Read(t.Context(), []byte("view\x00c"), func(context.Context, store.Reader) (any, int, error) {
+			filled++
+			return 7.0, 8, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if filled != 1 {
+		t.Errorf("filled %d times: without a lease nobody knows what a fact beyond F holds, and what others hold", filled)
+	}
+}
+
+// A fact may hold a change that was made while it was read. Nobody else is given it: by what
+// he knows it may seem to be as old as it says.
+func TestChangedMeanwhileIsNotShared(t *testing.T) {
+	shared := new(cachetest.Shared)
+	f := open(t)
+	f.insert(t, "a", 1)
+	web := f.server(t, cached.Options{Tier: shared})
+	read := func(id string, meanwhile func()) {
+		t.Helper()
+		_, err := web.Read(t.Context(), []byte("view\x00"+id), func(ctx context.Context, r store.Reader) (any, int, error) {
+			if _, err := r.Record(ctx, f.notes, "a"); err != nil {
+				return nil, 0, err
+			}
+			meanwhile()
+			return 1.0, 8, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read("x", func() {
+		if err := f.set(t.Context(), "a", 2); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n := len(shared.Entries()); n != 0 {
+		t.Errorf("%d entries", n)
+	}
+	if read("y", func() {}); len(shared.Entries()) != 1 {
+		t.Errorf("%d entries when nothing has changed", len(shared.Entries()))
+	}
 }

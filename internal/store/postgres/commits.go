@@ -71,9 +71,11 @@ type flight struct {
 	own     ownKey // of what is kept of it; 0: nothing is
 	done    chan struct{}
 
-	// Where a stream tells of commits: the index of when it departed, and how far that was.
+	// Where a stream tells of commits: the index of when it departed, and how far that was;
+	// and whether its fate is unknown to whoever is answered.
 	index    *position.Index
 	departed position.N
+	unsure   bool
 
 	timeline uint32 // once it has landed
 }

@@ -77,11 +77,12 @@ func (s *Store) Seen(ctx context.Context) error {
 
 // readerDegraded is a connection for a read while no primary confirms a commit: to the
 // replica whose answer is least likely to be taken back, else to a new primary.
-func (k *nodes) readerDegraded(ctx context.Context, need position.N) (*node, *conn, error) {
+// later is the least timeline that will do.
+func (k *nodes) readerDegraded(ctx context.Context, need position.N, later uint32) (*node, *conn, error) {
 	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
 		for {
 			state := k.watcher.State()
-			if m := cmp.Or(state.Surest(need), state.Primary()); m != nil {
+			if m := cmp.Or(state.Surest(need, later), state.Primary()); m != nil {
 				return m, nil
 			}
 			if !moved(wait, state) {

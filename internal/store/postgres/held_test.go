@@ -23,11 +23,10 @@ func TestAwaitSeen(t *testing.T) {
 		x.Advance(100)
 		x.Settle(50)
 		s := &Store{clock: position.NewClock(x, time.Second), opts: Options{CommitWait: 10 * time.Second}}
-		s.commits.clock = s.clock
 		done := make(chan time.Time, 1)
 		begun := time.Now()
 		go func() {
-			s.awaitSeen(t.Context(), position.Token{Timeline: 1, N: 80})
+			s.awaitSeen(t.Context(), 80)
 			done <- time.Now()
 		}()
 		held := func(when string) {
@@ -49,12 +48,9 @@ func TestAwaitSeen(t *testing.T) {
 		if after := (<-done).Sub(begun); after > 0 {
 			t.Errorf("it was let go after %v", after)
 		}
-		s.awaitSeen(t.Context(), position.Token{Timeline: 1, N: 101})
+		s.awaitSeen(t.Context(), 101)
 		if after := time.Since(begun); after != s.opts.CommitWait {
 			t.Errorf("what nobody hears of was waited for for %v", after)
-		}
-		if shown := s.clock.Shown(y); shown.N != 101 {
-			t.Errorf("and then is told of: shown %v", shown)
 		}
 	})
 }
@@ -66,21 +62,25 @@ func TestAnsweredInTime(t *testing.T) {
 		x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
 		clock := position.NewClock(x, time.Second)
 		k := &commits{clock: clock, wait: 600 * time.Millisecond}
-		lands := func(flushed position.N) time.Duration {
+		tag := []position.Tag{position.RecordTag("notes", "a")}
+		lands := func(flushed position.N, unsure bool) time.Duration {
 			begun := time.Now()
-			k.answered(1, k.streamed(&flight{xid: 7}, 1, flushed, func() {}))
+			k.streamed(&flight{xid: 7, tags: tag, unsure: unsure}, 1, flushed, func() {})
 			return time.Since(begun)
 		}
 		x.Advance(100)
 		x.Settle(90)
-		if after := lands(90); after != 0 || clock.Shown(x).N != 0 {
+		if after := lands(90, false); after != 0 || clock.Shown(x).N != 0 {
 			t.Errorf("all have heard of it: answered after %v, shown %v", after, clock.Shown(x))
 		}
-		if after := lands(95); after != k.wait || clock.Shown(x).N != 95 {
-			t.Errorf("not all have: answered after %v, shown %v", after, clock.Shown(x))
+		if after := lands(95, true); after != k.wait || clock.Shown(x).N != 0 {
+			t.Errorf("not all have, and nobody knows whether there is one: answered after %v, shown %v", after, clock.Shown(x))
 		}
-		x.Apply(97, 7, nil, false)
-		if after := lands(99); after != k.wait || clock.Shown(x).N != 97 {
+		if after := lands(95, false); after != k.wait || clock.Shown(x).N != 95 || x.Covers(tag) != 95 {
+			t.Errorf("not all have: answered after %v, shown %v, its record changed at %d", after, clock.Shown(x), x.Covers(tag))
+		}
+		x.Apply(97, 7, tag, false)
+		if after := lands(99, false); after != k.wait || clock.Shown(x).N != 97 {
 			t.Errorf("this server knows where it lies: answered after %v, shown %v", after, clock.Shown(x))
 		}
 	})

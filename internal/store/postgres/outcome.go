@@ -72,7 +72,6 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 	switch what {
 	case fateCommitted:
 		n := t.s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
-		t.s.commits.answered(at.timeline, n)
 		t.s.stats.writes.Add(1)
 		t.s.given(t.ctx, at.timeline, min(n, at.n))
 		return result{pos: n}
@@ -80,6 +79,7 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 		t.s.commits.crash(f)
 		return result{again: errors.New("the connection was lost before the commit")}
 	}
+	f.unsure = true
 	t.s.commits.doubt(f)
 	t.s.commits.land(f, at.timeline, at.n, func() {})
 	return unknown

@@ -27,12 +27,13 @@ func TestSeen(t *testing.T) {
 		{position.Token{Timeline: 1, N: 120}, false, 120, 0},
 		{position.Token{Timeline: 1, N: 120}, true, 120, 0},
 		{position.Token{Timeline: 2, N: 30}, true, 30, 2},
+		{position.Token{Timeline: 1, N: 101}, true, 101, 0},
 		{position.Token{}, true, 0, 0},
 	} {
 		t.Run(fmt.Sprint(c.token, c.degraded), func(t *testing.T) {
 			r := &snapshot{stream: streamRead{x: x, front: x.Frontier()}}
 			if c.degraded {
-				r.stream.withoutLease(position.Token{})
+				r.stream.withoutLease(position.Shown{})
 			}
 			r.stream.seen(position.WithSession(t.Context(), position.NewSession(c.token)))
 			if r.stream.least != c.least || r.stream.later != c.later {
@@ -50,28 +51,31 @@ func TestSeen(t *testing.T) {
 func TestNeedWithoutALease(t *testing.T) {
 	tag := position.RecordTag("notes", "a")
 	for _, c := range []struct {
-		what              string
-		safe, shown, need position.N
+		what                     string
+		safe, shown, blind, need position.N
 	}{
-		{"its last change was answered", 90, 0, 90},
-		{"it was not", 50, 0, 50},
-		{"this server answered so far beyond S", 50, 95, 90},
-		{"not so far", 50, 70, 70},
-		{"and beyond what it knows, of whatever", 50, 120, 120},
+		{"its last change was answered", 90, 0, 0, 90},
+		{"it was not", 50, 0, 0, 50},
+		{"this server answered so far beyond S", 50, 95, 95, 90},
+		{"not so far", 50, 70, 70, 70},
+		{"and beyond what it knows, of whatever", 50, 120, 120, 120},
+		{"of what is known", 50, 120, 0, 90},
 	} {
 		x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
 		x.Apply(90, 7, []position.Tag{tag}, false)
 		x.Advance(100)
 		x.Settle(c.safe)
 		r := &snapshot{stream: streamRead{x: x, front: x.Frontier()}}
-		r.stream.withoutLease(position.Token{Timeline: 1, N: c.shown})
+		r.stream.withoutLease(position.Shown{Token: position.Token{Timeline: 1, N: c.shown}, Blind: c.blind})
 		if need := r.stampedNeed([]position.Tag{tag}); need != c.need {
 			t.Errorf("%s: a node at %d, want %d", c.what, need, c.need)
 		}
 	}
 	x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
-	r := &snapshot{stream: streamRead{x: x}}
-	if r.stream.withoutLease(position.Token{Timeline: 2, N: 70}); r.stream.later != 2 || r.stampedNeed(nil) != 70 {
+	x.Advance(100)
+	r := &snapshot{stream: streamRead{x: x, front: 100}}
+	r.stream.withoutLease(position.Shown{Token: position.Token{Timeline: 2, N: 70}, Blind: 70})
+	if r.stream.later != 2 || r.stampedNeed(nil) != 70 {
 		t.Errorf("it answered from a primary of the next timeline: a node at %d of timeline %d", r.stampedNeed(nil), r.stream.later)
 	}
 }

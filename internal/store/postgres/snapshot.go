@@ -297,7 +297,7 @@ func (r *snapshot) nowDegraded() bool {
 func (r *snapshot) connect(ctx context.Context, need position.N, primary bool) error {
 	var err error
 	if r.stream.degraded {
-		r.node, r.c, err = r.s.nodes.readerDegraded(ctx, need)
+		r.node, r.c, err = r.s.nodes.readerDegraded(ctx, need, r.stream.later)
 	} else {
 		r.node, r.c, err = r.s.nodes.readerUnless(ctx, need, primary, r.nowDegraded)
 	}

@@ -68,16 +68,11 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 			break
 		}
 	}
+	if !f.unsure && ctx.Err() != nil {
+		k.clock.ShowOf(k.clock.Index(), position.Token{Timeline: timeline, N: n}, f.tags, f.all)
+	}
 	published()
 	return n
-}
-
-// answered notes that somebody is answered what tells of the log up to n: not all may have
-// heard of it.
-func (k *commits) answered(timeline uint32, n position.N) {
-	if k.clock != nil {
-		k.clock.Show(k.clock.Index(), position.Token{Timeline: timeline, N: n})
-	}
 }
 
 // own keeps the changes that were committed here until the stream brings them: it
@@ -159,12 +154,8 @@ func (t *tx) number() uint64 {
 
 // awaitSeen waits until what a transaction that is not kept was told may be
 // answered: a refusal tells of others' commits too.
-func (s *Store) awaitSeen(ctx context.Context, seen position.Token) {
-	if s.clock == nil || seen.N == 0 {
-		return
-	}
-	defer s.commits.answered(seen.Timeline, seen.N)
-	if s.clock.Age() > 0 {
+func (s *Store) awaitSeen(ctx context.Context, seen position.N) {
+	if s.clock == nil || seen == 0 || s.clock.Age() > 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opts.CommitWait)
@@ -173,7 +164,7 @@ func (s *Store) awaitSeen(ctx context.Context, seen position.Token) {
 		x := s.clock.Index()
 		if !x.Streamed() {
 			s.clock.Await(ctx, x)
-		} else if err := x.AwaitSafe(ctx, seen.N); !errors.Is(err, position.ErrRetired) {
+		} else if err := x.AwaitSafe(ctx, seen); !errors.Is(err, position.ErrRetired) {
 			return
 		}
 	}
@@ -254,7 +245,7 @@ type streamRead struct {
 
 	degraded bool       // there is no lease, and no primary: the answer is marked, and not kept
 	sure     position.N // then, how far a node shows whatever was answered before it began
-	shown    position.N // as far as that is noted
+	blind    position.N // as far as nobody knows what that was of
 
 	exact bool             // S stands still: what the primary shows is asked for with what it sees
 	sees  registry.Visible // which transactions the snapshot holds, where that was asked
@@ -273,7 +264,7 @@ func (r *streamRead) seen(ctx context.Context) {
 	}
 	known := r.front
 	if r.degraded {
-		known = r.sure
+		known = min(known, r.sure)
 	}
 	if t.Timeline > r.x.Epoch().Timeline {
 		r.later = max(r.later, t.Timeline)
@@ -285,8 +276,8 @@ func (r *streamRead) seen(ctx context.Context) {
 
 // withoutLease is how far a node must be then, where so much was shown before: S, for whatever
 // lies beyond and was not answered may be lost with the primary.
-func (r *streamRead) withoutLease(shown position.Token) {
-	r.degraded, r.shown = true, shown.N
+func (r *streamRead) withoutLease(shown position.Shown) {
+	r.degraded, r.blind = true, shown.Blind
 	r.sure = max(min(r.front, r.x.Safe()), shown.N)
 	if shown.Timeline > r.x.Epoch().Timeline {
 		r.least, r.later = shown.N, shown.Timeline
@@ -300,7 +291,7 @@ func (r *snapshot) stampedNeed(tags []position.Tag) position.N {
 	}
 	if r.stream.degraded {
 		need := r.stream.sure
-		if r.stream.shown <= r.stream.x.Frontier() { // else nobody knows what that was of
+		if r.stream.blind <= r.stream.x.Frontier() {
 			need = min(need, r.stream.x.Covers(tags))
 		}
 		return max(need, r.need, r.stream.least)
@@ -394,7 +385,11 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 	case after.replica != r.replica:
 		return r.elsewhere(errNotWhatItWas)
 	case r.stream.degraded: // there is nobody to receive from
-		if r.stream.later > 0 && (!after.known || after.timeline < r.stream.later) {
+		timeline := after.timeline
+		if r.replica && !after.known { // nothing comes any more
+			timeline = r.node.member.Report().Timeline
+		}
+		if timeline < r.stream.later {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		if r.replica && !r.stamped && before.n < need {
@@ -408,10 +403,11 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 		if !r.stamped {
 			r.floor, r.stamped = before.n, true
 		}
-		r.stream.upper, r.stream.timeline = max(r.stream.upper, after.n), epoch.Timeline
-		if after.known { // a replica may follow a new primary already
-			r.stream.timeline = max(r.stream.timeline, after.timeline)
+		if r.replica {
+			r.node.member.Learn(after.n)
 		}
+		// A replica may follow a new primary already.
+		r.stream.upper, r.stream.timeline = max(r.stream.upper, after.n), max(r.stream.timeline, epoch.Timeline, timeline)
 		return nil
 	case !after.known || after.timeline != epoch.Timeline:
 		return r.elsewhere(errNotWhatItWas)

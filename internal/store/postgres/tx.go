@@ -36,7 +36,7 @@ type tx struct {
 	weight  int            // bytes of its values
 	guesses int            // suppositions among it
 	saw     []position.Tag // records that were supposed to be there
-	seen    position.Token // nothing that it was told lies beyond; where there is a stream
+	seen    position.N     // nothing that it was told lies beyond; where there is a stream
 	ended   bool
 
 	again  error // why fn is to be run again

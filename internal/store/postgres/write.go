@@ -224,7 +224,7 @@ func (t *tx) leave(q *query) error {
 	var at where
 	err := t.c.run(ctx, q, at.query(t.node))
 	if err == nil {
-		t.seen = position.Token{Timeline: at.timeline, N: max(t.seen.N, at.n)}
+		t.seen = max(t.seen, at.n)
 		t.s.given(t.ctx, at.timeline, at.n)
 	}
 	return err
@@ -305,6 +305,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		return t.notCommitted(err, all, len(open), own)
 	}
 	if commit.ran && t.c.waited { // it is made, and may yet be taken back
+		f.unsure = true
 		t.s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
 		t.release()
 		return result{err: unknownOutcome(errors.New("the standby has not confirmed it"))}
@@ -321,7 +322,6 @@ func (t *tx) committed(f *flight, at where) result {
 		t.keepOwn(f) // what was sent in one go has learned its number only now
 	}
 	n := s.commits.land(f, at.timeline, at.n, func() { t.published(at) })
-	s.commits.answered(at.timeline, n)
 	s.stats.writes.Add(1)
 	s.given(t.ctx, at.timeline, min(n, at.n)) // the log is not beyond that: who has it all has this
 	t.release()
