@@ -39,9 +39,10 @@ func (r *report) violation(format string, args ...any) {
 		r.found = time.Since(r.begun)
 	}
 	if len(r.violations) < maxKept {
-		r.violations = append(r.violations, fmt.Sprintf(format, args...))
+		text := fmt.Sprintf("after %v: ", time.Since(r.begun).Round(time.Millisecond)) + fmt.Sprintf(format, args...)
+		r.violations = append(r.violations, text)
 		if r.log != nil {
-			r.log("violation: "+format, args...)
+			r.log("violation %s", text)
 		}
 	}
 	if r.stop != nil {

@@ -100,7 +100,7 @@ func (r *Register) Of(a Answer, b Bound) int64 {
 // Text says what an answer must not go below.
 func (r *Register) Text(a Answer, b Bound) string {
 	if a.Marked {
-		return fmt.Sprintf("the same server had answered %d, though with an Age", r.Of(a, b))
+		return fmt.Sprintf("server %d itself had answered %d, though with an Age", a.Server, r.Of(a, b))
 	}
 	return fmt.Sprintf("somebody was answered %d", r.Of(a, b))
 }
