@@ -79,3 +79,20 @@ func TestNeedWithoutALease(t *testing.T) {
 		t.Errorf("it answered from a primary of the next timeline: a node at %d of timeline %d", r.stampedNeed(nil), r.stream.later)
 	}
 }
+
+// TestFronts: a read goes by what was known when it began, and by more only behind a try
+// without a lease.
+func TestFronts(t *testing.T) {
+	x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
+	var f fronts
+	for i, c := range []struct {
+		now      position.N
+		degraded bool
+		want     position.N
+	}{{100, false, 100}, {110, false, 100}, {120, true, 120}, {130, true, 130}, {140, false, 140}, {150, false, 140}} {
+		x.Advance(c.now)
+		if got := f.of(x, c.degraded); got != c.want {
+			t.Errorf("try %d: %d, want %d", i+1, got, c.want)
+		}
+	}
+}

@@ -35,8 +35,8 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 	defer s.running.Done()
 	var primary bool // nothing else will do any more
 	began, moved, lost := time.Now(), 0, 0
-	var front position.N
-	exact, wasDegraded := false, false
+	var front fronts
+	exact := false
 	for try := 1; ; try++ {
 		r := &snapshot{one: one, floor: s.present().Safe()}
 		if s.clock != nil {
@@ -45,11 +45,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				return err
 			}
 			degraded := s.clock.Degraded(x)
-			shown := s.clock.Shown(x) // what S has come up to by now, F covers
-			if front == 0 || degraded || wasDegraded {
-				front = x.Frontier()
-			}
-			wasDegraded = degraded
+			shown := s.clock.Shown(x)                                     // what S has come up to by now, F covers
 			if degraded && position.NeedsLease(ctx) && !mutant.Unleased { // the lease has ended just now
 				try--
 				continue
@@ -57,7 +53,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
-			r.stream = streamRead{x: x, front: front, again: try > 1 && !exact, exact: exact}
+			r.stream = streamRead{x: x, front: front.of(x, degraded), again: try > 1 && !exact, exact: exact}
 			if degraded {
 				r.stream.withoutLease(shown)
 			}
@@ -67,7 +63,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				if err := s.awaitAnother(ctx, x); err != nil {
 					return err
 				}
-				front = 0
+				front = fronts{}
 				try--
 				continue
 			}
@@ -119,7 +115,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			try--
 		}
 		if errors.Is(r.again, position.ErrRetired) {
-			front = 0 // positions of another index, perhaps of another epoch
+			front = fronts{} // positions of another index, perhaps of another epoch
 		}
 		// Without a lease, one that calls itself the primary is no more than one that comes and goes.
 		gone := isLost(r.again) || s.clock != nil && (errors.Is(r.again, errNotWhatItWas) || errors.Is(r.again, position.ErrRetired) || settles && r.stream.degraded)

@@ -274,6 +274,23 @@ func (r *streamRead) seen(ctx context.Context) {
 	r.least = max(r.least, t.N)
 }
 
+// fronts is F of the tries of a read.
+type fronts struct {
+	n      position.N
+	marked bool // the last try had no lease
+}
+
+// of is F of the next: as it was when the read began. Without a lease this server may answer
+// meanwhile what is beyond that, and the read will be marked like those answers, whether or
+// not there is a lease when it ends: then F is what is known by now.
+func (f *fronts) of(x *position.Index, degraded bool) position.N {
+	if f.n == 0 || degraded || f.marked {
+		f.n = x.Frontier()
+	}
+	f.marked = degraded
+	return f.n
+}
+
 // withoutLease is how far a node must be then, where so much was shown before: S, for whatever
 // lies beyond and was not answered may be lost with the primary.
 func (r *streamRead) withoutLease(shown position.Shown) {
