@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -90,5 +91,28 @@ func TestForeignCatalog(t *testing.T) {
 	}
 	if !unlisted {
 		t.Error("followers were not told")
+	}
+}
+
+// A write that others' changes of the schema come before, again and again, gets its turn.
+func TestOftenTooLate(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	s := open(t, Options{URL: url})
+	create(t, s, things())
+	beside := open(t, Options{URL: url, OneShot: true})
+	tries := 0
+	write(t, s, func(tx store.Tx) error {
+		c := tx.Catalog().Collection("pbc_things")
+		if tries++; tries <= writeTries+5 {
+			write(t, beside, func(tx store.Tx) error {
+				next := tx.Catalog().Collection("pbc_things").Clone()
+				next.Name = fmt.Sprint("papers", tries)
+				return tx.SaveCollection(t.Context(), tx.Catalog().Collection("pbc_things"), next)
+			})
+		}
+		return tx.Insert(t.Context(), thing(c, "a", "", 1))
+	})
+	if tries != writeTries+6 {
+		t.Errorf("%d tries", tries)
 	}
 }

@@ -36,11 +36,15 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 	}
 	defer s.running.Done()
 	var m mode
-	conflicts := 0
+	began, conflicts, moved := time.Now(), 0, 0
 	for try := 1; ; try++ {
 		r := s.attempt(ctx, m, fn)
 		if r.again == nil {
 			return r.pos, unavailable(r.err) // whatever way it came
+		}
+		if errors.Is(r.again, errMoved) && moved < movedTries && time.Since(began) < s.opts.WriteWait {
+			moved++ // others change the schema, one after the other
+			try--
 		}
 		if try == writeTries {
 			return 0, givenUp(r.again)
