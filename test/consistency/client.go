@@ -23,9 +23,10 @@ type client struct {
 	report *report // nil: every request is answered
 	// settled waits until the database has done, or will never do, all that it was sent.
 	settled func(context.Context) error
-	asked   atomic.Value // where the last request was sent to: a string
-	hidden  bool         // that is a load balancer: nobody knows which server answers
-	by      judge.Answer // the last one
+	asked   atomic.Value      // where the last request was sent to: a string
+	hidden  bool              // that is a load balancer: nobody knows which server answers
+	lives   func(i int) int64 // how often a server was started again; may be nil
+	by      judge.Answer      // the last one
 
 	trace func(began time.Time, status int, err error) // of what has to succeed; may be nil
 
@@ -55,7 +56,7 @@ func newClient(token string, bases ...string) *client {
 // client is a new one; every other keeps positions.
 func (w *world) client(token string) *client {
 	c := newClient(token, w.bases()...)
-	c.hidden = w.balanced
+	c.hidden, c.lives = w.balanced, w.life
 	if w.faulty {
 		c.report, c.settled = w.report, w.settled
 	}
@@ -119,6 +120,15 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	c.by = judge.Answer{Server: rand.IntN(len(c.bases))}
 	base := c.bases[c.by.Server]
 	c.asked.Store(base)
+	to := c.by.Server
+	if c.lives != nil {
+		c.by.Life = c.lives(to)
+		defer func() {
+			if c.lives(to) != c.by.Life { // which of its lives has answered nobody knows
+				c.by.Server = -1
+			}
+		}()
+	}
 	if c.hidden {
 		c.by.Server = -1
 	}

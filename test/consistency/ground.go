@@ -48,6 +48,14 @@ func (g ground) bases() []string {
 	return list
 }
 
+// life is how often server i was started again.
+func (g ground) life(i int) int64 {
+	if i == 0 {
+		return g.server.Life()
+	}
+	return g.others[i-1].Life()
+}
+
 // onOneMachine is a server on SQLite.
 func onOneMachine(s *target.Server) ground {
 	file := filepath.Join(s.Dir, "data.db")

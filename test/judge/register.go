@@ -13,7 +13,7 @@ const Servers = 3
 type Register struct {
 	sent  atomic.Int64          // the highest value that a write was begun for
 	floor atomic.Int64          // the highest value that anybody was answered, but for answers with an Age
-	at    [Servers]atomic.Int64 // ... by each server, with an Age too
+	at    [Servers]atomic.Int64 // ... by each server, with an Age too: in its present life, see lived
 	times sync.Map              // how often a value was sent, where that was more than once
 
 	mu   sync.Mutex
@@ -22,9 +22,16 @@ type Register struct {
 
 // Answer tells who gave one.
 type Answer struct {
-	Server int  // its number; -1: behind a load balancer, nobody knows
-	Marked bool // it has an Age
+	Server int   // its number; -1: nobody knows, behind a load balancer for instance
+	Life   int64 // how often that had been started
+	Marked bool  // it has an Age
 }
+
+// lived is a value in a life of a server: what one that has been started anew has answered
+// before binds it no more.
+func lived(life, v int64) int64 { return life<<valueBits | v }
+
+const valueBits = 44
 
 // Bound is what was answered when a request began.
 type Bound struct {
@@ -75,7 +82,7 @@ func (r *Register) Lose(v int64) {
 	r.lost = append(r.lost, v)
 	lower(&r.floor, v)
 	for i := range r.at {
-		lower(&r.at[i], v)
+		lower(&r.at[i], lived(r.at[i].Load()>>valueBits, v))
 	}
 }
 
@@ -87,7 +94,9 @@ func (r *Register) Of(a Answer, b Bound) int64 {
 	case a.Marked && a.Server < 0:
 		return 0
 	case a.Marked:
-		least = b.at[a.Server]
+		if least = 0; b.at[a.Server]>>valueBits == a.Life {
+			least = b.at[a.Server] & (1<<valueBits - 1)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +123,7 @@ func (r *Register) Noted(a Answer, v int64) {
 		r.Answered(v)
 	}
 	if a.Server >= 0 {
-		raise(&r.at[a.Server], v)
+		raise(&r.at[a.Server], lived(a.Life, v))
 	}
 }
 

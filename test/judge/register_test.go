@@ -36,6 +36,9 @@ func TestRegister(t *testing.T) {
 	if r.Reached() != 6 {
 		t.Errorf("reached %d: what is marked, or wrong, does not count", r.Reached())
 	}
+	if again := (Answer{Server: 2, Life: 1, Marked: true}); !r.Saw(again, r.Bound(), 2) || r.Saw(again, r.Bound(), 1) {
+		t.Error("a server that was started anew is bound by what it has answered since")
+	}
 	r.Lose(4)
 	if !r.Saw(Answer{Server: 0}, least, 4) || r.Saw(Answer{Server: 0}, r.Bound(), 3) {
 		t.Error("what is lost is not asked for, and what is left is")

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,12 +30,13 @@ const (
 // Server is a server under test. Its fields may be read at any time; a Server
 // for one that somebody else started (see At) has no Dir and ignores Stop.
 type Server struct {
-	Name     string // "peer", "pando" or what At was told
-	URL      string // base URL without a trailing slash, as in http://127.0.0.1:41233
-	Admin    string // base URL of the operators' listener, empty if there is none
-	Email    string // superuser's email
-	Password string // superuser's password
-	Dir      string // data directory, empty for At
+	lives    atomic.Int64 // how often it was started again
+	Name     string       // "peer", "pando" or what At was told
+	URL      string       // base URL without a trailing slash, as in http://127.0.0.1:41233
+	Admin    string       // base URL of the operators' listener, empty if there is none
+	Email    string       // superuser's email
+	Password string       // superuser's password
+	Dir      string       // data directory, empty for At
 
 	mu   sync.Mutex
 	proc *process // another one after Restart
@@ -88,10 +90,14 @@ func (s *Server) Kill() {
 	}
 }
 
+// Life is how often it was started again.
+func (s *Server) Life() int64 { return s.lives.Load() }
+
 // Restart starts a server again that was stopped or killed, with the same command
 // line and at the same addresses, and returns when it answers.
 func (s *Server) Restart(ctx context.Context) error {
 	s.Kill()
+	s.lives.Add(1)
 	p, err := run(s.args.command(s.Dir), s.args.in.Env)
 	if err != nil {
 		return fmt.Errorf("target: start %s again: %w", s.Name, err)
