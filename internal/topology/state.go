@@ -38,9 +38,9 @@ func (s *State) Replica(need position.N) *Member {
 	return s.least(func(m *Member) bool { return m.Reached() >= need })
 }
 
-// Surest is, of the replicas that show everything up to need and have come to a timeline, the
-// least loaded of those that have received the least; nil if no one does. While no primary confirms a commit,
-// what some have and others lack may be taken back: the one that is promoted need not
+// Surest is, of the replicas that show everything up to need and have come to a timeline,
+// the least loaded of those that have received the least; nil if no one does. While no
+// primary confirms a commit, what some have and others lack may be taken back: the one that is promoted need not
 // have it.
 func (s *State) Surest(need position.N, timeline uint32) *Member {
 	will := func(m *Member) bool { return m.Reached() >= need && m.Report().Timeline >= timeline }

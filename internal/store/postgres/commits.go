@@ -72,7 +72,7 @@ type flight struct {
 	done    chan struct{}
 
 	// Where a stream tells of commits: the index of when it departed, and how far that was;
-	// and whether its fate is unknown to whoever is answered.
+	// and whether the client is told that nobody knows what became of it.
 	index    *position.Index
 	departed position.N
 	unsure   bool

@@ -45,7 +45,8 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				return err
 			}
 			degraded := s.clock.Degraded(x)
-			shown := s.clock.Shown(x)                                     // what S has come up to by now, F covers
+			// Before F, which covers whatever S has come up to by now.
+			shown := s.clock.Shown(x)
 			if degraded && position.NeedsLease(ctx) && !mutant.Unleased { // the lease has ended just now
 				try--
 				continue
