@@ -34,6 +34,9 @@ type Clock struct {
 type Shown struct {
 	Token
 	Blind N
+	// Ahead tells that some of it was shown by a replica, which can show what the primary of
+	// that timeline has on its disk and does not show yet.
+	Ahead bool
 	by    Run
 }
 
@@ -50,7 +53,7 @@ func (c *Clock) Index() *Index { return c.index.Load() }
 // Replace makes x the present index, and retires the one before.
 func (c *Clock) Replace(x *Index) {
 	if old := c.index.Load(); old != nil && old.Streamed() && old.Lease() != 0 {
-		c.note(old, Token{old.epoch.Timeline, old.Safe()}, old.Safe()) // the S of x may be further back
+		c.note(old, Shown{Token: Token{old.epoch.Timeline, old.Safe()}, Blind: old.Safe()}) // the S of x may be further back
 	}
 	old := c.index.Swap(x)
 	c.tell()
@@ -159,32 +162,37 @@ func (c *Clock) Turns() uint64 { return c.turns.Load() }
 // Show notes that an answer of this server by x goes as far as t, though S has perhaps not
 // come so far: a read without a lease, a write that was not waited for any longer, or what
 // another server knew to be released.
-func (c *Clock) Show(x *Index, t Token) { c.show(x, t, t.N) }
+func (c *Clock) Show(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N}) }
+
+// ShowAhead is Show for what a replica has shown.
+func (c *Clock) ShowAhead(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N, Ahead: true}) }
 
 // ShowOf is Show for an answer of which it is known that it was of tags, or of all.
 func (c *Clock) ShowOf(x *Index, t Token, tags []Tag, all bool) {
 	if t.Timeline != x.epoch.Timeline {
-		c.show(x, t, t.N)
+		c.Show(x, t)
 		return
 	}
 	if x.Bump(t.N, tags); all {
 		x.BumpAll(t.N)
 	}
-	c.show(x, t, 0)
+	c.show(x, Shown{Token: t})
 }
 
-func (c *Clock) show(x *Index, t Token, blind N) {
-	s := Shown{t, blind, x.Run()}
+func (c *Clock) show(x *Index, s Shown) {
+	s.by = x.Run()
 	if now := c.index.Load(); !x.shows(s) && (now == x || !now.shows(s)) {
-		c.note(x, t, blind)
+		c.note(x, s)
 	}
 }
 
-func (c *Clock) note(x *Index, t Token, blind N) {
+func (c *Clock) note(x *Index, more Shown) {
+	more.by = x.Run()
 	for {
-		s, old := Shown{t, blind, x.Run()}, c.shown.Load()
+		s, old := more, c.shown.Load()
 		if old != nil && !x.shows(*old) { // a replica on a later timeline may not be as far
-			s.Timeline, s.N, s.Blind = max(t.Timeline, old.Timeline), max(t.N, old.N), max(blind, old.Blind)
+			s.Timeline, s.N, s.Blind = max(s.Timeline, old.Timeline), max(s.N, old.N), max(s.Blind, old.Blind)
+			s.Ahead = s.Ahead || old.Ahead
 		}
 		if old != nil && s == *old || c.shown.CompareAndSwap(old, &s) {
 			return

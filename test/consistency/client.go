@@ -26,6 +26,7 @@ type client struct {
 	asked   atomic.Value      // where the last request was sent to: a string
 	hidden  bool              // that is a load balancer: nobody knows which server answers
 	lives   func(i int) int64 // how often a server was started again; may be nil
+	reigns  func() int64      // how often the primary was replaced; may be nil
 	by      judge.Answer      // the last one
 
 	trace func(began time.Time, status int, err error) // of what has to succeed; may be nil
@@ -35,6 +36,7 @@ type client struct {
 	keeps func(format string, args ...any)
 	pos   string
 	from  string         // the answer that pos came with
+	reign int64          // how many failovers there had been when that was asked for
 	last  string         // the last answer, marked or not
 	seen  *judge.Session // what it was answered of each record
 }
@@ -56,7 +58,7 @@ func newClient(token string, bases ...string) *client {
 // client is a new one; every other keeps positions.
 func (w *world) client(token string) *client {
 	c := newClient(token, w.bases()...)
-	c.hidden, c.lives = w.balanced, w.life
+	c.hidden, c.lives, c.reigns = w.balanced, w.life, w.ground.failovers
 	if w.faulty {
 		c.report, c.settled = w.report, w.settled
 	}
@@ -66,19 +68,28 @@ func (w *world) client(token string) *client {
 	return c
 }
 
-// keep takes the position that an answer came with.
-func (c *client) keep(res *http.Response) {
+// keep takes the position that an answer came with, which was asked for after so many failovers.
+func (c *client) keep(res *http.Response, reign int64) {
 	got := res.Header.Get("X-Pos")
 	c.last = fmt.Sprintf("%s %s: %d, X-Pos %s, Age %q, %s", res.Request.Method, res.Request.URL, res.StatusCode, got, res.Header.Get("Age"),
 		time.Now().Format(time.StampMilli))
-	switch {
-	case res.Header.Get("X-Pos-Reset") != "":
+	switch reset := res.Header.Get("X-Pos-Reset") != ""; {
+	case reset && c.failovers() > c.reign: // what it has seen it must go on seeing
+		c.pos, c.from, c.reign = got, c.last, reign
+	case reset:
 		c.keeps("X-Pos-Reset with %s, after %s, and nothing was lost", c.last, c.from)
 	case got < c.pos:
 		c.keeps("X-Pos went back with %s, after %s", c.last, c.from)
 	default:
-		c.pos, c.from = got, c.last
+		c.pos, c.from, c.reign = got, c.last, reign
 	}
+}
+
+func (c *client) failovers() int64 {
+	if c.reigns == nil {
+		return 0
+	}
+	return c.reigns()
 }
 
 // saw checks an answer about record i, which may say that it is old: who keeps positions
@@ -145,6 +156,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	if c.keeps != nil {
 		req.Header.Set("X-Pos", c.pos)
 	}
+	reign := c.failovers()
 	res, err := c.http.Do(req)
 	if err != nil {
 		return 0, c.refused(err)
@@ -158,7 +170,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		return 0, c.refused(fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data))
 	}
 	if c.keeps != nil {
-		c.keep(res)
+		c.keep(res, reign)
 	}
 	if res.StatusCode == http.StatusOK && out != nil {
 		if err := json.Unmarshal(data, out); err != nil {

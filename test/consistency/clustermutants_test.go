@@ -16,6 +16,7 @@ var focus = map[string][]string{
 	"gap-ignored":     {"a server frozen while the others are killed"},
 	"nolease":         {"a server frozen"},
 	"degraded-unheld": {"the tailer not heard, and late itself"},
+	"zombie":          {"the primary frozen, replaced, and thawed"},
 }
 
 // delayed are mutants that show while a replica, for which commits may wait, is late.
@@ -25,9 +26,10 @@ var delayed = []string{"prefix-unchecked", "bulk-unasked"}
 func lateReplica(c *target.Cluster) func(context.Context) error {
 	return func(ctx context.Context) error {
 		back := context.WithoutCancel(ctx)
-		err := c.Node(2).ReplayDelay(back, 300*time.Millisecond)
+		last := c.Node(lastReplica(c.Replicated))
+		err := last.ReplayDelay(back, 300*time.Millisecond)
 		<-ctx.Done()
-		return errors.Join(err, c.Node(2).ReplayDelay(back, 0))
+		return errors.Join(err, last.ReplayDelay(back, 0))
 	}
 }
 
@@ -41,7 +43,7 @@ func TestMutantsOfTheClusterAreCaught(t *testing.T) {
 	names := []string{"write-unheld", "read-unheld", "replica-unchecked", "keycollide"}
 	if long {
 		names = append(names, "prefix-unchecked", "nolease", "stamp-after-data", "primary-by-lsn", "safe-without-c", "ack-before-apply",
-			"degraded-unheld", "missing-auth-field", "no-upper-stamp", "gap-ignored", "catalog-unheld", "bulk-unasked")
+			"degraded-unheld", "missing-auth-field", "no-upper-stamp", "gap-ignored", "catalog-unheld", "bulk-unasked", "zombie")
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +53,7 @@ func TestMutantsOfTheClusterAreCaught(t *testing.T) {
 			s := newStorm(t, other)
 			s.focus = focus[name]
 			g := onCluster(other)
-			g.weather, g.faulty, g.settled = s.weather, true, settled(other)
+			s.over(&g)
 			if slices.Contains(delayed, name) {
 				g.weather = lateReplica(other)
 			}

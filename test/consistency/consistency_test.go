@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestNobodyIsShownThePast(t *testing.T) {
 		}
 		c := twoReplicas(t)
 		g := onReplicas(t, c, "app", asBuilt(t))
-		g.weather = unsteady(c, rand.Uint64())
+		g.weather = unsteady(c, rand.Uint64(), new(sync.Mutex))
 		hold(t, g, l, map[string]int64{
 			"operations": l.operations, "writes": 200, "events": 200, "revocations": 50, "writes by another program": 2,
 		})

@@ -20,8 +20,8 @@ type ground struct {
 	// promised is how long after its end everybody must see what that one wrote; 0: no
 	// promise is made.
 	promised time.Duration
-	// log tells that the database has a log that everybody may read.
-	log bool
+	// log is the database's own, where it has one that everybody may read.
+	log *slot
 	// balanced tells that the servers are load balancers, which send on to any.
 	balanced bool
 	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
@@ -35,6 +35,9 @@ type ground struct {
 	// settled waits, where servers are killed and cut off, until the database does
 	// nothing more that it was asked for before the call; nil where none are.
 	settled func(ctx context.Context) error
+	// failovers is how often the primary was replaced; nil: it never is. A client's position
+	// may lie beyond the log that is left then, though nothing is lost that it was answered.
+	failovers func() int64
 	// weather disturbs what lies below the server, until ctx ends; nil: nothing does.
 	weather func(ctx context.Context) error
 }

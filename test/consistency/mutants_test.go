@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			g := onReplicas(t, c, name, func(url string) *target.Server {
 				return start(t, name, strings.Replace(url, "postgres@", deafRole+"@", 1))
 			})
-			g.weather = unsteady(c, rand.Uint64())
+			g.weather = unsteady(c, rand.Uint64(), new(sync.Mutex))
 			catch(t, g, time.Minute)
 		})
 	}

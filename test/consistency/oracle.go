@@ -2,7 +2,6 @@ package consistency
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,11 +12,11 @@ import (
 )
 
 // oracle is a second opinion on what was committed, and in which order: PostgreSQL's own,
-// by a logical slot and a plugin (test_decoding) that the server has no part in. What the
-// log says is compared with what was answered.
+// by a slot that the server has no part in. What the log says is compared with what was
+// answered.
 type oracle struct {
-	w    *world
-	slot string
+	w   *world
+	log *slot
 
 	n      map[string]int64         // the last value of each record, by table and id
 	rows   map[string]int64         // how many records each table was given
@@ -26,33 +25,11 @@ type oracle struct {
 	turned bool                     // that differs from the last state
 }
 
-const (
-	oracleEach = 500 * time.Millisecond
-	oracleMost = 50_000 // changes at once; a transaction is not divided
-)
+const oracleEach = 500 * time.Millisecond
 
-// newOracle makes the slot. What was committed before is not in it.
-func (w *world) newOracle(ctx context.Context) (*oracle, error) {
-	database, err := w.beside("SELECT current_database()")
-	if err != nil {
-		return nil, err
-	}
-	o := w.oracle(database)
-	_, err = w.beside(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'test_decoding')", o.slot))
-	return o, err
-}
-
-func (w *world) oracle(database string) *oracle {
-	return &oracle{
-		w: w, slot: "oracle_of_" + strings.ReplaceAll(database, "-", "_"),
-		n: map[string]int64{}, rows: map[string]int64{}, states: map[[counters]int64]bool{{}: true},
-	}
-}
-
-// drop ends the slot: PostgreSQL keeps its log for it.
-func (o *oracle) drop() error {
-	_, err := o.w.beside(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", o.slot))
-	return err
+// newOracle is one that has read nothing.
+func (w *world) newOracle(log *slot) *oracle {
+	return &oracle{w: w, log: log, n: map[string]int64{}, rows: map[string]int64{}, states: map[[counters]int64]bool{{}: true}}
 }
 
 // follow reads the log until ctx ends.
@@ -67,8 +44,7 @@ func (o *oracle) follow(ctx context.Context) {
 
 // read takes what the log has by now, and tells whether that was something.
 func (o *oracle) read() (bool, error) {
-	text, err := o.w.beside(fmt.Sprintf("SELECT coalesce(string_agg(data, E'\\n' ORDER BY ordinality), '') FROM "+
-		"pg_logical_slot_get_changes('%s', NULL, %d, 'include-xids', 'off', 'skip-empty-xacts', 'on') WITH ORDINALITY AS c (lsn, xid, data)", o.slot, oracleMost))
+	text, err := o.log.read()
 	if err != nil {
 		return false, err
 	}

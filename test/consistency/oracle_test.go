@@ -40,11 +40,10 @@ func TestOracle(t *testing.T) {
 				w.lists.Add(l[:])
 			}
 			log := strings.Join(c.log, "\n")
-			w.ground.beside = func(string) (text string, err error) {
+			o := w.newOracle(newSlot("app", func(string) (text string, err error) {
 				text, log = log, ""
-				return text, nil
-			}
-			o := w.oracle("app")
+				return text + "\n0/0", nil
+			}))
 			if err := o.check(); err != nil || w.report.count != c.bad {
 				t.Errorf("%v, %d violations: %v", err, w.report.count, w.report.violations)
 			}

@@ -3,6 +3,7 @@ package consistency
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +25,8 @@ func onReplicas(t *testing.T, c *localcluster.Replicated, db string, start func(
 	if err := c.WaitReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return ground{server: start(c.URL(db, "postgres")), log: true, beside: func(sql string) (string, error) {
-		return c.Primary().ExecIn(context.Background(), db, sql)
-	}}
+	beside := func(sql string) (string, error) { return c.Primary().ExecIn(context.Background(), db, sql) }
+	return ground{server: start(c.URL(db, "postgres")), log: newSlot(db, beside), beside: beside}
 }
 
 func quoteName(name string) string { return `"` + name + `"` }
@@ -69,14 +69,19 @@ func twoReplicas(t *testing.T) *localcluster.Replicated {
 	return c
 }
 
-// unsteady makes the second replica late: by a little or by much, without end or
-// not, and cut off from its primary, in turns that nobody can foresee.
-func unsteady(c *localcluster.Replicated, seed uint64) func(context.Context) error {
-	n, link, dice := c.Node(2), c.Link(2), dice(seed, 1)
+// unsteady makes the last replica late: by a little or by much, without end or
+// not, and cut off from its primary, in turns that nobody can foresee. It holds still
+// while somebody else has the lock.
+func unsteady(c *localcluster.Replicated, seed uint64, still sync.Locker) func(context.Context) error {
+	dice := dice(seed, 1)
 	return func(ctx context.Context) error {
 		back := context.WithoutCancel(ctx)
-		for ctx.Err() == nil {
+		turn := func() error {
+			still.Lock()
+			defer still.Unlock()
 			var begin, end error
+			i := lastReplica(c)
+			n, link := c.Node(i), c.Link(i)
 			long := time.Duration(dice.IntN(700)) * time.Millisecond
 			switch dice.IntN(5) {
 			case 0:
@@ -104,9 +109,23 @@ func unsteady(c *localcluster.Replicated, seed uint64) func(context.Context) err
 			if end != nil {
 				return fmt.Errorf("end the disturbance of %s: %w", n.Name(), end)
 			}
+			return nil
+		}
+		for ctx.Err() == nil {
+			if err := turn(); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
+}
+
+// lastReplica is the one for which commits wait, by its number.
+func lastReplica(c *localcluster.Replicated) int {
+	if c.Node(2) == c.Primary() {
+		return 1
+	}
+	return 2
 }
 
 // reads is how many reads the primary and the replicas have answered so far.

@@ -47,11 +47,12 @@ func check(ctx context.Context, g ground, l limit) (r *report, err error) {
 		})
 	}
 	var log *oracle
-	if g.log {
-		if log, err = w.newOracle(ctx); err != nil {
+	if g.log != nil {
+		if err := g.log.make(); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, log.drop()) }()
+		defer func() { err = errors.Join(err, g.log.drop()) }()
+		log = w.newOracle(g.log)
 		watching.Go(func() { log.follow(ctx) })
 	}
 	var judging sync.WaitGroup

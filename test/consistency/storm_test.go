@@ -25,9 +25,11 @@ const noticedByAll = 500*time.Millisecond + 250*time.Millisecond
 
 // onCluster is several servers, of which each request is sent to any.
 func onCluster(c *target.Cluster) ground {
-	g := ground{server: c.Members[0].Server, promised: noticedByAll, log: true, beside: func(sql string) (string, error) {
-		return c.SQL(context.Background(), sql)
-	}}
+	beside := func(sql string) (string, error) { return c.SQL(context.Background(), sql) }
+	g := ground{
+		server: c.Members[0].Server, promised: noticedByAll,
+		log: newSlot(c.Database, beside), beside: beside, failovers: c.Failovers,
+	}
 	for _, m := range c.Members[1:] {
 		g.others = append(g.others, m.Server)
 	}
@@ -80,12 +82,14 @@ func (l *looks) after(ctx context.Context, c *target.Cluster, since time.Time) (
 	return l.now, l.oldest, nil
 }
 
-// storm is all that can befall a cluster but the loss of its primary, one thing after
-// the other, while a replica is unsteady. It counts what it has done.
+// storm is all that can befall a cluster, one thing after the other, while a replica is
+// unsteady. It counts what it has done.
 type storm struct {
 	c    *target.Cluster
+	log  *slot
 	dice *rand.Rand // of the troubles, which come one after the other
 	seed uint64
+	calm sync.Mutex // held while the replica must not be unsteady
 
 	thaws bool     // nobody is frozen
 	long  bool     // troubles that take many seconds befall it too
@@ -93,6 +97,12 @@ type storm struct {
 
 	mu    sync.Mutex
 	count map[string]int
+}
+
+// over has the storm befall a ground.
+func (s *storm) over(g *ground) {
+	s.log = g.log
+	g.weather, g.faulty, g.settled = s.weather, true, settled(s.c)
 }
 
 // newStorm is one of the seed in PANDO_SEED, or of any: the same troubles in the same
@@ -117,7 +127,7 @@ type trouble struct {
 func (s *storm) weather(ctx context.Context) error {
 	back := context.WithoutCancel(ctx)
 	replicas := make(chan error, 1)
-	go func() { replicas <- unsteady(s.c.Replicated, s.seed)(ctx) }()
+	go func() { replicas <- unsteady(s.c.Replicated, s.seed, &s.calm)(ctx) }()
 	for ctx.Err() == nil {
 		list := s.troubles()
 		if len(s.focus) > 0 {
@@ -140,9 +150,17 @@ func (s *storm) weather(ctx context.Context) error {
 
 func (s *storm) troubles() []trouble {
 	any := func(context.Context) (*target.Member, error) { return s.c.Members[s.dice.IntN(len(s.c.Members))], nil }
+	// Some take long.
 	var list []trouble
-	if len(s.focus) > 0 || s.long && s.dice.IntN(3) == 0 { // it takes long
-		list = []trouble{{"a server frozen while the others are killed", s.outlived}}
+	focused := len(s.focus) > 0
+	turn := focused || s.dice.IntN(3) == 0
+	if turn || !s.long {
+		list = append(list,
+			trouble{"the primary killed, and replaced", s.replaced(false)},
+			trouble{"the primary frozen, replaced, and thawed", s.replaced(true)})
+	}
+	if turn && (s.long || focused) {
+		list = append(list, trouble{"a server frozen while the others are killed", s.outlived})
 	}
 	if !s.thaws {
 		list = append(list, trouble{"a server frozen", s.frozen(any)}, trouble{"the tailer frozen", s.frozen(s.c.Tailer)})
@@ -151,7 +169,7 @@ func (s *storm) troubles() []trouble {
 		{"a server killed", s.killed(any)},
 		{"the tailer killed", s.killed(s.c.Tailer)},
 		{"a server cut off from the database", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode })},
-		{"a server cut off from the primary", s.cut(func(m *target.Member) []*localcluster.Relay { return m.ToNode[:1] })},
+		{"a server cut off from the primary", s.cut(func(m *target.Member) []*localcluster.Relay { return []*localcluster.Relay{s.c.ToPrimary(m)} })},
 	}...)
 	if s.c.Members[0].ToIt != nil {
 		list = append(list,
@@ -217,10 +235,28 @@ func (s *storm) apart(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
+	toPrimary := s.c.ToPrimary(tailer)
 	tailer.ToIt.Silence()
-	tailer.ToNode[0].Delay(60 * time.Millisecond)
+	toPrimary.Delay(60 * time.Millisecond)
 	pause(ctx, max(d, time.Second)) // their leases are over by then
-	return errors.Join(tailer.ToIt.Heal(), tailer.ToNode[0].Heal())
+	return errors.Join(tailer.ToIt.Heal(), toPrimary.Heal())
+}
+
+// replaced takes the primary's place from it, with all that it had answered. One that is
+// frozen comes back, and somebody may not hear that it is none any more.
+func (s *storm) replaced(freeze bool) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		s.calm.Lock()
+		defer s.calm.Unlock()
+		var o target.FailoverOptions
+		if freeze {
+			o.Frozen = max(d, time.Second) // leases of before are over by then
+			if i := s.dice.IntN(len(s.c.Members) + 1); i < len(s.c.Members) {
+				o.Behind = s.c.Members[i]
+			}
+		}
+		return s.log.failover(ctx, s.c, o)
+	}
 }
 
 func (s *storm) frozen(whom func(context.Context) (*target.Member, error)) func(context.Context, time.Duration) error {
@@ -331,7 +367,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 				m.Stop()
 			}
 		}
-		g.weather, g.faulty, g.settled = s.weather, true, settled(other)
+		s.over(&g)
 		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
 		t.Log(s.count)
 	})
@@ -357,7 +393,7 @@ func TestNobodyIsShownThePastThroughBalancers(t *testing.T) {
 	}
 	s := newStorm(t, c)
 	s.thaws = true
-	g.weather, g.faulty, g.settled = s.weather, true, settled(c)
+	s.over(&g)
 	hold(t, g, l, map[string]int64{"operations": 500, "writes": 20, "events": 10, "revocations": 2})
 	t.Log(s.count)
 }

@@ -86,17 +86,14 @@ func (r *Register) Lose(v int64) {
 	}
 }
 
-// Of is what an answer must not go below: what anybody was answered, or if it says that
-// it may be old, what its own server has answered.
-func (r *Register) Of(a Answer, b Bound) int64 {
-	least := b.all
-	switch {
-	case a.Marked && a.Server < 0:
-		return 0
-	case a.Marked:
-		if least = 0; b.at[a.Server]>>valueBits == a.Life {
-			least = b.at[a.Server] & (1<<valueBits - 1)
-		}
+// Of is what an answer must not go below: what its own server has answered, and, if it does
+// not say that it may be old, what anybody was answered.
+func (r *Register) Of(a Answer, b Bound) (least int64) {
+	if a.Server >= 0 && b.at[a.Server]>>valueBits == a.Life {
+		least = b.at[a.Server] & (1<<valueBits - 1)
+	}
+	if !a.Marked {
+		least = max(least, b.all)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,10 +105,11 @@ func (r *Register) Of(a Answer, b Bound) int64 {
 
 // Text says what an answer must not go below.
 func (r *Register) Text(a Answer, b Bound) string {
-	if a.Marked {
-		return fmt.Sprintf("server %d itself had answered %d, though with an Age", a.Server, r.Of(a, b))
+	least := r.Of(a, b)
+	if a.Marked || least > b.all {
+		return fmt.Sprintf("server %d itself had answered %d, perhaps with an Age", a.Server, least)
 	}
-	return fmt.Sprintf("somebody was answered %d", r.Of(a, b))
+	return fmt.Sprintf("somebody was answered %d", least)
 }
 
 // Answered notes that somebody was answered v.

@@ -86,7 +86,11 @@ func (w *world) mend() {
 	case 0:
 		s.frozen = false
 	case 1:
-		w.cut[s.id] = [servers + 3]bool{}
+		if w.r.Intn(2) == 0 {
+			w.cut[s.id] = [servers + 3]bool{}
+		} else { // one way after the other
+			w.cut[s.id][w.r.Intn(servers+3)] = false
+		}
 	case 2:
 		d.frozen = false
 	case 3, 4:

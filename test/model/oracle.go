@@ -43,11 +43,9 @@ func (k *oracle) read(c *session, p *process, q query, a answer, least, own mark
 	}
 	for i := from; i < to; i++ {
 		v := a.val[i]
-		if a.marked {
-			if gave[i].beyond(a.line, i, v) && !restored(gave[i].line, a.line) {
-				k.knows("marked-back", "row %d is %s after this server had answered it up to %d of line %d: %s", i, name(v), gave[i].n, gave[i].line.id, a.how)
-			}
-		} else if least.beyond(a.line, i, v) {
+		if gave[i].beyond(a.line, i, v) && !restored(gave[i].line, a.line) {
+			k.knows("marked-back", "row %d is %s after this server had answered it up to %d of line %d: %s", i, name(v), gave[i].n, gave[i].line.id, a.how)
+		} else if !a.marked && least.beyond(a.line, i, v) {
 			k.knows("old", "row %d is %s after somebody was answered up to %d of line %d: %s", i, name(v), least.n, least.line.id, a.how)
 		}
 		if c.keeps && own.beyond(a.line, i, v) && !restored(own.line, a.line) {

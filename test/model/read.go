@@ -107,11 +107,10 @@ func (r *reading) ready(again step) step {
 	return nil
 }
 
-// fresh tells whether f is as new as what this server has answered without a primary,
-// for another such answer.
+// fresh tells whether f is as new as what this server has answered without a primary.
 func (r *reading) fresh(f *fact) bool {
 	_, blind := r.s.beyond(r.x)
-	return !r.marked || max(f.stamp, r.x.front) >= blind || r.w.is(MarkedForgets)
+	return max(f.stamp, r.x.front) >= blind || r.w.is(MarkedForgets)
 }
 
 // required is what the client's position asks for, beyond what is known to be asked for by
@@ -201,7 +200,7 @@ func (r *reading) wait(f *flight, later bool) step {
 		r.w.count["shared"]++
 		r.marked = r.marked || f.marked && !r.w.is(DegradedShared)
 		r.upper = f.upper
-		if r.marked && !r.fresh(f.fact) {
+		if !r.fresh(f.fact) {
 			return r.join
 		}
 		return r.answer(f.fact, "another's fill")
@@ -261,6 +260,8 @@ func (r *reading) need() int {
 		if r.blind <= r.x.front {
 			n = min(n, r.x.covers(r.q))
 		}
+	} else if r.blind > r.front {
+		n = max(n, r.blind)
 	}
 	return max(n, r.required(known))
 }

@@ -48,8 +48,9 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 		return wait
 	}
 	wait = func() step {
-		x := s.index
-		known := x != nil && x.epoch.timeline == made.line.timeline &&
+		x, of := s.index, epoch{made.line.incarnation, made.line.timeline}
+		// The code writes to no database that lies behind what is known of it.
+		known := x != nil && x.epoch == of &&
 			(x.front >= made.n && x.safe >= made.n || x.safe >= flushed)
 		late := s.clock()-returned > lease+margin
 		if !known && !late && !w.is(WriteUnheld) {
@@ -58,14 +59,14 @@ func (w *world) write(c *session, s *server) (step, func(bool)) {
 		if !known {
 			w.count["timed"]++
 			n := flushed
-			if x != nil && x.epoch.timeline == made.line.timeline && x.front >= made.n {
+			if x != nil && x.epoch == of && x.front >= made.n {
 				n = made.n // it knows where that lies
 			}
-			s.showWrite(token{epoch{made.line.incarnation, made.line.timeline}, n}, row, x)
+			s.showWrite(token{of, n}, row, x)
 		}
 		w.check.wrote(c, s, made, asked)
 		if c.keeps {
-			c.keep(token{epoch{made.line.incarnation, made.line.timeline}, made.n})
+			c.keep(token{of, made.n})
 		}
 		end(true)
 		return nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,9 @@ type Cluster struct {
 	files string
 	o     ClusterOptions
 	added int
+
+	beside    sync.RWMutex // held by what SQL runs, and for writing while there is no primary
+	failovers atomic.Int64
 }
 
 // Member is one server of a cluster.
@@ -73,16 +77,12 @@ func StartCluster(t testing.TB, o ClusterOptions) *Cluster {
 	db := localclustertest.Replicated(t, o.Replicas, localcluster.ReplicatedOptions{
 		Options: localcluster.Options{NoSync: true, MaxConnections: 300, Settings: settings},
 	})
+	c := &Cluster{Replicated: db}
 	if o.Synchronous {
-		var names []string
-		for i := o.Replicas; i > 0; i-- {
-			names = append(names, `"`+db.Node(i).Name()+`"`)
-		}
-		if err := db.Primary().Set(t.Context(), "synchronous_standby_names", "FIRST 1 ("+strings.Join(names, ", ")+")"); err != nil {
+		if err := c.synchronous(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c := &Cluster{Replicated: db}
 	if o.Caches > 0 {
 		c.Caches = localclustertest.Redis(t, o.Caches, localcluster.RedisOptions{})
 	}
@@ -288,8 +288,10 @@ func (m *Member) Again(ctx context.Context, t testing.TB) (*Server, error) {
 	return s, nil
 }
 
-// SQL runs it on the primary, beside the servers.
+// SQL runs it on the primary, beside the servers. During a Failover it waits for the new one.
 func (c *Cluster) SQL(ctx context.Context, sql string) (string, error) {
+	c.beside.RLock()
+	defer c.beside.RUnlock()
 	return c.Primary().ExecIn(ctx, c.Database, sql)
 }
 

@@ -116,10 +116,10 @@ func holds(x *position.Index, fact *cache.Fact) bool {
 }
 
 // asNew tells whether a fact is as new as what was answered before, as far as x says
-// nothing of that. With a lease it knows of all that was answered; without one, what
-// replicas show may have been answered here meanwhile. And a client that keeps positions
-// may have seen what x has not heard of, elsewhere. It is asked before [holds]: what x
-// has heard of by then, that judges by.
+// nothing of that. Of all that others have answered it knows if it has a lease; what this
+// server has answered without one can lie beyond, also when it has one again. And a client
+// that keeps positions may have seen what x has not heard of, elsewhere. It is asked before
+// [holds]: what x has heard of by then, that judges by.
 func asNew(clock *position.Clock, session *position.Session, x *position.Index, fact *cache.Fact) bool {
 	need, ok := needed(clock, session, x)
 	return ok && (fact.S >= need || x.Frontier() >= need)
@@ -128,7 +128,7 @@ func asNew(clock *position.Clock, session *position.Session, x *position.Index, 
 // needed is how far what is answered must go, as far as x says nothing of that; ok is
 // false if nothing that x knows does.
 func needed(clock *position.Clock, session *position.Session, x *position.Index) (need position.N, ok bool) {
-	if shown := clock.Shown(x); shown.N != 0 && !x.Leased() {
+	if shown := clock.Shown(x); shown.N != 0 {
 		if shown.Timeline > x.Epoch().Timeline {
 			return 0, false
 		}

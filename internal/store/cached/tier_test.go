@@ -277,6 +277,41 @@ func TestReleasedElsewhere(t *testing.T) {
 	}
 }
 
+// What this server has shown without a lease can lie beyond what it knows when it has one
+// again: what is kept may be older, until it knows as much.
+func TestALeaseAgain(t *testing.T) {
+	f := open(t)
+	x := position.NewStreamIndex(position.Epoch{}, 100, 16)
+	clock := position.NewClock(x, time.Second)
+	value, _ := numbers{}.Encode(7.0)
+	facts := cached.New(f.db, f.cache, clock)
+	facts.Use(cached.Options{Codec: numbers{}, Tier: found{new(cachetest.Shared), &cache.Entry{S: 100, Value: value}}})
+	defer facts.Close()
+	x.Settle(100)
+	clock.Grant(x, position.BootTime()+time.Minute.Nanoseconds())
+	read := func(id string) (filled int) {
+		t.Helper()
+		if _, err := facts.Read(t.Context(), []byte("view\x00"+id), func(context.Context, store.Reader) (any, int, error) {
+			filled++
+			return 7.0, 8, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return filled
+	}
+	if read("a") != 0 {
+		t.Fatal("it is in the tier")
+	}
+	clock.Show(x, position.Token{N: 120})
+	if read("b") == 0 {
+		t.Error("what is kept may be older than what this server has shown")
+	}
+	x.Advance(120)
+	if read("c") != 0 {
+		t.Error("it knows of all that it has shown")
+	}
+}
+
 // A fact may hold a change that was made while it was read. Nobody else is given it: by what
 // he knows it may seem to be as old as it says.
 func TestChangedMeanwhileIsNotShared(t *testing.T) {

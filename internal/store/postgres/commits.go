@@ -65,6 +65,7 @@ type flight struct {
 	saw     []position.Tag
 	tags    []position.Tag
 	all     bool // more changed than tags name
+	read    read // where a stream tells of commits
 	batch   changes.Batch
 	late    bool   // others do not wait for it any longer
 	xid     uint64 // 0: not known

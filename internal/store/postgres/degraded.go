@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/pandobase/pando/internal/position"
@@ -92,14 +93,21 @@ func (k *nodes) readerDegraded(ctx context.Context, need position.N, later uint3
 	}, func(n *node) *pool { return n.reads })
 }
 
-// idleSQL tells whether nothing is being replayed. It takes the right to see that, which
-// pg_monitor gives.
-const idleSQL = `SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event IN
-	('RecoveryWalStream', 'RecoveryRetrieveRetryInterval', 'RecoveryApplyDelay', 'RecoveryPause')`
+// idleSQL tells whether nothing is being replayed, or what is has nothing to show yet, as it
+// waits for somebody's query to end: no row, where that may not be asked. It takes the right
+// to see it, which pg_monitor gives.
+const idleSQL = `SELECT coalesce(wait_event_type IN ('Lock', 'BufferPin') OR wait_event IN
+		('RecoveryWalStream', 'RecoveryRetrieveRetryInterval', 'RecoveryApplyDelay', 'RecoveryPause',
+		'RecoveryConflictSnapshot', 'RecoveryConflictTablespace'), false)
+	FROM pg_stat_activity WHERE backend_type = 'startup'`
 
 // standsStill is after what time a replica that has not gone on is taken to be replaying
 // nothing, where it may not be asked.
 const standsStill = 100 * time.Millisecond
+
+// errReplaying says that a replica replays something for long, a commit that unlinks large
+// files for instance, which it may show already.
+var errReplaying = errors.New("postgres: the replica has not come to the end of what it replays")
 
 // whole sees to it that nothing that a replica has shown before m lies beyond m. It shows
 // a commit a moment before it says that it has replayed it: if it has received more, it is
@@ -107,10 +115,20 @@ const standsStill = 100 * time.Millisecond
 // waits for something before it replays the next.
 func (r *snapshot) whole(ctx context.Context, m *mark) error {
 	began := time.Now()
-	for from := m.n; m.n == from && (m.received == 0 || m.received > m.n) && time.Since(began) < standsStill; {
-		idle := &query{sql: idleSQL, text: true} // before it says how far it is
-		if err := r.c.run(ctx, idle, m.query(reachedSQL, false)); err != nil || idle.rows() > 0 {
+	for from := m.n; m.n == from && (m.received == 0 || m.received > m.n); {
+		var told, still bool // before it says how far it is
+		idle := &query{sql: idleSQL, text: true, row: func(_ *query, v [][]byte) error {
+			told, still = true, string(v[0]) == "t"
+			return nil
+		}}
+		if err := r.c.run(ctx, idle, m.query(reachedSQL, false)); err != nil || still {
 			return err
+		}
+		switch took := time.Since(began); {
+		case !told && took > standsStill:
+			return nil
+		case took > r.s.opts.WriteWait:
+			return errReplaying
 		}
 		if err := pause(ctx, 1); err != nil {
 			return err

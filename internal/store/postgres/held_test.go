@@ -83,6 +83,11 @@ func TestAnsweredInTime(t *testing.T) {
 		if after := lands(99, false); after != k.wait || clock.Shown(x).N != 97 {
 			t.Errorf("this server knows where it lies: answered after %v, shown %v", after, clock.Shown(x))
 		}
+		asked := []position.Tag{position.RecordTag("notes", "b")}
+		k.streamed(&flight{xid: 8, tags: tag, read: read{tags: asked}}, 1, 105, func() {})
+		if n := x.Covers(asked); n != 105 {
+			t.Errorf("the answer may tell of what was read: up to %d, want 105", n)
+		}
 	})
 }
 

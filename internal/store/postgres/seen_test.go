@@ -73,6 +73,12 @@ func TestNeedWithoutALease(t *testing.T) {
 	}
 	x := position.NewStreamIndex(position.Epoch{Timeline: 1}, 10, 64)
 	x.Advance(100)
+	// With a lease again, and before F has come so far.
+	leased := &snapshot{stream: streamRead{x: x, front: 100}}
+	leased.stream.beyond(position.Token{Timeline: 1, N: 120})
+	if need := leased.stampedNeed([]position.Tag{tag}); need != 120 {
+		t.Errorf("this server answered up to 120 without a lease: a node at %d", need)
+	}
 	r := &snapshot{stream: streamRead{x: x, front: 100}}
 	r.stream.withoutLease(position.Shown{Token: position.Token{Timeline: 2, N: 70}, Blind: 70})
 	if r.stream.later != 2 || r.stampedNeed(nil) != 70 {

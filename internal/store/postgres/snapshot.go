@@ -47,7 +47,8 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			degraded := s.clock.Degraded(x)
 			// Before F, which covers whatever S has come up to by now.
 			shown := s.clock.Shown(x)
-			if degraded && position.NeedsLease(ctx) && !mutant.Unleased { // the lease has ended just now
+			// The lease has ended just now, or what made up for one.
+			if unleased := degraded && position.NeedsLease(ctx) || !degraded && !x.Leased(); unleased && !mutant.Unleased {
 				try--
 				continue
 			}
@@ -57,6 +58,8 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			r.stream = streamRead{x: x, front: front.of(x, degraded), again: try > 1 && !exact, exact: exact}
 			if degraded {
 				r.stream.withoutLease(shown)
+			} else {
+				r.stream.beyond(position.Token{Timeline: shown.Timeline, N: shown.Blind})
 			}
 			r.stream.seen(ctx)
 			if r.stream.later > 0 && !degraded {
@@ -448,7 +451,9 @@ func (r *snapshot) runStreamed(ctx context.Context, tags []position.Tag, batch [
 		return r.failedRun(ctx, err)
 	}
 	if r.stream.degraded && r.replica && after.replica {
-		if err := r.whole(ctx, &after); err != nil {
+		if err := r.whole(ctx, &after); errors.Is(err, errReplaying) {
+			return r.elsewhere(err)
+		} else if err != nil {
 			return r.failedRun(ctx, err)
 		}
 	}

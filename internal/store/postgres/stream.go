@@ -69,7 +69,8 @@ func (k *commits) streamed(f *flight, timeline uint32, flushed position.N, publi
 		}
 	}
 	if !f.unsure && ctx.Err() != nil {
-		k.clock.ShowOf(k.clock.Index(), position.Token{Timeline: timeline, N: n}, f.tags, f.all)
+		// The answer may tell of what was read, too.
+		k.clock.ShowOf(k.clock.Index(), position.Token{Timeline: timeline, N: n}, slices.Concat(f.tags, f.read.tags), f.all || f.read.all)
 	}
 	published()
 	return n
@@ -246,6 +247,7 @@ type streamRead struct {
 	degraded bool       // there is no lease, and no primary: the answer is marked, and not kept
 	sure     position.N // then, how far a node shows whatever was answered before it began
 	blind    position.N // as far as nobody knows what that was of
+	ahead    uint32     // of this timeline the primary may not show all that a replica has; 0: of none
 
 	exact bool             // S stands still: what the primary shows is asked for with what it sees
 	sees  registry.Visible // which transactions the snapshot holds, where that was asked
@@ -262,6 +264,12 @@ func (r *streamRead) seen(ctx context.Context) {
 	if !ok {
 		return
 	}
+	r.beyond(t)
+}
+
+// beyond notes that the read must show what was shown before, by this server or to this
+// client, as far as what everybody asks for does not.
+func (r *streamRead) beyond(t position.Token) {
 	known := r.front
 	if r.degraded {
 		known = min(known, r.sure)
@@ -298,6 +306,9 @@ func (r *streamRead) withoutLease(shown position.Shown) {
 	r.sure = max(min(r.front, r.x.Safe()), shown.N)
 	if shown.Timeline > r.x.Epoch().Timeline {
 		r.least, r.later = shown.N, shown.Timeline
+	}
+	if shown.Ahead {
+		r.ahead = shown.Timeline
 	}
 }
 
@@ -413,8 +424,8 @@ func (r *snapshot) judgeMarks(need position.N, before, after mark) error {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		// The primary that the index is of may have been replaced, and one that was
-		// promoted since shows all that its replica did.
-		if !r.replica && (!after.known || after.timeline <= epoch.Timeline || after.n < need) {
+		// promoted since shows all that the replica did which it was.
+		if !r.replica && (!after.known || after.timeline <= epoch.Timeline || after.timeline == r.stream.ahead || after.n < need) {
 			return r.elsewhere(errNotWhatItWas)
 		}
 		if !r.stamped {
@@ -460,7 +471,11 @@ var errNotWhatItWas = errors.New("postgres: the node is not what it was")
 func (r *snapshot) releaseRead(ctx context.Context) error {
 	x := r.stream.x
 	if x != nil && r.stream.degraded {
-		r.s.clock.Show(x, position.Token{Timeline: r.stream.timeline, N: r.stream.upper})
+		show := r.s.clock.Show
+		if r.replica {
+			show = r.s.clock.ShowAhead
+		}
+		show(x, position.Token{Timeline: r.stream.timeline, N: r.stream.upper})
 		if r.stream.upper > 0 {
 			r.s.given(ctx, r.stream.timeline, r.stream.upper)
 		}

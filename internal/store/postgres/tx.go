@@ -48,8 +48,24 @@ type tx struct {
 	inserts bool // nothing but inserts
 	all     bool // more changed than tags name
 	tags    []position.Tag
+	read    read
 	changes []changes.Change
 	catalog bool // collections or settings changed
+}
+
+// read is what a transaction has asked about.
+type read struct {
+	tags []position.Tag
+	all  bool // more than tags name
+}
+
+// readMost is how many tags are remembered.
+const readMost = 256
+
+func (r *read) add(tags []position.Tag) {
+	if r.all = r.all || len(r.tags)+len(tags) > readMost; !r.all {
+		r.tags = append(r.tags, tags...)
+	}
 }
 
 // mode is how a transaction is run.
@@ -218,11 +234,12 @@ func (t *tx) refusedAt(ctx context.Context, err error, open, own, at int, guarde
 }
 
 // ask implements asker.
-func (t *tx) ask(ctx context.Context, _ []position.Tag, batch ...*query) error {
+func (t *tx) ask(ctx context.Context, tags []position.Tag, batch ...*query) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
 	t.blind = false
+	t.read.add(tags)
 	return t.send(ctx, t.mode.careful, batch...)
 }
 
@@ -241,7 +258,7 @@ func (t *tx) script(ctx context.Context, fn func(c *conn) error) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	t.blind = false
+	t.blind, t.read.all = false, true
 	if err := t.send(ctx, false); err != nil {
 		return err
 	}

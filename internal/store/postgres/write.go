@@ -255,7 +255,7 @@ func (t *tx) commit(committing chan<- struct{}) result {
 		}
 	}
 	f := &flight{
-		horizon: t.horizon, inserts: t.inserts, blind: t.blind, all: t.all, saw: t.saw,
+		horizon: t.horizon, inserts: t.inserts, blind: t.blind, all: t.all, read: t.read, saw: t.saw,
 		tags:  append(t.tags, position.AllTag),
 		batch: changes.Batch{Changes: t.changes, Catalog: t.catalog, Unlisted: t.all},
 	}
