@@ -32,7 +32,8 @@ vet:
 install: ## what the tests need: Debian packages, npm packages
 	bash test/install.sh
 
-prove: ## the long forms of the tests that have a short one; some hours
+prove: ## the long forms of the tests that have a short one, and the benchmarks of a cluster with their goals; some hours
+	$(MAKE) bench-cluster
 	PANDO_PROVE=1 $(GO) test -p 1 -count=1 -timeout 8h $$(git grep -l PANDO_PROVE -- '*_test.go' | sed 's|[^/]*$$||; s|^|./|' | sort -u)
 
 fuzz: ## every fuzz target in turn, T=30s each
@@ -44,12 +45,12 @@ fuzz: ## every fuzz target in turn, T=30s each
 bench: build ## Pando, PocketBase and a bare handler side by side; see bench/README.md
 	$(GO) run ./bench/cmd/pandobench
 
-bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the figures of docs/guarantees.md
+bench-cluster: ## three servers, PostgreSQL with replicas and cache servers: the figures of docs/guarantees.md; fails if one misses its goal
 	@build="commit $$(git describe --always --dirty --abbrev=7), $$(date -u '+%F %R') UTC, $$(nproc) processors"; \
 	{ echo "$$build"; \
 	  $(GO) test -run '^$$' -bench '^Benchmark(Valid|Hit)' -benchmem -count 3 ./internal/position ./internal/store/cached && \
 	  $(GO) test -run '^$$' -bench . -benchtime 1x -count 3 -timeout 60m ./bench/cluster; \
-	} | grep -E '^(commit|goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | tee bench/results/cluster.txt
+	} | grep -E '^(commit|goos|goarch|pkg|cpu|Benchmark|ok|FAIL)' | $(GO) run ./bench/cmd/goals | tee bench/results/cluster.txt
 
 bench-balancers: build ## pando lb beside HAProxy, which it says how to install; 5 minutes
 	$(GO) run ./bench/cmd/balancers

@@ -32,6 +32,9 @@ type ground struct {
 	// rest is how long rules, and very many records at once, stay as they are between
 	// bursts of changes; 0: as usual.
 	rest time.Duration
+	// ruled tells that rules and settings stay as they are. Each change of them voids all that
+	// is cached, and is a reason not to ask a replica that is late.
+	ruled bool
 	// settled waits, where servers are killed and cut off, until the database does
 	// nothing more that it was asked for before the call; nil where none are.
 	settled func(ctx context.Context) error

@@ -34,7 +34,9 @@ func (w *world) run(ctx context.Context) {
 		})
 	}
 	for _, g := range w.gates {
-		all.Go(func() { g.keep(ctx, w) })
+		if !w.ruled {
+			all.Go(func() { g.keep(ctx, w) })
+		}
 	}
 	for _, t := range w.tokens {
 		all.Go(func() { t.keep(ctx, w) })
@@ -46,7 +48,7 @@ func (w *world) run(ctx context.Context) {
 		all.Go(func() { w.read(ctx, w.faulty && i%2 == 1) })
 	}
 	for _, g := range w.gates {
-		if g.burst {
+		if g.burst && !w.ruled {
 			all.Go(func() { w.knock(ctx, g) })
 		}
 	}

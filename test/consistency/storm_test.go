@@ -92,6 +92,7 @@ type storm struct {
 	calm sync.Mutex // held while the replica must not be unsteady
 
 	thaws bool     // nobody is frozen
+	loses bool     // the primary is lost, too
 	long  bool     // troubles that take many seconds befall it too
 	focus []string // nothing but these troubles does, if there are any
 
@@ -154,7 +155,7 @@ func (s *storm) troubles() []trouble {
 	var list []trouble
 	focused := len(s.focus) > 0
 	turn := focused || s.dice.IntN(3) == 0
-	if turn || !s.long {
+	if s.loses && (turn || !s.long) || focused {
 		list = append(list,
 			trouble{"the primary killed, and replaced", s.replaced(false)},
 			trouble{"the primary frozen, replaced, and thawed", s.replaced(true)})
@@ -250,7 +251,7 @@ func (s *storm) replaced(freeze bool) func(context.Context, time.Duration) error
 		defer s.calm.Unlock()
 		var o target.FailoverOptions
 		if freeze {
-			o.Frozen = max(d, time.Second) // leases of before are over by then
+			o.Frozen = max(d, 2*time.Second) // leases of before are over by then, and others have a tailer
 			if i := s.dice.IntN(len(s.c.Members) + 1); i < len(s.c.Members) {
 				o.Behind = s.c.Members[i]
 			}
@@ -358,6 +359,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		}
 		other := c.Again(t, "storm", target.ClusterOptions{Between: true})
 		s := newStorm(t, other)
+		s.loses = true
 		g := onCluster(other)
 		if l.time > time.Minute {
 			g.readers = 130 // many of them wait for servers that are away

@@ -18,7 +18,7 @@ const (
 	mates    = 2  // people with records of their own
 	owned    = 3  // records of each
 	gates    = 2  // of each kind
-	strays   = 4  // records that another program writes, in turn
+	strays   = 8  // records that another program writes, in turn
 	clients  = 3  // that listen to realtime
 	readers  = 10 // connections that read, if a ground does not say otherwise
 )

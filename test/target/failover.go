@@ -20,8 +20,8 @@ type Fork struct {
 
 // FailoverOptions are of one.
 type FailoverOptions struct {
-	// Frozen has the old primary frozen, and thawed when another has its place; as long it takes
-	// itself for the primary, until it is killed. 0: it is killed at once.
+	// Frozen has the old primary frozen, for so long after another has its place, and thawed:
+	// it takes itself for the primary as long again, and is killed. 0: it is killed at once.
 	Frozen time.Duration
 	// Behind reaches no node but the old primary as long as that lives.
 	Behind *Member
@@ -45,13 +45,11 @@ func (c *Cluster) Failover(ctx context.Context, o FailoverOptions) error {
 		return err
 	}
 	if o.Frozen > 0 {
+		wait(ctx, o.Frozen)
 		if err := old.Thaw(); err != nil {
 			return err
 		}
-		select {
-		case <-time.After(o.Frozen):
-		case <-ctx.Done():
-		}
+		wait(ctx, o.Frozen)
 		if err := old.Kill(); err != nil {
 			return err
 		}
@@ -74,6 +72,13 @@ func (c *Cluster) Failover(ctx context.Context, o FailoverOptions) error {
 		err = c.Clone(ctx, was)
 	}
 	return errors.Join(err, c.show(was, nil))
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // replace stops the old primary and has a replica take its place.
