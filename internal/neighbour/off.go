@@ -5,6 +5,7 @@ package neighbour
 const (
 	Version = "" // of Pando; "": what it is
 	Format  = 0  // the newest one; 0: what it is
+	Tier    = 0  // of what lies on cache servers; 0: what it is
 )
 
 // Begin begins a message in a format.

@@ -9,16 +9,18 @@ import (
 
 var (
 	Version = os.Getenv("PANDO_VERSION")
-	Format  = number(os.Getenv("PANDO_FORMAT"))
+	Format  = number("PANDO_FORMAT")
+	Tier    = number("PANDO_TIER_FORMAT")
 )
 
-func number(text string) int {
+func number(name string) int {
+	text := os.Getenv(name)
 	if text == "" {
 		return 0
 	}
 	n, err := strconv.ParseUint(text, 10, 7)
 	if err != nil {
-		panic("PANDO_FORMAT: " + err.Error())
+		panic(name + ": " + err.Error())
 	}
 	return int(n)
 }

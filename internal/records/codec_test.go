@@ -2,11 +2,14 @@ package records_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/pandobase/pando/internal/cache"
 	"github.com/pandobase/pando/internal/cache/cachetest"
 	"github.com/pandobase/pando/internal/cache/memory"
+	"github.com/pandobase/pando/internal/cache/redis"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/records"
 	"github.com/pandobase/pando/internal/store/cached"
@@ -62,6 +65,58 @@ func TestAnswersLeaveTheProcess(t *testing.T) {
 	for _, e := range shared.Entries() {
 		if bytes.Contains(e.Value, secret) || bytes.Contains(e.Value, []byte("$2a$")) || bytes.Contains(e.Value, []byte("tokenKey")) {
 			t.Errorf("an entry holds a secret: %s", e.Value)
+		}
+	}
+}
+
+// TestEncoding: the keys of answers and their bytes, as they lie on cache servers, are
+// what they were when that format was made. Whoever has to change one of them raises
+// redis.Format with it, or neighbouring versions read each other's.
+func TestEncoding(t *testing.T) {
+	const made = 1
+	if redis.Format != made {
+		t.Errorf("format %d: these are the bytes of format %d", redis.Format, made)
+	}
+	shared := new(cachetest.Shared)
+	w := newWorld(t)
+	w.env.Facts.Use(cached.Options{Codec: records.Codec{}, Tier: shared})
+	w.collection(t, "items", nil, `{"id":"f1","name":"title","type":"text"}`)
+	w.env.Insert(t, "items", map[string]any{"id": id("a"), "title": "x"})
+	const none = "\x00\x00\x00\x00\x00\x00\x00\x00"            // the origin
+	version := string(rune(2 * w.env.Store.Catalog().Version)) // as a varint
+	for _, tt := range []struct {
+		call       call
+		key, value string
+	}{
+		{
+			call{do: "list", collection: "items"},
+			none + "\x01\x00\x00\x00\x00\x00" + version + "\tpbc_items" + "\x02<\x00",
+			"\x00" + `{"items":[{"collectionId":"pbc_items","collectionName":"items","id":"a00000000000000","title":"x"}],"page":1,"perPage":30,"totalItems":1,"totalPages":1}`,
+		},
+		{
+			call{do: "list", collection: "items", query: map[string]string{"filter": `title = "nothing"`, "sort": "-title", "fields": "items.title"}},
+			none + "\x01\x00\x06-title" + "\x11title = \"nothing\"" + "\x00\x0bitems.title" + version + "\tpbc_items" + "\x02<\x00",
+			"\x01" + `{"items":[],"page":1,"perPage":30,"totalItems":0,"totalPages":0}`,
+		},
+		{
+			call{do: "view", collection: "items", id: id("a")},
+			none + "\x00\x00\x00\x00\x00\x00" + version + "\tpbc_items" + "\x0fa00000000000000",
+			"\x00" + `{"collectionId":"pbc_items","collectionName":"items","id":"a00000000000000","title":"x"}`,
+		},
+		{
+			call{do: "view", collection: "items", id: id("none")},
+			none + "\x00\x00\x00\x00\x00\x00" + version + "\tpbc_items" + "\x0fnone00000000000",
+			"\x02The requested resource wasn't found.",
+		},
+	} {
+		before := len(shared.Entries())
+		w.run(t, tt.call)
+		put := slices.DeleteFunc(shared.Entries(), func(e *cache.Entry) bool { return e.Key != tt.key })
+		if len(shared.Entries()) != before+1 || len(put) != 1 || string(put[0].Value) != tt.value {
+			t.Errorf("%+v: want %q: %q among", tt.call, tt.key, tt.value)
+			for _, e := range shared.Entries() {
+				t.Logf("%q: %q", e.Key, e.Value)
+			}
 		}
 	}
 }

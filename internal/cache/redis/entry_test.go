@@ -2,6 +2,7 @@ package redis
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 
@@ -66,6 +67,36 @@ func TestPack(t *testing.T) {
 		} else if diff := cmp.Diff(e, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
+	}
+}
+
+// TestLayout: an entry lies on a server as it did when its format was made. Whoever has
+// to change these bytes raises Format with them (seal.go), or neighbouring versions read
+// each other's.
+func TestLayout(t *testing.T) {
+	const (
+		made = 1
+		head = "01000000000000000010" + "0200000000000000" + "ffffffff"
+		text = "ac0202" + "0807060504030201" + "1817161514131211" + "02" + "76616c7565"
+	)
+	if Format != made {
+		t.Errorf("format %d: these are the bytes of format %d", Format, made)
+	}
+	p := testPacker(t)
+	e := &cache.Entry{Key: "k", Epoch: testEpoch, S: 300, Tags: []position.Tag{0x0102030405060708, 0x1112131415161718}, Search: 0x1112131415161718, Value: []byte("value")}
+	data, err := p.pack(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := p.sealer.open(data[headSize:], append(bytes.Clone(data[:headSize]), e.Key...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(data[:headSize]); got != head {
+		t.Errorf("in the open: %s, want %s", got, head)
+	}
+	if got := hex.EncodeToString(opened); got != text {
+		t.Errorf("sealed: %s, want %s", got, text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -15,22 +16,29 @@ import (
 
 	"golang.org/x/crypto/blake2b"
 
+	"github.com/pandobase/pando/internal/neighbour"
 	"github.com/pandobase/pando/internal/position"
 )
 
 // prefix begins the names of all keys: an ACL allows it to a user.
 const prefix = "pando:"
 
-// format is the version of facts, of their encoding and of what their keys mean.
-// It is part of every name: neighbouring versions of Pando share the servers, and
-// see nothing of each other.
-const format = 1
+// Format is the version of facts, of their encoding and of what their keys mean
+// (TestLayout, and TestEncoding of internal/records). It is part of every name:
+// versions of Pando that differ in it share the servers, and see nothing of each other.
+const Format = 1
+
+// format is Format, unless this is taken for another version.
+var format = byte(cmp.Or(neighbour.Tier, Format))
 
 // minSecret is what a cluster's secret must have.
 const minSecret = 16
 
 // names gives keys their names.
-type names struct{ hashes sync.Pool }
+type names struct {
+	format byte
+	hashes sync.Pool
+}
 
 // sealer seals entries and opens them.
 type sealer struct {
@@ -55,7 +63,7 @@ func derive(secret []byte) (*names, *sealer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &names{sync.Pool{New: func() any {
+	return &names{format, sync.Pool{New: func() any {
 		h, err := blake2b.New(16, nameKey)
 		if err != nil {
 			panic(err) // a wrong length of the key
@@ -75,7 +83,7 @@ func (n *names) of(epoch position.Epoch, key []byte) name {
 	h := n.hashes.Get().(hash.Hash)
 	defer n.hashes.Put(h)
 	var space [17]byte
-	space[0] = format
+	space[0] = n.format
 	binary.LittleEndian.PutUint64(space[1:], epoch.Database)
 	binary.LittleEndian.PutUint64(space[9:], epoch.Incarnation)
 	var out name

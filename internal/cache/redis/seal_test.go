@@ -33,7 +33,7 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestNames: what has another database, incarnation, key or secret has another
+// TestNames: what has another database, incarnation, key, secret or format has another
 // name; the timeline has no part in it.
 func TestNames(t *testing.T) {
 	n, _, err := derive([]byte("a secret of the cluster"))
@@ -44,6 +44,11 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	next, _, err := derive([]byte("a secret of the cluster"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.format++
 	e := position.Epoch{Database: 1, Incarnation: 2, Timeline: 3}
 	seen := map[string]string{}
 	for what, got := range map[string]name{
@@ -52,6 +57,7 @@ func TestNames(t *testing.T) {
 		"database":    n.of(position.Epoch{Database: 2, Incarnation: 2, Timeline: 3}, []byte("k")),
 		"incarnation": n.of(position.Epoch{Database: 1, Incarnation: 3, Timeline: 3}, []byte("k")),
 		"secret":      other.of(e, []byte("k")),
+		"format":      next.of(e, []byte("k")),
 	} {
 		if !strings.HasPrefix(got.text, prefix) || len(got.text) != len("pando:12345678:1234567890123456789012") {
 			t.Errorf("%s: the name is %q", what, got.text)
