@@ -21,14 +21,12 @@ import (
 // reads go on: of what is cached, and, by the replica, of what is not. They say so while
 // it lasts, and no longer.
 func (s *stage) databaseGone(t *testing.T, lbs []*target.Server, link *localcluster.Relay) {
-	var kept, fresh, written []string
+	var kept, fresh []string
 	for i := range 20 {
 		var made struct{ ID string }
 		s.must(t, "POST", notes, object{"n": i}, &made)
 		if i%2 == 0 {
 			kept = append(kept, path(made.ID))
-		} else {
-			written = append(written, made.ID)
 		}
 		fresh = append(fresh, path(made.ID)+"?fields=id,n", fmt.Sprintf("%s?perPage=5&sort=-n&page=%d", notes, i+1))
 	}
@@ -41,7 +39,7 @@ func (s *stage) databaseGone(t *testing.T, lbs []*target.Server, link *localclus
 	// Lists that are written to are read from the database up to the end of it, and so
 	// some are under way then.
 	all, uncached := s.readers(t, kept, 4), s.readers(t, fresh, 6)
-	writes := s.startLoad(t, s.lb, 2, written)
+	writes := s.startLoad(t, s.lb, 2, s.book(t, 2))
 	within(t, 10*time.Second, "there are writes", func() bool { return writes.writes.Load() > 20 })
 	began := time.Now()
 	link.Down()

@@ -17,49 +17,130 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando/test/judge"
 	"github.com/pandobase/pando/test/target"
 )
 
-// load is clients that read and write through a load balancer without a pause.
+// book is what is known of some notes, each of which at most one client writes.
+type book struct {
+	ids   []string
+	notes map[string]*known
+	taken atomic.Int64 // how many have somebody who writes them
+}
+
+// known is what anybody was answered of a note.
+type known struct {
+	judge.Register
+	unsure atomic.Bool // the answer to a write did not come: it may yet be done
+}
+
+// book makes so many notes.
+func (s *stage) book(t *testing.T, n int) *book {
+	t.Helper()
+	b := &book{notes: map[string]*known{}}
+	for range n {
+		id := s.note(t)
+		b.ids = append(b.ids, id)
+		b.notes[id] = new(known)
+	}
+	return b
+}
+
+// bounds are what a request that begins now must be shown of notes.
+func (b *book) bounds(ids []string) map[string]judge.Bound {
+	all := map[string]judge.Bound{}
+	for _, id := range ids {
+		all[id] = b.notes[id].Bound()
+	}
+	return all
+}
+
+// load is clients that read and write through a load balancer without a pause. Nothing that
+// they are shown is older than what anybody was answered before they asked.
 type load struct {
 	s      *stage
+	t      *testing.T
+	book   *book
 	to     *target.Server
 	client *http.Client
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 
 	reads, writes atomic.Int64
+	marked        atomic.Int64 // reads that say that they may be old
 	slowest       atomic.Int64 // ns
 
 	mu     sync.Mutex
 	failed map[string]int // by what went wrong
 }
 
-// startLoad begins; ids are notes that there are.
-func (s *stage) startLoad(t *testing.T, to *target.Server, clients int, ids []string) *load {
+// startLoad begins. Several may have one book.
+func (s *stage) startLoad(t *testing.T, to *target.Server, clients int, b *book) *load {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{s: s, to: to, stop: stop, failed: map[string]int{}, client: &http.Client{
+	l := &load{s: s, t: t, book: b, to: to, stop: stop, failed: map[string]int{}, client: &http.Client{
 		Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: clients},
 	}}
 	t.Cleanup(l.end)
-	for i := range clients {
+	for range clients {
+		own := b.ids[b.taken.Add(1)-1]
 		l.done.Go(func() {
-			own := ids[i%len(ids)]
 			for n := 0; ctx.Err() == nil; n++ {
 				switch {
 				case n%10 == 3:
-					l.ask(ctx, "POST", notes, fmt.Sprintf(`{"n":%d}`, n))
+					l.ask(ctx, "POST", notes, fmt.Sprintf(`{"n":%d}`, -n)) // at the end of the list
 				case n%10 == 7:
-					l.ask(ctx, "PATCH", path(own), fmt.Sprintf(`{"n":%d}`, n))
+					l.write(ctx, own)
+				case n%10 == 8:
+					l.read(ctx, path(own), own)
 				case n%2 == 0:
-					l.ask(ctx, "GET", path(ids[rand.N(len(ids))]), "")
+					id := b.ids[rand.N(len(b.ids))]
+					l.read(ctx, path(id), id)
 				default:
-					l.ask(ctx, "GET", notes+"?perPage=5&sort=-n", "")
+					l.read(ctx, notes+"?perPage=5&sort=-n", b.ids...)
 				}
 			}
 		})
 	}
 	return l
+}
+
+// write counts a note up.
+func (l *load) write(ctx context.Context, id string) {
+	k := l.book.notes[id]
+	v := k.Send()
+	if _, _, ok := l.ask(ctx, "PATCH", path(id), fmt.Sprintf(`{"n":%d}`, v)); ok {
+		k.Answered(v)
+	} else {
+		k.unsure.Store(true)
+	}
+}
+
+// read looks at what an answer shows of notes.
+func (l *load) read(ctx context.Context, path string, ids ...string) {
+	least := l.book.bounds(ids)
+	answer, marked, ok := l.ask(ctx, "GET", path, "")
+	if !ok {
+		return
+	}
+	type note struct {
+		ID string
+		N  int64
+	}
+	var got struct {
+		note
+		Items []note
+	}
+	if err := json.Unmarshal(answer, &got); err != nil {
+		l.fail(err.Error())
+	}
+	by := judge.Answer{Server: -1, Marked: marked}
+	for _, n := range append(got.Items, got.note) {
+		k := l.book.notes[n.ID]
+		if k == nil || k.unsure.Load() || k.Saw(by, least[n.ID], n.N) {
+			continue
+		}
+		l.t.Errorf("GET %s shows %d of %s, of which %d was sent, and %s", path, n.N, n.ID, k.Sent(), k.Text(by, least[n.ID]))
+	}
 }
 
 // end stops it and waits.
@@ -69,12 +150,13 @@ func (l *load) end() {
 	l.client.CloseIdleConnections()
 }
 
-func (l *load) ask(ctx context.Context, method, path, body string) {
+// ask is an answer, and whether it says that it may be old.
+func (l *load) ask(ctx context.Context, method, path, body string) (answer []byte, marked, ok bool) {
 	// A request that is under way when the load ends is finished: it counts.
 	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), method, l.to.URL+path, strings.NewReader(body))
 	if err != nil {
 		l.fail(err.Error())
-		return
+		return nil, false, false
 	}
 	if body == "" {
 		req.Body = nil
@@ -84,22 +166,28 @@ func (l *load) ask(ctx context.Context, method, path, body string) {
 	res, err := l.client.Do(req)
 	if err != nil {
 		l.fail(method + ": " + err.Error())
-		return
+		return nil, false, false
 	}
-	answer, err := io.ReadAll(res.Body)
+	answer, err = io.ReadAll(res.Body)
 	_ = res.Body.Close()
 	if took := int64(time.Since(began)); took > l.slowest.Load() {
 		l.slowest.Store(took) // between two who do so at once, either will do
 	}
 	if err != nil || res.StatusCode != http.StatusOK {
 		l.fail(fmt.Sprintf("%s: %d %.150s %v", method, res.StatusCode, answer, err))
-		return
+		return nil, false, false
 	}
-	if method == "GET" {
-		l.reads.Add(1)
-	} else {
+	marked = res.Header.Get("Age") != ""
+	switch {
+	case method != "GET":
 		l.writes.Add(1)
+	case marked:
+		l.marked.Add(1)
+		fallthrough
+	default:
+		l.reads.Add(1)
 	}
+	return answer, marked, true
 }
 
 func (l *load) fail(what string) {

@@ -37,7 +37,13 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	c := target.StartCluster(t, target.ClusterOptions{Replicas: 1, Indirect: true})
+	return stageOf(t, target.ClusterOptions{})
+}
+
+func stageOf(t *testing.T, o target.ClusterOptions) *stage {
+	t.Helper()
+	o.Replicas, o.Indirect = 1, true
+	c := target.StartCluster(t, o)
 	s := &stage{Cluster: c, lb: c.StartBalancer(t, c.Join()...), http: &http.Client{
 		Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 50},
 	}}

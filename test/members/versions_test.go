@@ -13,22 +13,21 @@ import (
 // TestVersionsSideBySide: a cluster is brought to the next version, and one server back
 // again: each time a server of the one version joins, and one of the other leaves. No
 // request fails meanwhile, whoever reads the log for all, and whichever version the load
-// balancer has that was asked.
+// balancer has that was asked; and nobody is shown what is older than what any of them has
+// answered. They have one cache server: those that keep answers there in one way use each
+// other's, and those that do it in another never see them.
 func TestVersionsSideBySide(t *testing.T) {
-	s := newStage(t)
+	s := stageOf(t, target.ClusterOptions{Caches: 1})
 	bin, err := target.BuildMutants(t.Context())
 	must(t, err)
 	// The next version speaks formats 1 and 2; the one after it 2 and 3; and so on.
 	next := []string{"PANDO_FORMAT=2", "PANDO_VERSION=v9.9.0"}
+	// Of them, those after the first keep answers in another way.
+	other := append(slices.Clone(next), "PANDO_TIER_FORMAT=2")
 	later := s.StartBalancerOf(t, bin, next, s.Join()...)
 	s.all(t, s.lb, later)
-	var ids []string
-	for range 20 {
-		var made struct{ ID string }
-		s.must(t, "POST", notes, object{"n": 0}, &made)
-		ids = append(ids, made.ID)
-	}
-	loads := []*load{s.startLoad(t, s.lb, 4, ids), s.startLoad(t, later, 4, ids)}
+	b := s.book(t, 20)
+	loads := []*load{s.startLoad(t, s.lb, 4, b), s.startLoad(t, later, 4, b)}
 	for _, l := range loads {
 		within(t, 20*time.Second, "there is load", func() bool { return l.writes.Load() > 50 })
 	}
@@ -57,8 +56,11 @@ func TestVersionsSideBySide(t *testing.T) {
 	if strings.Count(mixed, "v9.9.0") != 1 || strings.Count(mixed, " up ") != 3 {
 		t.Errorf("pando node list:\n%s", mixed)
 	}
-	turn(bin, next...)
-	turn(bin, next...)
+	s.found(t)
+	turn(bin, other...)
+	within(t, 5*time.Second, "there are answers of both kinds", func() bool { return s.kinds(t) == 2 })
+	turn(bin, other...)
+	s.found(t)
 	// Among themselves they talk in the newer format.
 	within(t, 5*time.Second, "all speak the newer format", func() bool {
 		return !slices.ContainsFunc(s.Members, func(m *target.Member) bool {
@@ -69,12 +71,13 @@ func TestVersionsSideBySide(t *testing.T) {
 	present, err := target.BuildPando(t.Context())
 	must(t, err)
 	turn(present) // and back
+	s.found(t)
 	for i, l := range loads {
 		l.end()
 		if failures := l.failures(); len(failures) > 0 {
 			t.Errorf("requests failed: %q", failures)
 		}
-		t.Logf("load balancer %d: %d reads, %d writes; the slowest took %s", i+1, l.reads.Load(), l.writes.Load(), time.Duration(l.slowest.Load()).Round(time.Millisecond))
+		t.Logf("load balancer %d: %d reads, %d of which say that they may be old, %d writes; the slowest took %s", i+1, l.reads.Load(), l.marked.Load(), l.writes.Load(), time.Duration(l.slowest.Load()).Round(time.Millisecond))
 	}
 
 	// One version too far joins nobody, and says why.
@@ -85,4 +88,38 @@ func TestVersionsSideBySide(t *testing.T) {
 	if n := strings.Count(s.pando(t, "node", "list"), " up "); n != 3 {
 		t.Errorf("%d servers are left of 3", n)
 	}
+}
+
+// found waits until every member has found something on the cache server since the call, and
+// checks that none has ever found anything that it could not read.
+func (s *stage) found(t *testing.T) {
+	t.Helper()
+	sum := func(m *target.Member, metric, label, value string) float64 {
+		n, err := m.Sum(t.Context(), metric, label, value)
+		must(t, err)
+		return n
+	}
+	for _, m := range s.Members {
+		hits := func() float64 { return sum(m, "pando_cache_server_requests_total", "result", "hit") }
+		before := hits()
+		within(t, 20*time.Second, m.Name+" finds answers on the cache server", func() bool { return hits() > before })
+		for _, cause := range []string{"forged", "foreign"} {
+			if n := sum(m, "pando_cache_tier_rejected_total", "cause", cause); n > 0 {
+				t.Errorf("%s: %.0f answers on the cache server are %s", m.Name, n, cause)
+			}
+		}
+	}
+}
+
+// kinds is in how many ways answers are kept on the cache server: their names begin with it.
+func (s *stage) kinds(t *testing.T) int {
+	t.Helper()
+	names, err := s.Caches[0].Exec(t.Context(), "KEYS", "pando:*")
+	must(t, err)
+	kinds := map[string]bool{}
+	for _, name := range strings.Fields(names) {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(name, "pando:"), ":")
+		kinds[kind] = true
+	}
+	return len(kinds)
 }
