@@ -101,7 +101,8 @@ func TestSchedule8(t *testing.T) {
 }
 
 // TestSchedule9: the tailer is killed, and every slot is dropped, while others write and
-// another program does. Nothing of it is missed.
+// another program does. Nothing of it is missed. (Batches that come twice, late or not at
+// all are not made here: TestTheOrderOfBatches and TestAGapEndsTheSession, internal/cluster.)
 func TestSchedule9(t *testing.T) {
 	s := newStage(t, target.ClusterOptions{})
 	for n := int64(1); n < 4; n++ {

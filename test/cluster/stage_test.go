@@ -21,7 +21,8 @@ import (
 type stage struct {
 	*target.Cluster
 	http *http.Client
-	root string                 // the superuser's token
+	root string                 // the superuser's token, which writes carry
+	all  bool                   // reads do, too
 	bare atomic.Pointer[answer] // a 503 that did not say when to come again
 }
 
@@ -112,7 +113,7 @@ func (s *stage) ask(ctx context.Context, m *target.Member, method, path, pos str
 	if pos != "" {
 		req.Header.Set("X-Pos", pos)
 	}
-	if s.root != "" && method != "GET" {
+	if s.root != "" && (s.all || method != "GET") {
 		req.Header.Set("Authorization", s.root)
 	}
 	res, err := s.http.Do(req)

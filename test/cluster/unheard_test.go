@@ -12,21 +12,23 @@ import (
 
 // TestNothingIsCachedWithoutALease: the way between a server and the tailer carries nothing
 // any more. Once its lease must be over, that server answers nothing from its caches, and
-// nothing at all that does not say how old it may be, until the way is back.
+// nothing at all that does not say how old it may be, until the way is back. What is asked
+// for more than a lease after the way was lost is never answered as if it were new.
 func TestNothingIsCachedWithoutALease(t *testing.T) {
 	s := newStage(t, target.ClusterOptions{Members: 2, Replicas: 1, Caches: 1, Between: true, Flags: []string{"--shadow-reads", "off"}})
 	hits := func(m *target.Member) float64 {
 		return sum(t, "pando_cache_requests_total", "result", "hit", m) + sum(t, "pando_cache_server_requests_total", "result", "hit", m)
 	}
 	// asked reads a record, with no patience; shown is what it shows, as if that were new.
+	const patience = 20 * time.Millisecond
 	asked := func(m *target.Member, i int) (shown int64, ok bool) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		shown, _, ok = s.try(ctx, m, i, "")
 		return shown, ok
 	}
 	s.cached(t, 0)
-	var last, back time.Duration
+	best, back := time.Hour, time.Duration(0)
 	for n := int64(1); n <= 4; n++ {
 		s.calm(t)
 		tailer, others := s.tailer(t)
@@ -52,11 +54,23 @@ func TestNothingIsCachedWithoutALease(t *testing.T) {
 			}
 			answered <- a
 		}()
-		for time.Since(silent) <= lease+margin {
-			if _, ok := asked(unheard, 2); ok {
-				last = max(last, time.Since(silent))
+		var last time.Duration // when the last answer was there
+		for {
+			began := time.Since(silent)
+			if began > lease+margin {
+				break
+			}
+			if _, ok := asked(unheard, 2); !ok {
+				continue
+			}
+			if last = time.Since(silent); began > lease {
+				t.Errorf("what was asked for %v after it had heard of anything is answered", began)
 			}
 		}
+		if last == 0 {
+			t.Error("not even while it had its lease was anything answered")
+		}
+		best = min(best, last)
 		before = hits(unheard)
 		for k := range 60 {
 			i := k % 3
@@ -91,5 +105,9 @@ func TestNothingIsCachedWithoutALease(t *testing.T) {
 		}
 		t.Logf("%d answers, %d refused", w.answers.Load(), w.refused.Load())
 	}
-	t.Logf("the last answer from the cache %v after the silence began; answers again within %v of its end", last.Round(time.Millisecond), back.Round(time.Millisecond))
+	// A busy machine can have an answer wait to be read, but not each time.
+	if best > lease+patience {
+		t.Errorf("the last answer came %v after the silence began, each time", best)
+	}
+	t.Logf("the last answer from the cache %v after the silence began; answers again within %v of its end", best.Round(time.Millisecond), back.Round(time.Millisecond))
 }
