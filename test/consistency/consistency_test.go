@@ -28,18 +28,33 @@ func TestNobodyIsShownThePast(t *testing.T) {
 			"reads": 1000, "writes": 100, "events": 100, "revocations": 20, "writes by another program": 2,
 		})
 	})
+	c := twoReplicas(t)
 	t.Run("primary and replicas", func(t *testing.T) {
 		l := limit{time: 2 * time.Minute, operations: 50_000}
 		if long {
 			l = limit{time: 30 * time.Minute, operations: 1_000_000}
 		}
-		c := twoReplicas(t)
 		g := onReplicas(t, c, "app", asBuilt(t))
 		g.weather = unsteady(c, rand.Uint64(), new(sync.Mutex))
 		hold(t, g, l, map[string]int64{
 			"operations": l.operations, "writes": 200, "events": 200, "revocations": 50, "writes by another program": 2,
 		})
 		t.Log(served(t, g.server))
+	})
+	t.Run("a cluster that cannot follow the log", func(t *testing.T) {
+		l := limit{time: 5 * time.Second}
+		if long {
+			l.time = 5 * time.Minute
+		}
+		deaf := newDeaf(t, c)
+		g := onReplicas(t, c, "deaf", deaf.start)
+		g.others = append(g.others, deaf.start(c.URL("deaf", "postgres")))
+		g.deaf, g.weather = true, unsteady(c, rand.Uint64(), new(sync.Mutex))
+		hold(t, g, l, map[string]int64{"reads": 500, "writes": 20, "revocations": 10, "writes by another program": 2})
+		for _, s := range append(g.others, g.server) {
+			deaf.cachesNothing(t, s)
+		}
+		deaf.needsDirect(t, c.URL("deaf", "postgres"))
 	})
 }
 

@@ -21,6 +21,7 @@
 //	replicas_test.go  a server on a primary with two replicas, of which one is late,
 //	                  paused, cut off and slow to confirm, at random; served_test.go
 //	                  counts whether replicas are of use
+//	deaf_test.go      two servers that cannot follow the database's log, on the same
 //	storm_test.go     three servers of a cluster on such, with three cache servers, calm
 //	                  first and then in a storm; the same through two load balancers
 //

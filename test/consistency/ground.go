@@ -27,6 +27,9 @@ type ground struct {
 	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
 	// sent again; what listens to realtime begins anew.
 	faulty bool
+	// deaf tells that servers hear nothing of each other: each tells its clients of its own
+	// writes alone, and all read what the primary shows, in the order in which that does.
+	deaf bool
 	// readers are connections that read; 0: as many as is usual.
 	readers int
 	// rest is how long rules, and very many records at once, stay as they are between

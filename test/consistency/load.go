@@ -24,7 +24,9 @@ func (w *world) run(ctx context.Context) {
 	all.Go(func() { w.writeBeside(ctx) })
 	if len(w.others) > 0 {
 		all.Go(func() { w.writeMany(ctx) })
-		all.Go(func() { w.writeTwins(ctx) })
+		if !w.deaf {
+			all.Go(func() { w.writeTwins(ctx) })
+		}
 	}
 	if w.weather != nil {
 		all.Go(func() {

@@ -31,9 +31,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		t.Run(name, func(t *testing.T) { catch(t, onOneMachine(start(t, name, "")), time.Minute) })
 	}
 	c := twoReplicas(t)
-	if _, err := c.Primary().Exec(t.Context(), "CREATE ROLE "+deafRole+" LOGIN CREATEDB; GRANT pg_monitor TO "+deafRole); err != nil {
-		t.Fatal(err)
-	}
+	makeDeafRole(t, c)
 	for _, name := range []string{"replica-unchecked", "pending-unmarked", "pending-unseen"} {
 		t.Run(name, func(t *testing.T) {
 			// A role that may not read the log: the server goes by its own commits alone.
@@ -45,9 +43,6 @@ func TestMutantsAreCaught(t *testing.T) {
 		})
 	}
 }
-
-// deafRole may do everything but read the log.
-const deafRole = "deaf"
 
 // soon is the time within which a mutant is to be caught.
 const soon = 10 * time.Second

@@ -61,7 +61,7 @@ func uncached(t *testing.T) func(url string) *target.Server {
 // as long as that one is there.
 func twoReplicas(t *testing.T) *localcluster.Replicated {
 	t.Helper()
-	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
+	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{Options: localcluster.Options{MaxConnections: 300}})
 	names := fmt.Sprintf(`FIRST 1 ("%s", "%s")`, c.Node(2).Name(), c.Node(1).Name())
 	if err := c.Primary().Set(t.Context(), "synchronous_standby_names", names); err != nil {
 		t.Fatal(err)
