@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -187,24 +188,35 @@ func TestSystemTellsOfTheCluster(t *testing.T) {
 		}
 	}
 
-	// Somebody puts answers on the cache server under each other's keys.
+	// Somebody puts answers on the cache server under each other's keys. Nobody is answered
+	// anything else for it.
+	for i := range 5 {
+		call(t, "POST", a.info.URL+"/api/collections/posts/records", "", map[string]string{"title": fmt.Sprint("post ", i)})
+	}
 	try := 0
 	puts := func() float64 { return systemOf(t, a, token).list("cache", "servers")[0].number("puts") }
 	soonTrue(t, "what is forged is seen", func() bool {
 		try++
-		each := func(w *running) {
+		each := func(w *running) (all []string) {
 			for i := range 5 {
-				call(t, "GET", fmt.Sprint(w.info.URL, "/api/collections/posts/records?fields=id,x", try, "&page=", i+1), "", nil)
+				status, answer := call(t, "GET", fmt.Sprint(w.info.URL, "/api/collections/posts/records?sort=title&perPage=1&fields=id,title,x", try, "&page=", i+1), "", nil)
+				all = append(all, fmt.Sprint(status, answer))
 			}
+			return all
 		}
 		before := puts()
-		each(a)
+		answered := each(a)
+		if len(slices.Compact(slices.Sorted(slices.Values(answered)))) != 5 {
+			t.Fatalf("they are all to be different: %q", answered)
+		}
 		for end := time.Now().Add(time.Second); puts() < before+5 && time.Now().Before(end); {
 		}
 		if _, err := tier.Exec(t.Context(), "EVAL", turnRound, "0"); err != nil {
 			t.Fatal(err)
 		}
-		each(b)
+		if got := each(b); !slices.Equal(got, answered) {
+			t.Errorf("with forged answers on the cache server: %q, and before: %q", got, answered)
+		}
 		return systemOf(t, b, token).number("cache", "rejected", "forged") > 0
 	})
 
