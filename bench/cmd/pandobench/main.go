@@ -153,7 +153,8 @@ func (o *options) runner(ctx context.Context) (*workload.Runner, error) {
 		}
 	}
 	kinds := o.targets
-	if slices.Contains(kinds, server.Bare) && slices.ContainsFunc(o.workloads, func(w workload.Workload) bool { return w.Postgres }) {
+	onPostgres := slices.ContainsFunc(o.workloads, func(w workload.Workload) bool { return w.Postgres })
+	if onPostgres && slices.Contains(kinds, server.Pando) && slices.Contains(kinds, server.Bare) {
 		kinds = append(slices.Clone(kinds), server.PGX)
 	}
 	for _, kind := range kinds {

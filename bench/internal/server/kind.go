@@ -91,7 +91,7 @@ func BuildPeer(ctx context.Context, dir, path string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", dir, "-trimpath", "-o", abs, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-C", dir, "-o", abs, ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the peer in %s: %w\n%s", dir, err, out)
 	}

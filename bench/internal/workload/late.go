@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	replayDelay  = 5 * time.Second
 	lateDuration = 20 * time.Second
 	lateReaders  = 8
 	lateRate     = 800 // reads a second, all together
@@ -34,8 +33,9 @@ const (
 // so what they read, they read of the others.
 func late(ctx context.Context, r *Runner, c contender, _ int) (report.Sample, error) {
 	return onReplicas(ctx, r, c, func(s *session, nodes *localcluster.Replicated) (report.Sample, error) {
+		delay := unlessSmall(r, 5*time.Second, time.Second)
 		for _, pg := range nodes.Nodes()[1:] {
-			if err := pg.ReplayDelay(ctx, replayDelay); err != nil {
+			if err := pg.ReplayDelay(ctx, delay); err != nil {
 				return report.Sample{}, err
 			}
 		}
@@ -43,8 +43,8 @@ func late(ctx context.Context, r *Runner, c contender, _ int) (report.Sample, er
 		if err != nil {
 			return report.Sample{}, err
 		}
-		k := &lateCheck{base: "http://" + s.proc.Addr + recordsPath + "/", keys: make([]lateKey, s.spec.Records)}
-		k.run(ctx, min(lateDuration, 10*r.Duration+replayDelay))
+		k := &lateCheck{base: "http://" + s.proc.Addr + recordsPath + "/", delay: delay, keys: make([]lateKey, s.spec.Records)}
+		k.run(ctx, min(lateDuration, 10*r.Duration+delay))
 		if err := k.err(); err != nil {
 			return report.Sample{}, err
 		}
@@ -69,8 +69,9 @@ func late(ctx context.Context, r *Runner, c contender, _ int) (report.Sample, er
 
 // lateCheck is who knows what was answered.
 type lateCheck struct {
-	base string
-	keys []lateKey
+	base  string
+	delay time.Duration // of the replicas
+	keys  []lateKey
 
 	reads, unchanged, writes, stale atomic.Int64
 	failed                          atomic.Pointer[error]
@@ -141,7 +142,7 @@ func (k *lateCheck) write(ctx context.Context, client *http.Client, i int, versi
 func (k *lateCheck) read(ctx context.Context, client *http.Client, i int) error {
 	key := &k.keys[i]
 	least := key.answered.Load()
-	unchanged := time.Now().UnixNano()-key.changed.Load() > int64(replayDelay)
+	unchanged := time.Now().UnixNano()-key.changed.Load() > int64(k.delay)
 	got, err := k.ask(ctx, client, http.MethodGet, i, "")
 	if err != nil {
 		return err

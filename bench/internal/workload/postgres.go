@@ -14,9 +14,6 @@ import (
 	"github.com/pandobase/pando/internal/localcluster"
 )
 
-// tripRequests is how many requests of each kind are counted.
-const tripRequests = 2000
-
 // trips counts round trips with a relay between Pando and PostgreSQL: how often
 // one side spoke after the other. Pando's own watching of the host goes on
 // meanwhile; what it takes in idle time is taken off.
@@ -46,10 +43,12 @@ func trips(ctx context.Context, r *Runner, c contender, round int) (report.Sampl
 	}
 	defer s.close()
 	before := relay.Turns()
-	if err := wait(ctx, 2*time.Second); err != nil {
+	watched := unlessSmall(r, 2*time.Second, 500*time.Millisecond)
+	if err := wait(ctx, watched); err != nil {
 		return report.Sample{}, err
 	}
-	idle := float64(relay.Turns()-before) / 2 // a second
+	idle := float64(relay.Turns()-before) / watched.Seconds()
+	requests := unlessSmall(r, 2000, 200) // of each kind
 	sample := report.Sample{Extra: map[string]float64{}}
 	for _, kind := range []struct {
 		name   report.Metric
@@ -72,12 +71,12 @@ func trips(ctx context.Context, r *Runner, c contender, round int) (report.Sampl
 		}
 		before := relay.Turns()
 		began := time.Now()
-		res, err := run(tripRequests)
+		res, err := run(requests)
 		if err != nil {
 			return sample, err
 		}
 		turns := float64(relay.Turns()-before) - idle*time.Since(began).Seconds()
-		sample.Extra[string(kind.name)] = turns / tripRequests
+		sample.Extra[string(kind.name)] = turns / float64(requests)
 		sample.Completed, sample.Errors, sample.FirstError = sample.Completed+res.Completed, sample.Errors+res.Errors, res.FirstError
 	}
 	return sample, nil
@@ -166,15 +165,14 @@ func readsOf(ctx context.Context, nodes *localcluster.Replicated) ([]int, error)
 	return all, nil
 }
 
-// freezeFor is how long a host does not answer.
-const freezeFor = 3 * time.Second
-
 // frozen freezes each host in turn under requests at a fixed rate, in a list whose
 // first host is a replica: reads and writes while a replica is frozen, reads alone
 // while the primary is.
 func frozen(ctx context.Context, r *Runner, c contender, round int) (report.Sample, error) {
 	return onReplicas(ctx, r, c, func(s *session, nodes *localcluster.Replicated) (report.Sample, error) {
 		total := report.Sample{Extra: map[string]float64{}}
+		freezeFor := unlessSmall(r, 3*time.Second, 700*time.Millisecond)
+		around := unlessSmall(r, time.Second, 500*time.Millisecond) // before, and after
 		longest := 0.0
 		for i, pg := range nodes.Nodes() {
 			w, name := &Workload{Kinds: mixed, Script: mix}, fmt.Sprintf("longestMillisecondsReplica%dFrozen", i)
@@ -182,10 +180,10 @@ func frozen(ctx context.Context, r *Runner, c contender, round int) (report.Samp
 				w, name = &Workload{Kinds: views, Script: view}, "longestMillisecondsPrimaryFrozen"
 			}
 			failed := make(chan error, 1)
-			go func() { failed <- freeze(ctx, pg) }()
+			go func() { failed <- freeze(ctx, pg, around, freezeFor) }()
 			res, err := load.Run(ctx, load.Options{
 				Addr: s.proc.Addr, Conns: 16, Rate: 500, Kinds: w.Kinds, Script: w.Script(s, rand.New(rand.NewPCG(seed, uint64(i)))),
-				Duration: freezeFor + 2*time.Second,
+				Duration: around + freezeFor + around,
 			})
 			if frozen := <-failed; frozen != nil {
 				return total, frozen
@@ -199,7 +197,7 @@ func frozen(ctx context.Context, r *Runner, c contender, round int) (report.Samp
 			if res.FirstError != "" {
 				total.FirstError = res.FirstError
 			}
-			if err := wait(ctx, 2*time.Second); err != nil { // it is used again
+			if err := wait(ctx, 2*around); err != nil { // it is used again
 				return total, err
 			}
 		}
@@ -208,14 +206,15 @@ func frozen(ctx context.Context, r *Runner, c contender, round int) (report.Samp
 	}, 1, 0, 2)
 }
 
-func freeze(ctx context.Context, pg *localcluster.Postgres) error {
-	if err := wait(ctx, time.Second); err != nil {
+// freeze has a host not answer for a while.
+func freeze(ctx context.Context, pg *localcluster.Postgres, after, d time.Duration) error {
+	if err := wait(ctx, after); err != nil {
 		return err
 	}
 	if err := pg.Freeze(); err != nil {
 		return err
 	}
-	err := wait(ctx, freezeFor)
+	err := wait(ctx, d)
 	if thawed := pg.Thaw(); err == nil {
 		err = thawed
 	}

@@ -34,8 +34,9 @@ type Runner struct {
 	LargeUsers   int
 	Profile      string // path prefix for profiles of Pando; empty for none
 
-	// Small has everything work on 2,000 records and 5 users, and at low
-	// rates: it shows whether the benchmark works, its figures mean nothing.
+	// Small has everything work on 2,000 records and 5 users, at low rates and
+	// without long waits: it shows whether the benchmark works, its figures mean
+	// nothing.
 	Small bool
 
 	Log func(format string, args ...any)
@@ -95,6 +96,14 @@ func (r *Runner) rate(w *Workload) float64 {
 		return min(w.Rate, 200)
 	}
 	return w.Rate
+}
+
+// unlessSmall is full where figures are wanted, and small where they mean nothing.
+func unlessSmall[T any](r *Runner, full, small T) T {
+	if r.Small {
+		return small
+	}
+	return full
 }
 
 func (r *Runner) roundsOf(w *Workload) int { return min(r.Rounds, cmp.Or(w.MaxRounds, r.Rounds)) }

@@ -100,7 +100,7 @@ func startUp(ctx context.Context, r *Runner, c contender, round int) (report.Sam
 		return report.Sample{}, err
 	}
 	defer p.Stop()
-	if err := wait(ctx, time.Second); err != nil {
+	if err := wait(ctx, unlessSmall(r, time.Second, 100*time.Millisecond)); err != nil {
 		return report.Sample{}, err
 	}
 	m, err := p.Memory()
