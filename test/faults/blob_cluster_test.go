@@ -140,6 +140,7 @@ func TestNoOtherFiles(t *testing.T) {
 // no file without its record, while the others go on; nor has it taken the notes of
 // the others for its own.
 func TestMemberKilledWhileUploading(t *testing.T) {
+	t.Parallel() // mostly it waits
 	flags, env, root := places["S3"](t)
 	c, web := members(t, target.ClusterOptions{Members: 2, Env: env, Flags: flags})
 	web[0].collection(t, "shelf", map[string]any{"name": "text", "type": "text"}, map[string]any{"name": "file", "type": "file", "maxSelect": 1})

@@ -150,6 +150,7 @@ func pngOf(t *testing.T) string {
 // TestKillSharedFiles: however a server ends, in the end there is no file without
 // its record, and no record without its file.
 func TestKillSharedFiles(t *testing.T) {
+	t.Parallel() // mostly it waits
 	rounds, writes := 2, int64(150)
 	if long() {
 		rounds, writes = 20, 300
@@ -209,6 +210,7 @@ func without(list []string, name string) (rest []string) {
 // TestS3Gone: without its bucket a server answers what needs no file, and 503 to
 // what does, in time; nothing is half done.
 func TestS3Gone(t *testing.T) {
+	t.Parallel() // mostly it waits
 	gate := s3server.Start(t)
 	bucket := s3server.NewBucket(t, gate)
 	s := newShelf(t, startIn(t, filepath.Join(t.TempDir(), "data"), s3server.Env(), "--blob", s3server.URL(gate.Addr(), bucket)))
@@ -278,6 +280,7 @@ func oneOf(files map[string]string) (id, name string) {
 // TestWrongBlob: what cannot work is said at the start, in one line and without
 // the secret.
 func TestWrongBlob(t *testing.T) {
+	t.Parallel() // mostly it waits
 	gate, bucket := s3server.Bucket(t)
 	good := s3server.URL(gate.Addr(), bucket)
 	const wrong = "hunter2hunter2"
@@ -322,6 +325,7 @@ func TestWrongBlob(t *testing.T) {
 // TestSecretOfBucketIsNowhere: neither status nor metrics nor logs nor the shown
 // configuration have it.
 func TestSecretOfBucketIsNowhere(t *testing.T) {
+	t.Parallel() // mostly it waits
 	gate := s3server.Start(t)
 	bucket := s3server.NewBucket(t, gate)
 	blob := s3server.URL(gate.Addr(), bucket)

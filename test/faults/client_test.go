@@ -330,12 +330,12 @@ func (a *api) metric(t *testing.T, name string) float64 {
 	return sum
 }
 
-// until polls until ok, for at most 20 seconds.
+// until polls until ok, for at most 40 seconds: some of it waits for what takes a server 16.
 func (a *api) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(40 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s\n%s", what, tail(a.Output()))
+			t.Fatalf("%s: not within 40 s\n%s", what, tail(a.Output()))
 		}
 	}
 }

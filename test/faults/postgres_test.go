@@ -19,6 +19,7 @@ import (
 // one line what is wrong and what to do, ends with 1, and does not knock again and
 // again.
 func TestUnusableDatabase(t *testing.T) {
+	t.Parallel() // mostly it waits
 	const secret = "hunter-2-hunter"
 	pg := localclustertest.Postgres(t, localcluster.Options{Password: secret, NoSync: true})
 	sql := func(db, text string) {
@@ -111,6 +112,7 @@ func startOn(t *testing.T, url string, flags ...string) *target.Server {
 // TestDatabasePasswordIsNowhere: whatever goes wrong with the database, its
 // password is in no log, status or metric.
 func TestDatabasePasswordIsNowhere(t *testing.T) {
+	t.Parallel() // mostly it waits
 	const secret = "hunter:2@hunter/2"
 	pg := localclustertest.Postgres(t, localcluster.Options{Password: secret, NoSync: true})
 	if err := pg.CreateDatabase(t.Context(), "app"); err != nil {

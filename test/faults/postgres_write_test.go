@@ -16,6 +16,7 @@ import (
 // API's form, with when to try again; nothing of the write is left, reads go on,
 // and so do writes when the trouble is over.
 func TestDatabaseRefusesWrites(t *testing.T) {
+	t.Parallel() // mostly it waits
 	pg, url := localclustertest.Database(t)
 	db := url[strings.LastIndex(url, "/")+1:]
 	sql := func(text string) string {

@@ -81,6 +81,7 @@ func TestSlowClients(t *testing.T) {
 // TestTimeouts checks the bounds of one connection: that they are set, and, with
 // shorter ones, that each of them ends a client that it is meant for.
 func TestTimeouts(t *testing.T) {
+	t.Parallel() // mostly it waits
 	s, err := server.New(server.Config{
 		Dir: filepath.Join(t.TempDir(), "data"), PublicDir: t.TempDir(), PagesDir: server.Off, Log: slog.New(slog.DiscardHandler),
 	})

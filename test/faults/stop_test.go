@@ -175,6 +175,7 @@ func TestStopUnderLoad(t *testing.T) {
 
 // TestStopTimeout stops a server while a client neither sends nor goes.
 func TestStopTimeout(t *testing.T) {
+	t.Parallel() // mostly it waits
 	a := start(t, "--stop-timeout", "1s")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.URL, "http://"))
 	if err != nil {
