@@ -230,7 +230,8 @@ func TestSchedule18(t *testing.T) {
 // with what it knows, and says so. A client that has seen more elsewhere, and keeps
 // positions, is shown that or nothing.
 func TestWhoIsCutOffShowsAClientNothingOlder(t *testing.T) {
-	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1})
+	// Who is asked for more than it can find out waits for as long as a write does.
+	s := newStage(t, target.ClusterOptions{Replicas: 1, Caches: 1, Flags: []string{"--write-wait", "2s"}})
 	for _, name := range []string{"opened", "closed"} {
 		s.must(t, s.Members[0], "POST", "/api/collections", object{"name": name, "type": "base"}, nil)
 		s.must(t, s.Members[0], "POST", "/api/collections/"+name+"/records", object{"id": keyID(0)}, nil)

@@ -17,13 +17,13 @@ import (
 const (
 	keys       = 2000
 	keyReaders = 6
-	late       = 5 * time.Second
 )
 
 // keyed is a collection of keys, each with a register and the time of its last
 // change.
 type keyed struct {
 	*world
+	late    time.Duration // of both replicas
 	values  [keys]judge.Register
 	changed [keys]atomic.Int64 // by w.sample, when the change was answered
 }
@@ -35,7 +35,7 @@ func keyID(i int) string { return fmt.Sprintf("key%012d", i) }
 func TestReplicasServe(t *testing.T) {
 	c := localclustertest.Replicated(t, 2, localcluster.ReplicatedOptions{})
 	g := onReplicas(t, c, "served", uncached(t))
-	k := &keyed{world: &world{ground: g, report: &report{}, sample: judge.NewSample(0, sinceNow())}}
+	k := &keyed{late: 2 * time.Second, world: &world{ground: g, report: &report{}, sample: judge.NewSample(0, sinceNow())}}
 	if err := k.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -52,23 +52,27 @@ func TestReplicasServe(t *testing.T) {
 		t.Errorf("the primary answered %.0f of %.0f reads, none of which follows a write", r.primary, r.primary+r.replica)
 	}
 
+	span := 6 * time.Second
+	if long {
+		k.late, span = 5*time.Second, 8*time.Second
+	}
 	for i := range 2 {
-		if err := c.Node(i+1).ReplayDelay(t.Context(), late); err != nil {
+		if err := c.Node(i+1).ReplayDelay(t.Context(), k.late); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// Until both are as late as they shall be, and beyond.
 	stop := k.writing(t)
-	k.during(t, late+time.Second)
+	k.during(t, k.late+time.Second)
 	before = served(t, g.server)
 	n := k.report.reads.Load()
-	k.during(t, 8*time.Second)
+	k.during(t, span)
 	r = served(t, g.server).since(before)
 	n = k.report.reads.Load() - n
 	stop()
-	t.Logf("both %v late, %d keys and %d writes: %v; %d reads of keys unchanged for %v", late, keys, k.report.writes.Load(), r, n, late)
+	t.Logf("both %v late, %d keys and %d writes: %v; %d reads of keys unchanged for %v", k.late, keys, k.report.writes.Load(), r, n, k.late)
 	if r.replica < 0.95*float64(n) {
-		t.Errorf("replicas answered %.0f of %d reads of keys that had not changed for %v", r.replica, n, late)
+		t.Errorf("replicas answered %.0f of %d reads of keys that had not changed for %v", r.replica, n, k.late)
 	}
 	if w := k.report.writes.Load(); w < 100 {
 		t.Errorf("only %d writes", w)
@@ -111,7 +115,7 @@ func (k *keyed) during(t *testing.T, d time.Duration) {
 			defer c.close()
 			for ctx.Err() == nil {
 				i := rand.IntN(keys)
-				recent := k.sample.Now()-k.changed[i].Load() < int64(late) && k.changed[i].Load() > 0
+				recent := k.sample.Now()-k.changed[i].Load() < int64(k.late) && k.changed[i].Load() > 0
 				if recent && rand.IntN(4) > 0 {
 					continue
 				}
