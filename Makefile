@@ -5,7 +5,7 @@ T  ?= 30s
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: help run build test check fmt vet arch deps install prove fuzz bench bench-balancers bench-cluster bench-large bench-overload
+.PHONY: help run build test check unit fmt vet arch deps install prove fuzz bench bench-balancers bench-cluster bench-large bench-overload
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,11 +17,13 @@ build: ## leave the binary in bin/pando
 	@mkdir -p bin
 	$(GO) build -o bin/pando ./cmd/pando
 
-test: install check ## everything, as CI runs it: installs what is missing first
-	$(GO) test -vet=off -p 1 -parallel 4 -count=1 -timeout 20m ./test/... # one after the other: each starts servers enough
+test: install fmt vet ## everything, as CI runs it: installs what is missing first
+	GO=$(GO) bash test/all.sh
 
-check: fmt vet ## the quick gate: format, vet, layers, all unit tests with -race
-	@# Vetted before. Those that take longest begin, so that none of them is left over at the end.
+check: fmt vet unit ## the quick gate: format, vet, layers, all unit tests with -race
+
+# Vetted before. Those that take longest begin, so that none of them is left over at the end.
+unit:
 	$(GO) test -vet=off -race -shuffle=on -timeout 15m \
 	  ./internal/store/postgres ./server ./internal/cluster ./internal/store/sqlite ./internal/lb ./internal/localcluster \
 	  $$($(GO) list ./... | grep -v -e /test/ -e /bench/peers)

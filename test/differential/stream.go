@@ -29,8 +29,9 @@ const (
 	streamDeadline = 5 * time.Second
 	// streamQuiet is how long nothing more must have come for a collection
 	// to be whole: the peer sends each event from a goroutine of its own, so
-	// the awaited one may overtake others.
-	streamQuiet = 100 * time.Millisecond
+	// the awaited one may overtake others, by more than a moment where the
+	// machine has other work.
+	streamQuiet = 500 * time.Millisecond
 )
 
 type connection struct {
