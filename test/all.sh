@@ -28,13 +28,14 @@ set -m
 } >"$log" 2>&1 &
 beside=$!
 set +m
-trap 'kill -- -$beside; rm -f "$log"' EXIT
+trap 'kill -- -$beside; cat "$log"; rm -f "$log"' EXIT
 trap 'exit 1' INT TERM
 
 failed=0
 make --no-print-directory unit || failed=1
 wait $beside || failed=1
-trap 'rm -f "$log"' EXIT # its number may be another's now
+trap - EXIT # its number may be another's now
 cat "$log"
+rm -f "$log"
 tests $timed || failed=1
 exit $failed

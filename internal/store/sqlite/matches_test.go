@@ -209,7 +209,9 @@ func TestForeignWritesAndSearches(t *testing.T) {
 				t.Fatalf("%d of %d, want 5 of %d", len(page.Records), page.Total, want)
 			}
 		}
+		s.matches.mu.Lock()
 		floor := s.matches.floor
+		s.matches.mu.Unlock()
 		shell(t, s.Path(), fmt.Sprintf("UPDATE posts SET views = 1 WHERE id = '%s'", number15(want-1)))
 		eventually(t, "it is noticed", func() bool {
 			s.matches.mu.Lock()
