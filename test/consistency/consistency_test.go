@@ -50,7 +50,7 @@ func TestNobodyIsShownThePast(t *testing.T) {
 		g := onReplicas(t, c, "deaf", deaf.start)
 		g.others = append(g.others, deaf.start(c.URL("deaf", "postgres")))
 		g.deaf, g.weather = true, unsteady(c, rand.Uint64(), new(sync.Mutex))
-		hold(t, g, l, map[string]int64{"reads": 500, "writes": 20, "revocations": 10, "writes by another program": 2})
+		hold(t, g, l, map[string]int64{"reads": 500, "writes": 10, "revocations": 10, "writes by another program": 2})
 		for _, s := range append(g.others, g.server) {
 			deaf.cachesNothing(t, s)
 		}
