@@ -29,7 +29,7 @@ set -m
 beside=$!
 set +m
 trap 'kill -- -$beside; cat "$log"; rm -f "$log"' EXIT
-trap 'exit 1' INT TERM
+trap 'trap "" INT TERM; exit 1' INT TERM # which may come twice, from make as well
 
 failed=0
 make --no-print-directory unit || failed=1
