@@ -19,23 +19,23 @@ tests() { "$go" test -vet=off -count=1 -timeout 20m -p 1 -parallel 4 "$@"; } # `
 # The calm ones make way for the unit tests, which judge some times. Not more than
 # that: what they wait for has its end too. As a process group they, and what they
 # have started, can be ended together.
-log=$(mktemp)
+mkdir -p bin
+log=bin/beside.log
 set -m
 {
   renice -n 10 -p "$BASHPID" >/dev/null
   "$go" build -tags mutants -o bin/pando-mutants ./cmd/pando # for those that come after
   tests "${calm[@]}"
-} >"$log" 2>&1 &
+} >$log 2>&1 &
 beside=$!
 set +m
-trap 'kill -- -$beside; cat "$log"; rm -f "$log"' EXIT
+trap 'kill -- -$beside; cat $log' EXIT
 trap 'trap "" INT TERM; exit 1' INT TERM # which may come twice, from make as well
 
 failed=0
 make --no-print-directory unit || failed=1
 wait $beside || failed=1
 trap - EXIT # its number may be another's now
-cat "$log"
-rm -f "$log"
+cat $log
 tests $timed || failed=1
 exit $failed
