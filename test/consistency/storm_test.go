@@ -254,6 +254,8 @@ func (s *storm) replaced(freeze bool) func(context.Context, time.Duration) error
 			o.Frozen = max(d, 2*time.Second) // leases of before are over by then, and others have a tailer
 			if i := s.dice.IntN(len(s.c.Members) + 1); i < len(s.c.Members) {
 				o.Behind = s.c.Members[i]
+			} else if len(s.focus) > 0 {
+				o.Behind = s.c.Members[0]
 			}
 		}
 		return s.log.failover(ctx, s.c, o)

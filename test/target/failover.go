@@ -21,7 +21,8 @@ type Fork struct {
 // FailoverOptions are of one.
 type FailoverOptions struct {
 	// Frozen has the old primary frozen, for so long after another has its place, and thawed:
-	// it takes itself for the primary as long again, and is killed. 0: it is killed at once.
+	// it takes itself for the primary twice as long, which gives who reaches nobody else the time
+	// to find it again, and is killed. 0: it is killed at once.
 	Frozen time.Duration
 	// Behind reaches no node but the old primary as long as that lives.
 	Behind *Member
@@ -49,7 +50,7 @@ func (c *Cluster) Failover(ctx context.Context, o FailoverOptions) error {
 		if err := old.Thaw(); err != nil {
 			return err
 		}
-		wait(ctx, o.Frozen)
+		wait(ctx, 2*o.Frozen)
 		if err := old.Kill(); err != nil {
 			return err
 		}
