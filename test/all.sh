@@ -1,41 +1,24 @@
 #!/usr/bin/env bash
-# What `make test` runs when everything is there: the unit tests; beside them the
-# packages of ./test that judge no times, since the unit tests leave a third of two
-# processors idle; then the rest of ./test, one package after the other: each starts
-# servers enough.
+# What `make test` runs when everything is there: the unit tests; then the packages of
+# ./test that judge no times, two at once; then the others, one after the other: each
+# starts servers enough. What fails keeps nothing from being run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
 
-# Not test/demo, which wants the machine to have no cluster but its own.
+# Not test/demo, which wants the machine to have no cluster but its own, nor test/readme,
+# which builds what the others run.
 calm=()
-for name in bench deploy differential examples grow judge model readme scenarios sdk takeover target; do
+for name in bench deploy differential examples grow judge model scenarios sdk takeover target; do
   calm+=("./test/$name")
 done
 timed=$("$go" list ./test/... | grep -vxF "$("$go" list "${calm[@]}")")
 
-tests() { "$go" test -vet=off -count=1 -timeout 20m -p 1 -parallel 4 "$@"; } # `make vet` has seen them
-
-# The calm ones make way for the unit tests, which judge some times. Not more than
-# that: what they wait for has its end too. As a process group they, and what they
-# have started, can be ended together.
-mkdir -p bin
-log=bin/beside.log
-set -m
-{
-  renice -n 10 -p "$BASHPID" >/dev/null
-  "$go" build -tags mutants -o bin/pando-mutants ./cmd/pando # for those that come after
-  tests "${calm[@]}"
-} >$log 2>&1 &
-beside=$!
-set +m
-trap 'kill -- -$beside; cat $log' EXIT
-trap 'trap "" INT TERM; exit 1' INT TERM # which may come twice, from make as well
+tests() { "$go" test -vet=off -count=1 -timeout 20m -parallel 4 "$@"; } # `make vet` has seen them
 
 failed=0
 make --no-print-directory unit || failed=1
-wait $beside || failed=1
-trap - EXIT # its number may be another's now
-cat $log
-tests $timed || failed=1
+"$go" build -o bin/pando ./cmd/pando # lest two make it at once
+tests -p 2 "${calm[@]}" || failed=1
+tests -p 1 $timed || failed=1
 exit $failed
