@@ -93,15 +93,11 @@ func run(t *testing.T, cfg Config) *ground {
 		tr.TLSClientConfig, tr.ForceAttemptHTTP2 = anybody, false
 	}
 	g.http = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	stopped := false
-	g.stop = func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
+	// Whoever stops it again waits as well: what it does last writes to this test's log.
+	g.stop = sync.OnceValue(func() error {
 		cancel()
 		return <-done
-	}
+	})
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
 		g.stop()
