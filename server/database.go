@@ -28,7 +28,7 @@ type database struct {
 	// judge tells what a position that a client kept is worth now.
 	judge func(context.Context, position.Token) position.Verdict
 	// void tells whether a failover has taken back what one stands for.
-	void func(position.Token) bool
+	void func(context.Context, position.Token) bool
 	// seen fails if a client has seen more than this server can know; nil: none has.
 	seen func(context.Context) error
 	// reload takes another address of the same database: other hosts.
@@ -121,6 +121,6 @@ func openSQLite(cfg Config, dir string, l limits, index *position.Index, sinks [
 		judge: func(_ context.Context, t position.Token) position.Verdict {
 			return position.History{}.Judge(t, index.Latest())
 		},
-		void: position.History{}.Void,
+		void: func(_ context.Context, t position.Token) bool { return position.History{}.Void(t) },
 	}, nil
 }

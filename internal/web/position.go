@@ -23,6 +23,7 @@ const (
 // and of what was read and written on its behalf.
 type positionWriter struct {
 	http.ResponseWriter
+	ctx       context.Context // of the request
 	positions *Positions
 	counts    map[string]prometheus.Counter
 	session   *position.Session
@@ -33,7 +34,7 @@ type positionWriter struct {
 
 // keepPosition takes the position that a client sent.
 func (h *Handler) keepPosition(ctx context.Context, w http.ResponseWriter, text string) *positionWriter {
-	p := &positionWriter{ResponseWriter: w, positions: h.cfg.Positions, counts: h.metrics.positions}
+	p := &positionWriter{ResponseWriter: w, ctx: ctx, positions: h.cfg.Positions, counts: h.metrics.positions}
 	verdict := posForged
 	if t, ok := position.Parse(p.positions.Key, text); ok {
 		verdict = p.take(ctx, t)
@@ -65,7 +66,7 @@ func (p *positionWriter) stamp() {
 	}
 	p.stamped = true
 	greatest := p.session.Observed()
-	if p.sent != (position.Token{}) && p.positions.Void(p.sent) {
+	if p.sent != (position.Token{}) && p.positions.Void(p.ctx, p.sent) {
 		// There was a failover during the request. From the answer on the client
 		// presents a position of the new timeline: this is the time to tell it.
 		p.counts[posVoid].Inc()

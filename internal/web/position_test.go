@@ -42,7 +42,7 @@ func newJudged(t *testing.T) (*judged, *Handler) {
 		cfg.Records = j
 		cfg.Positions = &Positions{Key: j.key,
 			Judge: func(_ context.Context, t position.Token) position.Verdict { return j.history.Judge(t, j.latest) },
-			Void:  func(t position.Token) bool { return j.history.Void(t) }}
+			Void:  func(_ context.Context, t position.Token) bool { return j.history.Void(t) }}
 		cfg.Extra = []Route{
 			{Pattern: "GET /early", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				position.SessionOf(r.Context()).Observe(position.Token{Timeline: 2, N: 300})

@@ -89,7 +89,7 @@ func TestNothingOlderIsShownWhereNothingIsRead(t *testing.T) {
 			c.Collections, c.Auth, c.Settings = knownCollections{}, knownAuth{}, knownSettings{fakeSettings{f: f}}
 			c.Positions = &Positions{
 				Judge: func(context.Context, position.Token) position.Verdict { return position.Holds },
-				Void:  func(position.Token) bool { return false },
+				Void:  func(context.Context, position.Token) bool { return false },
 				Seen:  func(context.Context) error { return seen },
 			}
 		})

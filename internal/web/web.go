@@ -95,7 +95,7 @@ type Config struct {
 type Positions struct {
 	Key   position.Key
 	Judge func(context.Context, position.Token) position.Verdict // of those signed by Key; it may ask the database
-	Void  func(position.Token) bool                              // whether a failover has taken back what it stands for
+	Void  func(context.Context, position.Token) bool             // whether a failover has taken back what it stands for; as Judge
 	// Seen fails if the client of ctx has seen more than this server can know, rules
 	// included; nil: it never has.
 	Seen func(ctx context.Context) error

@@ -197,7 +197,7 @@ func TestPositionsFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs := position.Token{Timeline: 1, N: n}
-	if v := s.judge(theirs); v != position.Future {
+	if v := s.judge(t.Context(), theirs); v != position.Future {
 		t.Fatalf("this server has heard of %v: %d", theirs, v)
 	}
 	beyond := position.Token{Timeline: 1, N: theirs.N + 1<<40}

@@ -194,6 +194,40 @@ func TestBringOfWhatIsLost(t *testing.T) {
 	}
 }
 
+// A server that hears from others of commits on a new timeline may reach no host but the
+// primary that was replaced. That is not asked what a position of the new one is worth, and
+// what was lost of the old one is told, though nobody says where that ended.
+func TestPositionsOfATimelineUnheardOf(t *testing.T) {
+	_, url := localclustertest.Database(t)
+	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<10), time.Second)
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	far := position.N(1 << 40)
+	for _, tt := range []struct {
+		line  uint32 // of the stream; that of the host is 1
+		token position.Token
+		want  position.Verdict
+		void  bool
+	}{
+		{1, position.Token{Timeline: 1, N: far}, position.Future, false},
+		{2, position.Token{Timeline: 2, N: far}, position.Holds, false},
+		{2, position.Token{Timeline: 1, N: 1}, position.Void, true},
+	} {
+		x := position.NewStreamIndex(position.Epoch{Timeline: tt.line}, 100, 1<<10)
+		clock.Replace(x)
+		clock.Grant(x, position.BootTime()+int64(time.Minute))
+		if got := s.Judge(t.Context(), tt.token); got != tt.want {
+			t.Errorf("%v, where the stream is of timeline %d: %d, not %d", tt.token, tt.line, got, tt.want)
+		}
+		if got := s.Void(t.Context(), tt.token); got != tt.void {
+			t.Errorf("%v, where the stream is of timeline %d: void %v", tt.token, tt.line, got)
+		}
+	}
+}
+
 // Whoever joins, or hears of a change of the schema, does not wait for the next one: it
 // goes by what there is, and writes behind it.
 func TestJoiningBehindAChangeOfTheSchema(t *testing.T) {
