@@ -34,9 +34,9 @@ type Clock struct {
 type Shown struct {
 	Token
 	Blind N
-	// Ahead tells that some of it was shown by a replica, which can show what the primary of
-	// that timeline has on its disk and does not show yet.
-	Ahead bool
+	// Ahead is the last timeline of which a replica has shown some of it, which can show what the
+	// primary of that timeline has on its disk and does not show yet; 0: none has.
+	Ahead uint32
 	by    Run
 }
 
@@ -165,7 +165,7 @@ func (c *Clock) Turns() uint64 { return c.turns.Load() }
 func (c *Clock) Show(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N}) }
 
 // ShowAhead is Show for what a replica has shown.
-func (c *Clock) ShowAhead(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N, Ahead: true}) }
+func (c *Clock) ShowAhead(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N, Ahead: t.Timeline}) }
 
 // ShowOf is Show for an answer of which it is known that it was of tags, or of all.
 func (c *Clock) ShowOf(x *Index, t Token, tags []Tag, all bool) {
@@ -192,7 +192,7 @@ func (c *Clock) note(x *Index, more Shown) {
 		s, old := more, c.shown.Load()
 		if old != nil && !x.shows(*old) { // a replica on a later timeline may not be as far
 			s.Timeline, s.N, s.Blind = max(s.Timeline, old.Timeline), max(s.N, old.N), max(s.Blind, old.Blind)
-			s.Ahead = s.Ahead || old.Ahead
+			s.Ahead = max(s.Ahead, old.Ahead)
 		}
 		if old != nil && s == *old || c.shown.CompareAndSwap(old, &s) {
 			return

@@ -138,16 +138,23 @@ func TestShownOf(t *testing.T) {
 	if s := c.Shown(x); s.N != 130 || s.Blind != 110 || x.Covers(b) != 130 {
 		t.Errorf("a write of more than can be named: %+v, covers %d", s, x.Covers(b))
 	}
-	if c.Shown(x).Ahead {
+	if c.Shown(x).Ahead != 0 {
 		t.Error("no replica has shown anything")
 	}
 	c.ShowAhead(x, Token{line, 105})
-	if s := c.Shown(x); s.N != 130 || s.Blind != 110 || !s.Ahead {
+	if s := c.Shown(x); s.N != 130 || s.Blind != 110 || s.Ahead != line {
 		t.Errorf("and what a replica has shown: %+v", s)
 	}
 	c.ShowOf(x, Token{line + 1, 140}, a, false)
 	if s := c.Shown(x); s.N != 140 || s.Blind != 140 || x.Covers(a) != 130 {
 		t.Errorf("on a timeline that the index is not of: %+v, covers %d", s, x.Covers(a))
+	}
+	if s := c.Shown(x); s.Timeline != line+1 || s.Ahead != line {
+		t.Errorf("of the new timeline no replica has shown anything: %+v", s)
+	}
+	c.ShowAhead(x, Token{line + 1, 140})
+	if s := c.Shown(x); s.Ahead != line+1 {
+		t.Errorf("now one has: %+v", s)
 	}
 }
 

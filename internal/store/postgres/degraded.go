@@ -105,8 +105,8 @@ const idleSQL = `SELECT coalesce(wait_event_type IN ('Lock', 'BufferPin') OR wai
 // nothing, where it may not be asked.
 const standsStill = 100 * time.Millisecond
 
-// errReplaying says that a replica replays something for long, a commit that unlinks large
-// files for instance, which it may show already.
+// errReplaying says that a replica replays something for longer than a read is given, a commit
+// that unlinks large files for instance, which it may show already.
 var errReplaying = errors.New("postgres: the replica has not come to the end of what it replays")
 
 // whole sees to it that nothing that a replica has shown before m lies beyond m. It shows
@@ -124,10 +124,10 @@ func (r *snapshot) whole(ctx context.Context, m *mark) error {
 		if err := r.c.run(ctx, idle, m.query(reachedSQL, false)); err != nil || still {
 			return err
 		}
-		switch took := time.Since(began); {
-		case !told && took > standsStill:
+		switch {
+		case !told && time.Since(began) > standsStill:
 			return nil
-		case took > r.s.opts.WriteWait:
+		case time.Since(r.stream.began) > r.s.opts.WriteWait:
 			return errReplaying
 		}
 		if err := pause(ctx, 1); err != nil {

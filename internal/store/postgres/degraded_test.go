@@ -1,11 +1,15 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
+	"github.com/pandobase/pando/internal/store"
 )
 
 // A replica that replays nothing says so at once, whatever it waits for: nobody has to
@@ -53,4 +57,35 @@ func TestIdle(t *testing.T) {
 	do(replica.ReplayDelay(ctx, 0))
 	do(c.Primary().Kill())
 	idle("there is no primary")
+}
+
+// A node that does not come to the end of what it replays may have shown more than it says. Who
+// reads is told so when the read has taken its time, and not when each of its tries has.
+func TestReplaysForLong(t *testing.T) {
+	s, _ := fresh(t, Options{WriteWait: time.Second})
+	ctx := t.Context()
+	n, c, err := s.nodes.writer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(c)
+	busy := &query{sql: "CREATE TEMP VIEW pg_stat_activity AS SELECT 'IO'::text wait_event_type, 'DataFileTruncate'::text wait_event, 'startup'::text backend_type"}
+	var at mark
+	if err := c.run(ctx, busy, at.query(reachedSQL, false)); err != nil {
+		t.Fatal(err)
+	}
+	defer c.run(context.Background(), &query{sql: "DROP VIEW pg_temp.pg_stat_activity"})
+	r := &snapshot{reader: reader{s: s}, c: c, stream: streamRead{began: time.Now().Add(-s.opts.WriteWait)}}
+	began := time.Now()
+	if err := r.whole(ctx, &at); !errors.Is(err, errReplaying) || time.Since(began) > s.opts.WriteWait {
+		t.Errorf("a try behind others, after %v: %v", time.Since(began), err)
+	}
+	tries := 0
+	err = s.Read(ctx, func(r store.Reader) error {
+		tries++
+		return r.(*snapshot).elsewhere(errReplaying)
+	})
+	if pando.KindOf(err) != pando.KindUnavailable || tries != 1 {
+		t.Errorf("tried %d times: %v", tries, err)
+	}
 }

@@ -55,7 +55,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 			if degraded { // there is no primary that it could be sent to
 				primary, exact = false, false
 			}
-			r.stream = streamRead{x: x, front: front.of(x, degraded), again: try > 1 && !exact, exact: exact}
+			r.stream = streamRead{x: x, front: front.of(x, degraded), again: try > 1 && !exact, began: began, exact: exact}
 			if degraded {
 				r.stream.withoutLease(shown)
 			} else {
@@ -130,7 +130,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 				return err
 			}
 		}
-		if try == readTries {
+		if try == readTries || errors.Is(r.again, errReplaying) {
 			return givenUp(r.again)
 		}
 		one = one && r.one

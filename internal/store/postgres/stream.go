@@ -243,6 +243,7 @@ type streamRead struct {
 	least position.N // what the client has seen, where that is beyond what everybody shows
 	later uint32     // the timeline that it has seen that on, if that is later than the index's
 	again bool       // a try of it has failed
+	began time.Time  // the read, before any try
 
 	degraded bool       // there is no lease, and no primary: the answer is marked, and not kept
 	sure     position.N // then, how far a node shows whatever was answered before it began
@@ -302,13 +303,10 @@ func (f *fronts) of(x *position.Index, degraded bool) position.N {
 // withoutLease is how far a node must be then, where so much was shown before: S, for whatever
 // lies beyond and was not answered may be lost with the primary.
 func (r *streamRead) withoutLease(shown position.Shown) {
-	r.degraded, r.blind = true, shown.Blind
+	r.degraded, r.blind, r.ahead = true, shown.Blind, shown.Ahead
 	r.sure = max(min(r.front, r.x.Safe()), shown.N)
 	if shown.Timeline > r.x.Epoch().Timeline {
 		r.least, r.later = shown.N, shown.Timeline
-	}
-	if shown.Ahead {
-		r.ahead = shown.Timeline
 	}
 }
 
