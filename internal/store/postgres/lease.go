@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -23,7 +24,8 @@ import (
 // The same data directory takes its own lease back at once.
 //
 // Each taking raises the term, and every transaction that writes checks it
-// (tx.check): a server that was frozen, and replaced meanwhile, writes nothing.
+// (tx.check): a server that was frozen, and replaced meanwhile, writes nothing. From the
+// next renewal on it reads nothing either.
 const (
 	leaseBeat = time.Second
 	leaseTime = 6 * time.Second
@@ -35,6 +37,7 @@ const (
 type lease struct {
 	s    *Store
 	term uint64
+	lost atomic.Bool // another server has it: nothing is read by the collections of then, either
 	done chan struct{}
 	wait sync.WaitGroup
 }
@@ -219,6 +222,7 @@ func (l *lease) renew() error {
 	beat := &query{sql: "UPDATE _pando_lease SET beat = beat + 1, beaten = clock_timestamp() WHERE term = $1", args: [][]byte{arg}}
 	err = c.run(ctx, &query{sql: "BEGIN"}, &query{sql: "SET LOCAL synchronous_commit = local"}, beat, commitQuery())
 	if err == nil && beat.rows() == 0 {
+		l.lost.Store(true)
 		err = errLeaseLost
 	}
 	return err
@@ -251,9 +255,13 @@ func (s *Store) holdsLease(ctx context.Context, c *conn, m meta) error {
 	if err == nil && h.there {
 		who += " (" + h.String() + ")"
 	}
+	return takenOver(who)
+}
+
+func takenOver(by string) error {
 	return &pando.Error{
 		Kind:    pando.KindUnavailable,
-		Message: "The database was taken over by " + who + ". This server writes no more; restart it.",
+		Message: "The database was taken over by " + by + ". This server writes no more; restart it.",
 		Err:     errLeaseLost,
 	}
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -40,6 +41,20 @@ func TestLease(t *testing.T) {
 	}
 	if get(t, again, again.Catalog().Collection("things"), "c") != nil {
 		t.Error("the old process has written")
+	}
+	read := func() error {
+		return first.Read(t.Context(), func(r store.Reader) error {
+			_, err := r.Param(t.Context(), "x")
+			return err
+		})
+	}
+	for end := time.Now().Add(10 * leaseBeat); !errors.Is(read(), errLeaseLost); { // it hears of it with a beat
+		if time.Now().After(end) {
+			t.Fatal("the old process goes on reading")
+		}
+		if err := pause(t.Context(), 5); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	// One that was ended in order leaves nothing to wait for.

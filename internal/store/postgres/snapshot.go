@@ -33,6 +33,9 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.running.Done()
+	if s.lease != nil && s.lease.lost.Load() {
+		return takenOver("another Pando server")
+	}
 	var primary bool // nothing else will do any more
 	began, moved, lost := time.Now(), 0, 0
 	var front fronts
