@@ -26,15 +26,13 @@ func TestFrozenHost(t *testing.T) {
 	for place, order := range [][]*localcluster.Postgres{
 		{c.Node(2), c.Node(0), c.Node(1)}, {c.Node(1), c.Node(2), c.Node(0)}, {c.Node(0), c.Node(1), c.Node(2)},
 	} {
-		l.restart(t, listed(c, order...))
-		l.start(context.Background())
-		still(t, 1500*time.Millisecond)
-		from := l.now()
-		must(t, c.Node(2).Freeze())
-		still(t, 1500*time.Millisecond)
-		must(t, c.Node(2).Thaw())
-		l.end()
-		l.cost(t, fmt.Sprintf("a replica, host %d of 3, frozen", place+1), from)
+		l.costs(t, fmt.Sprintf("a replica, host %d of 3, frozen", place+1), listed(c, order...), func() time.Duration {
+			from := l.now()
+			must(t, c.Node(2).Freeze())
+			still(t, 1500*time.Millisecond)
+			must(t, c.Node(2).Thaw())
+			return from
+		})
 	}
 
 	// The primary is frozen and replaced, and a server started that is told of it.
@@ -45,11 +43,8 @@ func TestFrozenHost(t *testing.T) {
 	must(t, c.Promote(t.Context(), 1))
 	for place := range 3 {
 		order := slices.Insert([]*localcluster.Postgres{c.Node(1), c.Node(2)}, place, old)
-		l.restart(t, listed(c, order...))
-		l.start(context.Background())
-		still(t, 1500*time.Millisecond)
-		l.end()
-		l.cost(t, fmt.Sprintf("a former primary, host %d of 3, frozen from the start", place+1), 0)
+		what := fmt.Sprintf("a former primary, host %d of 3, frozen from the start", place+1)
+		l.costs(t, what, listed(c, order...), func() time.Duration { return 0 })
 	}
 	for _, v := range l.violations {
 		t.Error(v)
@@ -73,16 +68,36 @@ func (l *load) restart(t *testing.T, url string) {
 	l.server, l.log = serve(t, url), nil
 }
 
-// cost checks that no request took longer than it may, beyond the slowest of
-// before on this machine, and that all were answered.
-func (l *load) cost(t *testing.T, what string, from time.Duration) {
+// costs has a server at url, and a host stand still beside it, from the time that is
+// returned on. What the design makes of that comes again with it, and the machine's part
+// does not: a request must have taken too long three times.
+func (l *load) costs(t *testing.T, what, url string, freeze func() (from time.Duration)) {
+	t.Helper()
+	for try := 1; ; try++ {
+		l.restart(t, url)
+		l.start(context.Background())
+		still(t, 1500*time.Millisecond)
+		from := freeze()
+		l.end()
+		read, write := l.cost(t, what, from)
+		if read <= frozenCost && write <= frozenCost {
+			return
+		}
+		if try == 3 {
+			t.Errorf("%s: a read took %v longer than before, a write %v, and too long %d times", what, read, write, try)
+			return
+		}
+	}
+}
+
+// cost is by how much requests took longer than the slowest of before on this machine.
+// It checks that all were answered.
+func (l *load) cost(t *testing.T, what string, from time.Duration) (read, write time.Duration) {
 	t.Helper()
 	before, f := l.between(0, from), l.between(from, l.now())
 	t.Logf("%s: %v; before, reads took up to %v and writes up to %v", what, f, before.slowRead, before.slowWrite)
 	if f.readsFailed+f.writesFailed > 0 || len(f.odd) > 0 {
 		t.Errorf("%s: %d reads and %d writes failed: %v", what, f.readsFailed, f.writesFailed, f.odd)
 	}
-	if f.slowRead > frozenCost+before.slowRead || f.slowWrite > frozenCost+before.slowWrite {
-		t.Errorf("%s: a read took %v, a write %v", what, f.slowRead, f.slowWrite)
-	}
+	return f.slowRead - before.slowRead, f.slowWrite - before.slowWrite
 }
