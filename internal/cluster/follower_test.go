@@ -126,7 +126,7 @@ func TestFollowMembers(t *testing.T) {
 		<-m.node.joined
 		began := time.Now()
 		is(want)
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 3*time.Second { // the goal, and what a busy machine adds
 			t.Errorf("%s was found after %s", id, took)
 		}
 		return m
