@@ -34,7 +34,7 @@ func secure(t *testing.T, domain string) (server.Config, *pebble.Server) {
 		Domains: []string{domain}, HTTPS: ports[1].Addr(),
 		ACMEDirectory: authority.Directory, ACMERoot: authority.RootFile,
 	}
-	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	cfg.Log = slog.New(slog.NewTextHandler(pebble.Log(t), nil))
 	return cfg, authority
 }
 

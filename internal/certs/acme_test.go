@@ -46,7 +46,7 @@ func serve(t *testing.T, s site, cfg certs.Config) *site {
 	t.Helper()
 	cfg.HTTPPort, cfg.HTTPSPort = s.http, s.https
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Log = slog.New(slog.NewTextHandler(pebble.Log(t), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	c, err := certs.New(cfg)
 	if err != nil {
