@@ -62,7 +62,7 @@ func startRealtime(t *testing.T, start func(*httptest.Server)) (*fakeRealtime, *
 
 // readTimeout stands for the real server's bounds of a request, which must not
 // bound its streams.
-const readTimeout = 50 * time.Millisecond
+const readTimeout = 500 * time.Millisecond
 
 func readFrame(t *testing.T, r *bufio.Reader) string {
 	t.Helper()
@@ -160,7 +160,7 @@ func TestStreamEnds(t *testing.T) {
 		select {
 		case <-f.closed:
 			t.Error("the stream was ended")
-		case <-time.After(4 * readTimeout):
+		case <-time.After(2 * readTimeout):
 		}
 		f.events <- pando.RealtimeEvent{Name: "late", Data: []byte("1")}
 		if got := readFrame(t, r); !strings.Contains(got, "event:late") {
