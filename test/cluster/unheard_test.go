@@ -37,10 +37,10 @@ func TestNothingIsCachedWithoutALease(t *testing.T) {
 			s.everywhere(t, i, n-1)
 		}
 		before := hits(unheard)
-		s.get(t, unheard, 0, "")
-		if hits(unheard) == before {
-			t.Fatal("what was just read does not lie in the cache")
-		}
+		soon(t, "what was just read lies in the cache", func() bool { // as long as there is a lease
+			s.get(t, unheard, 0, "")
+			return hits(unheard) > before
+		})
 		w := s.watching(t, 3, s.Members...)
 		tailer.ToIt.Silence()
 		silent := time.Now()
@@ -67,10 +67,9 @@ func TestNothingIsCachedWithoutALease(t *testing.T) {
 				t.Errorf("what was asked for %v after it had heard of anything is answered", began)
 			}
 		}
-		if last == 0 {
-			t.Error("not even while it had its lease was anything answered")
+		if last > 0 { // else it has answered nothing while it had its lease
+			best = min(best, last)
 		}
-		best = min(best, last)
 		before = hits(unheard)
 		for k := range 60 {
 			i := k % 3
@@ -105,8 +104,10 @@ func TestNothingIsCachedWithoutALease(t *testing.T) {
 		}
 		t.Logf("%d answers, %d refused", w.answers.Load(), w.refused.Load())
 	}
-	// A busy machine can have an answer wait to be read, but not each time.
-	if best > lease+patience {
+	// A busy machine can have an answer wait to be read, or come too late, but not each time.
+	if best == time.Hour {
+		t.Error("not even while it had its lease was anything answered, in any round")
+	} else if best > lease+patience {
 		t.Errorf("the last answer came %v after the silence began, each time", best)
 	}
 	t.Logf("the last answer from the cache %v after the silence began; answers again within %v of its end", best.Round(time.Millisecond), back.Round(time.Millisecond))
