@@ -44,12 +44,18 @@ func TestReplicasServe(t *testing.T) {
 	}
 
 	k.during(t, time.Second) // the server learns with its next probe how far replicas are
-	before := served(t, g.server)
-	k.during(t, 3*time.Second)
-	r := served(t, g.server).since(before)
-	t.Logf("no writes: %v", r)
-	if r.primary > 0.01*(r.primary+r.replica) || r.replica < 1000 {
-		t.Errorf("the primary answered %.0f of %.0f reads, none of which follows a write", r.primary, r.primary+r.replica)
+	for try := 1; ; try++ {  // a replica may be slow once, and is left alone then
+		before := served(t, g.server)
+		k.during(t, 3*time.Second)
+		r := served(t, g.server).since(before)
+		t.Logf("no writes: %v", r)
+		if r.primary <= 0.01*(r.primary+r.replica) && r.replica >= 1000 {
+			break
+		}
+		if try == 3 {
+			t.Errorf("the primary answered %.0f of %.0f reads, none of which follows a write", r.primary, r.primary+r.replica)
+			break
+		}
 	}
 
 	span := 6 * time.Second
@@ -64,10 +70,10 @@ func TestReplicasServe(t *testing.T) {
 	// Until both are as late as they shall be, and beyond.
 	stop := k.writing(t)
 	k.during(t, k.late+time.Second)
-	before = served(t, g.server)
+	before := served(t, g.server)
 	n := k.report.reads.Load()
 	k.during(t, span)
-	r = served(t, g.server).since(before)
+	r := served(t, g.server).since(before)
 	n = k.report.reads.Load() - n
 	stop()
 	t.Logf("both %v late, %d keys and %d writes: %v; %d reads of keys unchanged for %v", k.late, keys, k.report.writes.Load(), r, n, k.late)
