@@ -86,7 +86,12 @@ func TestCommandsBesideAServer(t *testing.T) {
 		a.until(t, what, ok)
 		took := time.Since(began)
 		t.Logf("%s: seen after %s", what, took.Round(time.Millisecond))
-		if took > 2*time.Second { // 100 ms by design; what is more is the machine's
+		// 100 ms by design; what is more is the machine's. Nothing else makes it look.
+		bound := 10 * time.Second
+		if long() {
+			bound = 2 * time.Second
+		}
+		if took > bound {
 			t.Errorf("%s: seen after %s", what, took)
 		}
 	}
