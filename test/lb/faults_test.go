@@ -203,6 +203,7 @@ func TestBalancerKilled(t *testing.T) {
 	l := begin(t, one.addr, m)
 	during(time.Second)
 	one.signal(syscall.SIGKILL)
+	<-one.done // a process of many threads is not gone at once
 	killed := l.now()
 	during(time.Second)
 	results := l.end()
