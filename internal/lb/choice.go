@@ -89,6 +89,12 @@ func (b *Balancer) rebuild(now time.Time) {
 	b.roster.Store(r)
 }
 
+// spares tells whether there are better ones than m, so that nothing new is sent to it.
+func (b *Balancer) spares(m *member) bool {
+	r := b.roster.Load()
+	return len(r.usable) > 0 && !slices.ContainsFunc(r.usable, func(c candidate) bool { return c.m == m })
+}
+
 // pick chooses an upstream that has not been tried and takes a place there. full means
 // that there are some, but none has a place.
 func (b *Balancer) pick(tried []*member, c class, now time.Time) (m *member, full bool) {

@@ -195,6 +195,14 @@ func (m *member) eject(reason string, now time.Time) bool {
 	return h.become(stateEjected, reason, now)
 }
 
+// lost tells whether it is out, and has left several probes in a row without an answer.
+func (m *member) lost() bool {
+	h := &m.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return (h.state == stateDown || h.state == stateEjected) && h.missed >= missedProbes
+}
+
 func (m *member) state() (s state, reason string, since time.Time) {
 	m.health.mu.Lock()
 	defer m.health.mu.Unlock()

@@ -221,6 +221,17 @@ func (m *member) abortAll(cause error) {
 	}
 }
 
+// abortBegun ends the answers and streams that have begun.
+func (m *member) abortBegun(cause error) {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	for c := range m.pool.active {
+		if c.asked.Load() == answered {
+			c.abort(cause)
+		}
+	}
+}
+
 // follow keeps the list of upstreams as the source tells it.
 func (b *Balancer) follow(ctx context.Context) {
 	for ctx.Err() == nil {

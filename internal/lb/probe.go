@@ -40,11 +40,16 @@ func (b *Balancer) probeNow(ctx context.Context, m *member, timeout time.Duratio
 		return v
 	}
 	now := time.Now()
-	heard := time.Unix(0, m.lastWord.Load())
-	if m.judge(v, now) {
-		if s, _, _ := m.state(); s == stateDown && now.Sub(heard) > b.cfg.Health.ProbeTimeout {
-			m.abortAll(errSilent) // a machine that is gone says no farewell
-		}
+	silent := now.Sub(time.Unix(0, m.lastWord.Load())) > b.cfg.Health.ProbeTimeout
+	changed := m.judge(v, now)
+	switch s, _, _ := m.state(); {
+	case v.spoke || !silent:
+	case changed && s == stateDown:
+		m.abortAll(errSilent) // a machine that is gone says no farewell
+	case !v.gone && m.lost() && b.spares(m):
+		m.abortBegun(errSilent) // it was out already, and had gone on with its answers
+	}
+	if changed {
 		b.tell(m)
 		b.rebuild(now)
 		b.queue.Wake()

@@ -297,17 +297,97 @@ func TestFrozenHalfway(t *testing.T) {
 		frozen.Store(true)
 		io.Copy(io.Discard, c)
 	})
-	g := run(t, Config{Upstreams: []Upstream{{Address: stuck}}, Health: Health{Interval: 100 * time.Millisecond, ProbeTimeout: 100 * time.Millisecond}})
+	g := run(t, Config{Upstreams: []Upstream{{Address: stuck}}, Health: Health{Interval: 100 * time.Millisecond, ProbeTimeout: 300 * time.Millisecond}})
+	// The only one is asked before as well, and nothing is cut that one does which is out.
+	eventually(t, "it is up", func() bool { return takesPart(g.b.Status().Upstreams[0].State) })
 	resp, err := g.http.Get(g.url + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err == nil || string(b) != "half" {
-		t.Errorf("%q, %v", b, err)
+	if b := torn(t, resp.Body); b != "half" {
+		t.Errorf("%q", b)
 	}
 	if u := g.b.Status().Upstreams[0]; u.State != "down" {
 		t.Errorf("its state is %s", u.State)
+	}
+}
+
+// takesPart tells whether an upstream in this state gets requests.
+func takesPart(state string) bool { return state == "up" || state == "ramping" }
+
+// torn is the body of an answer that ends before it is whole. It fails the test if it is
+// whole, or does not end.
+func torn(t *testing.T, body io.ReadCloser) string {
+	t.Helper()
+	defer body.Close()
+	var text []byte
+	end := make(chan error, 1)
+	go func() {
+		var err error
+		text, err = io.ReadAll(body)
+		end <- err
+	}()
+	select {
+	case err := <-end:
+		if err == nil {
+			t.Error("it ends as if it were whole")
+		}
+		return string(text)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
+		return ""
+	}
+}
+
+// TestFrozenWhenOut: a server that gets no requests any more, and goes on with an answer,
+// is frozen: that one ends too.
+func TestFrozenWhenOut(t *testing.T) {
+	for name, fail := range map[string]func(g *ground, mute *atomic.Bool){
+		"down": func(_ *ground, mute *atomic.Bool) { mute.Store(true) },
+		"ejected": func(g *ground, _ *atomic.Bool) {
+			for range 4 * ejectSamples {
+				g.get("/")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mute, frozen atomic.Bool
+			bad := freezable(t, &mute, func(c net.Conn, first []byte) {
+				if !strings.HasPrefix(string(first), "GET /drip ") {
+					io.WriteString(c, "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+					return
+				}
+				io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+				tick := time.NewTicker(10 * time.Millisecond)
+				defer tick.Stop()
+				for !frozen.Load() {
+					io.WriteString(c, ".")
+					<-tick.C
+				}
+				io.Copy(io.Discard, c)
+			})
+			good := upstreamOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+			g := run(t, Config{Policy: RoundRobin, Upstreams: []Upstream{{Address: bad}, {Address: good}}, Health: Health{
+				Ramp: -1, Interval: 100 * time.Millisecond, ProbeTimeout: 300 * time.Millisecond, Eject: time.Hour,
+			}})
+			eventually(t, "both are up", func() bool { u := g.b.Status().Upstreams; return u[0].State == "up" && u[1].State == "up" })
+			var drip io.ReadCloser
+			for drip == nil {
+				resp, err := g.http.Get(g.url + "/drip")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if drip = resp.Body; resp.StatusCode != http.StatusOK { // by the other one
+					drip = nil
+					resp.Body.Close()
+				}
+			}
+			fail(g, &mute)
+			eventually(t, "it is out", func() bool { return !takesPart(g.b.Status().Upstreams[0].State) })
+			mute.Store(true)
+			frozen.Store(true)
+			torn(t, drip)
+		})
 	}
 }
 
