@@ -26,7 +26,7 @@ func TestFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := pg.URL("app", "postgres")
-	s := open(t, Options{URL: url, QueryTimeout: 200 * time.Millisecond})
+	s := open(t, Options{URL: url})
 	c := create(t, s, things())
 	write(t, s, func(tx store.Tx) error {
 		return errors.Join(tx.Insert(ctx, thing(c, "a", "", 0)), tx.Insert(ctx, thing(c, "b", "", 0)))
@@ -37,6 +37,7 @@ func TestFailures(t *testing.T) {
 	slow := create(t, s, endless)
 
 	t.Run("a query that takes too long", func(t *testing.T) {
+		s := open(t, Options{URL: url, OneShot: true, QueryTimeout: 200 * time.Millisecond})
 		for _, ctx := range []context.Context{ctx, store.One(ctx)} {
 			err := s.Read(ctx, func(r store.Reader) error { _, err := r.Find(ctx, store.Query{Collection: slow}); return err })
 			if pando.KindOf(err) != pando.KindUnavailable || !strings.Contains(err.Error(), "too long") {
@@ -158,7 +159,7 @@ func TestFailures(t *testing.T) {
 		}
 	})
 	t.Run("a change of the schema that does not get its lock", func(t *testing.T) {
-		s := open(t, Options{URL: url, OneShot: true, WriteWait: 50 * time.Millisecond})
+		s := open(t, Options{URL: url, OneShot: true, WriteWait: 500 * time.Millisecond})
 		other, err := pgconn.Connect(ctx, url)
 		if err != nil {
 			t.Fatal(err)

@@ -100,9 +100,10 @@ func TestNotInForceInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer relay.Close()
+	open(t, Options{URL: url, OneShot: true}) // makes the schema, which has all the time there is
 	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<10), time.Second)
 	s, err := Open(t.Context(), Options{
-		URL: strings.Replace(url, pg.Addr(), relay.Addr(), 1), Clock: clock, Identity: "one", WriteWait: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		URL: strings.Replace(url, pg.Addr(), relay.Addr(), 1), Clock: clock, Identity: "one", WriteWait: 500 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
