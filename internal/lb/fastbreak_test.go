@@ -280,7 +280,7 @@ func TestOptionsOfAll(t *testing.T) {
 		c := dial(t, g)
 		c.SetDeadline(time.Now().Add(5 * time.Second))
 		r := bufio.NewReader(c)
-		got := map[int]int{}
+		got, first := map[int]int{}, time.Now().Unix()
 		for range 20 {
 			io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 			resp, err := http.ReadResponse(r, nil)
@@ -290,14 +290,15 @@ func TestOptionsOfAll(t *testing.T) {
 			io.Copy(io.Discard, resp.Body)
 			got[resp.StatusCode]++
 		}
-		if got[200] < 5 || got[200] > 10 || got[429] != 20-got[200] { // the second may have changed in between
+		most := 5 * int(time.Now().Unix()-first+1) // the second may have changed in between
+		if got[200] < 5 || got[200] > most || got[429] != 20-got[200] {
 			t.Errorf("%v", got)
 		}
 		if n := g.b.own[ownCode(200)].Load(); n != int64(got[200]) {
 			t.Errorf("%d are counted", n)
 		}
 		began := time.Now()
-		if err := g.stop(); err != nil || time.Since(began) > freshWithin/2 {
+		if err := g.stop(); err != nil || time.Since(began) >= freshWithin { // for which one is waited that has asked for nothing
 			t.Errorf("it stops after %s: %v", time.Since(began), err)
 		}
 	})

@@ -129,7 +129,7 @@ func (g *ground) get(path string) (*http.Response, string) {
 }
 
 // raw sends bytes over a connection of its own and reads what comes until the other
-// side closes, or nothing comes for a second.
+// side closes, as it must.
 func (g *ground) raw(text string) string {
 	g.t.Helper()
 	c, err := g.dial()
@@ -140,16 +140,7 @@ func (g *ground) raw(text string) string {
 	if _, err := io.WriteString(c, text); err != nil {
 		g.t.Fatal(err)
 	}
-	var out []byte
-	buf := make([]byte, 4096)
-	for {
-		c.SetReadDeadline(time.Now().Add(time.Second))
-		n, err := c.Read(buf)
-		out = append(out, buf[:n]...)
-		if err != nil {
-			return string(out)
-		}
-	}
+	return ends(g.t, c)
 }
 
 // dial opens a connection that HTTP/1.1 is spoken on.
