@@ -31,7 +31,7 @@ func TestIdle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := time.Since(before); d > 500*time.Millisecond {
+			if d := time.Since(before); d > 5*time.Second { // 20 ms; what is wrong waits for a commit
 				t.Errorf("Next took %s", d)
 			}
 			if c.To >= n {
@@ -47,18 +47,22 @@ func TestIdle(t *testing.T) {
 // Who asks knows within a moment, and not with the next beat.
 func TestAsk(t *testing.T) {
 	g := open(t, postgres.Options{})
-	var took []time.Duration
-	for range 50 {
-		g.exec("SELECT pg_logical_emit_message(true, 'other', 'x')")
-		n, started := g.flushed(), time.Now()
-		g.r.Ask()
-		g.until(n)
-		took = append(took, time.Since(started))
+	best := time.Hour
+	for try := 0; try < 5 && best > 15*time.Millisecond; try++ { // what else the machine does only adds
+		var took []time.Duration
+		for range 50 {
+			g.exec("SELECT pg_logical_emit_message(true, 'other', 'x')")
+			n, started := g.flushed(), time.Now()
+			g.r.Ask()
+			g.until(n)
+			took = append(took, time.Since(started))
+		}
+		slices.Sort(took)
+		t.Logf("asked: median %s, most %s", took[25], took[49])
+		best = min(best, took[25])
 	}
-	slices.Sort(took)
-	t.Logf("asked: median %s, most %s", took[25], took[49])
-	if took[25] > 15*time.Millisecond {
-		t.Errorf("median %s", took[25])
+	if best > 15*time.Millisecond {
+		t.Errorf("median %s", best)
 	}
 }
 
@@ -113,12 +117,16 @@ func TestNoStandby(t *testing.T) {
 					g.r.Confirm(c.To)
 				}
 			}()
-			started := time.Now()
+			var took []time.Duration
 			for i := range 200 {
+				started := time.Now()
 				g.exec("INSERT INTO things (id) VALUES ('" + uitoa(uint64(i)) + "')")
+				took = append(took, time.Since(started))
 			}
-			if d := time.Since(started); d > 5*time.Second {
-				t.Errorf("200 commits took %s", d)
+			slices.Sort(took)
+			t.Logf("a commit: median %s, most %s", took[100], took[199])
+			if took[100] > 25*time.Millisecond { // who waited for the reader would wait for it each time
+				t.Errorf("half of 200 commits took %s and more", took[100])
 			}
 			if err := r.Node(1).Freeze(); err != nil {
 				t.Fatal(err)
@@ -135,11 +143,11 @@ func TestNoStandby(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.exec("INSERT INTO things (id) VALUES ('then')")
-			started = time.Now()
+			started := time.Now()
 			if err := r.Primary().Stop(); err != nil {
 				t.Fatal(err)
 			}
-			if d := time.Since(started); d > 5*time.Second {
+			if d := time.Since(started); d > 10*time.Second { // who waited for the reader would take its wal_sender_timeout, 15 s, or more
 				t.Errorf("the server took %s to stop", d)
 			}
 			<-done
