@@ -146,7 +146,7 @@ func TestBelowHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := make(chan struct{})
-	server := &http.Server{ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: 200 * time.Millisecond,
+	server := &http.Server{ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/wait" {
 				<-r.Context().Done()

@@ -115,7 +115,7 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("MaxHeaderBytes is %d", srv.MaxHeaderBytes)
 	}
 	srv.ReadHeaderTimeout, srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout =
-		300*time.Millisecond, 600*time.Millisecond, 600*time.Millisecond, 300*time.Millisecond
+		time.Second, 2*time.Second, 2*time.Second, time.Second
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

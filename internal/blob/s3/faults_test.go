@@ -172,7 +172,7 @@ func TestReplacedMeanwhile(t *testing.T) {
 }
 
 func TestSlow(t *testing.T) {
-	s, relay := distant(t, 2*time.Second)
+	s, relay := distant(t, 4*time.Second)
 	relay.Delay(300 * time.Millisecond)
 	want := random(6 << 20)
 	put(t, s, "c/r/a", want)
@@ -188,7 +188,7 @@ func TestSlow(t *testing.T) {
 
 // Who reads slowly is not the store's fault.
 func TestSlowReader(t *testing.T) {
-	const patience = time.Second
+	const patience = 2 * time.Second
 	s, relay := distant(t, patience)
 	put(t, s, "c/r/a", random(16<<20))
 	o, err := s.Open(t.Context(), "c/r/a")
