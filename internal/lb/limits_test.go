@@ -221,7 +221,7 @@ func TestTLS(t *testing.T) {
 // TestHTTP2Stream: an event stream over HTTP/2 outlives the deadline of writes.
 func TestHTTP2Stream(t *testing.T) {
 	next := make(chan struct{})
-	g := start(t, Config{Listen: []Listen{{Address: "127.0.0.1:0", TLS: secure()}}, Limits: Limits{BodyTimeout: 100 * time.Millisecond}},
+	g := start(t, Config{Listen: []Listen{{Address: "127.0.0.1:0", TLS: secure()}}, Limits: Limits{BodyTimeout: 400 * time.Millisecond}},
 		func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			http.NewResponseController(w).Flush()
@@ -238,7 +238,7 @@ func TestHTTP2Stream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	<-time.After(300 * time.Millisecond) // longer than the deadline of a write
+	<-time.After(time.Second) // longer than the deadline of a write
 	close(next)
 	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "data: late\n\n" {
 		t.Errorf("%q, %v", got, err)
