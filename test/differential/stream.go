@@ -31,7 +31,7 @@ const (
 	// to be whole: the peer sends each event from a goroutine of its own, so
 	// the awaited one may overtake others, by more than a moment where the
 	// machine has other work.
-	streamQuiet = 500 * time.Millisecond
+	streamQuiet = time.Second
 )
 
 type connection struct {
