@@ -190,7 +190,7 @@ func (p *parts) connect(cfg Config, l limits) {
 	var live *realtime.Realtime // records and realtime know each other
 	recs := records.New(records.Config{
 		Store: p.store, Facts: p.facts, Blobs: p.blobs, Passwords: p.passwords, Hooks: &p.recordHooks,
-		BeforeDelete: func(ctx context.Context, tx store.Tx, rec *pando.Record) error {
+		BeforeDelete: func(ctx context.Context, tx store.Tx, rec *pando.Record) (context.Context, error) {
 			return live.BeforeDelete(ctx, tx, rec)
 		},
 	})

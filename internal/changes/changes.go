@@ -22,6 +22,8 @@ type Change struct {
 	Action Action
 	Record *pando.Record // after a create or update; of a delete, what was deleted
 	Old    *pando.Record // before an update; nil otherwise
+	// Prepared is what went with a delete that was made here (see [Prepare]).
+	Prepared any
 }
 
 // Batch is what one transaction committed. Batches are delivered in commit

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/realtime"
 	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
@@ -141,9 +143,53 @@ func (f *fixture) post(t testing.TB, title string, more ...any) *pando.Record {
 	return f.Insert(t, "posts", values)
 }
 
-// beforeDelete is what the records service does before it deletes.
-func (f *fixture) beforeDelete(t testing.TB) func(store.Tx, *pando.Record) error {
-	return func(tx store.Tx, rec *pando.Record) error { return f.rt.BeforeDelete(t.Context(), tx, rec) }
+// remove deletes a record as the records service does. It fails if one of then does,
+// which are called before the record goes.
+func (f *fixture) remove(t testing.TB, rec *pando.Record, then ...func(store.Tx) error) error {
+	_, err := f.Store.Write(t.Context(), func(tx store.Tx) error {
+		old, err := tx.Record(t.Context(), tx.Catalog().Collection(rec.Collection.ID), rec.ID())
+		if err != nil {
+			return err
+		}
+		ctx, err := f.rt.BeforeDelete(t.Context(), tx, old)
+		if err != nil {
+			return err
+		}
+		for _, fn := range then {
+			if err := fn(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Delete(ctx, old)
+	})
+	return err
+}
+
+func (f *fixture) mustRemove(t testing.TB, rec *pando.Record, then ...func(store.Tx) error) {
+	t.Helper()
+	if err := f.remove(t, rec, then...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// held is a stream that brings nothing while its lock is held.
+type held struct {
+	changes.Stream
+	sync.Mutex
+}
+
+func (h *held) Subscribe(f func(changes.Batch)) (stop func()) {
+	return h.Stream.Subscribe(func(b changes.Batch) {
+		h.Lock()
+		defer h.Unlock()
+		f(b)
+	})
+}
+
+// heldFixture is a fixture with such a stream.
+func heldFixture(t *testing.T) (*fixture, *held) {
+	h := new(held)
+	return newFixture(t, func(c *realtime.Config) { h.Stream, c.Stream = c.Stream, h }), h
 }
 
 func options(topic string, query map[string]any, headers ...string) string {

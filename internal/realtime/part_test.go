@@ -124,7 +124,7 @@ func TestAnEventThatCannotBeMade(t *testing.T) {
 	for name, change := range map[string]func(rec *pando.Record){
 		"create": func(*pando.Record) { f.post(t, "one") },
 		"update": func(rec *pando.Record) { f.Update(t, rec, map[string]any{"title": "two"}) },
-		"delete": func(rec *pando.Record) { f.Delete(t, rec, f.beforeDelete(t)) },
+		"delete": func(rec *pando.Record) { f.mustRemove(t, rec) },
 		"delete elsewhere": func(rec *pando.Record) {
 			f.Stream.Publish(changes.Batch{Elsewhere: true, Changes: []changes.Change{{Action: changes.Delete, Record: rec}}})
 		},
@@ -190,19 +190,16 @@ func TestDeletesOfWhoWasNotThere(t *testing.T) {
 	expand := options("posts/*", map[string]any{"expand": "owner"})
 	one, two := f.post(t, "one"), f.post(t, "two")
 	f.Flush(t)
-	remove := func(rec *pando.Record, since func(tx store.Tx) error) {
-		f.Delete(t, rec, f.beforeDelete(t), func(tx store.Tx, _ *pando.Record) error { return since(tx) })
-	}
 
 	first := f.connect(t)
-	remove(one, func(store.Tx) error { return first.subscribe(ada, "posts/*") })
+	f.mustRemove(t, one, func(store.Tx) error { return first.subscribe(ada, "posts/*") })
 	if n := first.ended(); n > 0 {
 		t.Errorf("the first: %d events", n)
 	}
 
 	told, refused, turned := f.listen(t, ada, "posts/*"), f.listen(t, out, "posts/*"), f.listen(t, turning, "posts/*")
 	alike, unlike := f.connect(t), f.connect(t)
-	remove(two, func(tx store.Tx) error {
+	f.mustRemove(t, two, func(tx store.Tx) error {
 		now := turning.Clone()
 		now.Set("name", "another")
 		return errors.Join(alike.subscribe(bob, "posts/*"), unlike.subscribe(bob, expand), tx.Update(t.Context(), turning, now))
@@ -297,9 +294,7 @@ func TestDeletesElsewhere(t *testing.T) {
 			guest := f.listen(t, nil, options("posts/*", tt.query))
 			if tt.before {
 				no := errors.New("no")
-				if _, err := f.Store.Write(t.Context(), func(tx store.Tx) error {
-					return errors.Join(f.rt.BeforeDelete(t.Context(), tx, rec), no)
-				}); !errors.Is(err, no) {
+				if err := f.remove(t, rec, func(store.Tx) error { return no }); !errors.Is(err, no) {
 					t.Fatal(err)
 				}
 			}

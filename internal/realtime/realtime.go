@@ -56,9 +56,8 @@ type Realtime struct {
 	cost       int // of all subscriptions, bytes
 	closed     bool
 
-	filters  filters
-	prepared prepared
-	counts   struct{ sent, slow atomic.Uint64 }
+	filters filters
+	counts  struct{ sent, slow atomic.Uint64 }
 }
 
 var _ pando.Realtime = (*Realtime)(nil)
@@ -151,7 +150,6 @@ func (s *Realtime) Stats() Stats {
 // deliver handles what one transaction committed.
 func (s *Realtime) deliver(b changes.Batch) {
 	if s.connected.Load() == 0 {
-		s.prepared.clear()
 		return
 	}
 	ctx := context.Background()

@@ -155,12 +155,11 @@ func (s *Records) deleteRefs(ctx context.Context, tx store.Tx, rec *pando.Record
 			return err
 		}
 		for _, ref := range refs {
-			if s.beforeDelete != nil {
-				if err := s.beforeDelete(ctx, tx, ref); err != nil {
-					return err
-				}
+			deletion, err := s.beforeDelete(ctx, tx, ref)
+			if err != nil {
+				return err
 			}
-			if err := tx.Delete(ctx, ref); err != nil {
+			if err := tx.Delete(deletion, ref); err != nil {
 				return err
 			}
 		}

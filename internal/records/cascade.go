@@ -30,10 +30,9 @@ func (c *cascade) remove(ctx context.Context, p *plan, rec *pando.Record) error 
 		return nil
 	}
 	c.deleting[key] = true
-	if c.s.beforeDelete != nil {
-		if err := c.s.beforeDelete(ctx, c.tx, rec); err != nil {
-			return err
-		}
+	deletion, err := c.s.beforeDelete(ctx, c.tx, rec)
+	if err != nil {
+		return err
 	}
 	for _, ref := range p.referrers() {
 		if err := c.settle(ctx, ref, rec.ID()); err != nil {
@@ -51,7 +50,7 @@ func (c *cascade) remove(ctx context.Context, p *plan, rec *pando.Record) error 
 		return err
 	}
 	c.files = append(c.files, fileKeys(rec)...)
-	return c.tx.Delete(ctx, now)
+	return c.tx.Delete(deletion, now)
 }
 
 // settle takes id out of one relation field of all records: they are deleted

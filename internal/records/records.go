@@ -47,8 +47,9 @@ type Config struct {
 	// BeforeDelete is told of each record that is about to be deleted, by
 	// cascade too, inside the transaction and while the record and everything
 	// that refers to it are still there. It may run more than once for one
-	// deletion, and deletions that fail later are told as well. May be nil.
-	BeforeDelete func(ctx context.Context, tx store.Tx, r *pando.Record) error
+	// deletion, and deletions that fail later are told as well. That record is
+	// deleted with the context that it returns. May be nil.
+	BeforeDelete func(ctx context.Context, tx store.Tx, r *pando.Record) (context.Context, error)
 
 	// Now and Sleep are the clock; nil is the real one. Sleep returns early with
 	// ctx's error when that ends.
@@ -83,7 +84,7 @@ type Records struct {
 	blobs        blob.Store
 	passwords    hasher
 	hooks        *Hooks
-	beforeDelete func(ctx context.Context, tx store.Tx, r *pando.Record) error
+	beforeDelete func(ctx context.Context, tx store.Tx, r *pando.Record) (context.Context, error)
 	now          func() time.Time
 	sleep        func(ctx context.Context, d time.Duration) error
 
@@ -101,6 +102,9 @@ func New(c Config) *Records {
 	}
 	if s.hooks == nil {
 		s.hooks = new(Hooks)
+	}
+	if s.beforeDelete == nil {
+		s.beforeDelete = func(ctx context.Context, _ store.Tx, _ *pando.Record) (context.Context, error) { return ctx, nil }
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/records"
 	"github.com/pandobase/pando/internal/store"
@@ -224,21 +225,29 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// TestBeforeDelete: whoever asks is told of each record while it is there.
+// TestBeforeDelete: whoever asks is told of each record while it is there, and what it
+// finds out goes with the deletion of that record.
 func TestBeforeDelete(t *testing.T) {
-	var told []string
+	var told, went []string
 	w := newWorld(t, func(c *records.Config) {
-		c.BeforeDelete = func(ctx context.Context, tx store.Tx, r *pando.Record) error {
+		c.BeforeDelete = func(ctx context.Context, tx store.Tx, r *pando.Record) (context.Context, error) {
 			if r.ID() == id("kept") {
-				return errors.New("not this one")
+				return ctx, errors.New("not this one")
 			}
 			if _, err := tx.Record(ctx, r.Collection, r.ID()); err != nil {
-				return err
+				return ctx, err
 			}
 			told = append(told, r.Collection.Name+"/"+r.ID())
-			return nil
+			return changes.Prepare(ctx, r.ID()), nil
 		}
 	})
+	defer w.env.Stream.Subscribe(func(b changes.Batch) {
+		for _, ch := range b.Changes {
+			if ch.Action == changes.Delete {
+				went = append(went, fmt.Sprint(ch.Record.ID(), " with ", ch.Prepared))
+			}
+		}
+	})()
 	w.collection(t, "posts", nil)
 	w.collection(t, "comments", nil, `{"id":"f1","name":"post","type":"relation","collectionId":"pbc_posts","maxSelect":1,"cascadeDelete":true}`)
 	for _, name := range []string{"gone", "kept"} {
@@ -253,6 +262,10 @@ func TestBeforeDelete(t *testing.T) {
 	})
 	if diff := cmp.Diff([]string{"posts/" + id("gone"), "comments/" + id("c")}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	w.env.Flush(t)
+	if diff := cmp.Diff([]string{id("c") + " with " + id("c"), id("gone") + " with " + id("gone")}, went); diff != "" {
+		t.Errorf("what went with it (-want +got):\n%s", diff)
 	}
 }
 

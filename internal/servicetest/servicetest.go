@@ -133,18 +133,13 @@ func (e *Env) Update(t testing.TB, rec *pando.Record, values map[string]any) *pa
 	return next
 }
 
-// Delete removes a stored record, after before.
-func (e *Env) Delete(t testing.TB, rec *pando.Record, before ...func(store.Tx, *pando.Record) error) {
+// Delete removes a stored record.
+func (e *Env) Delete(t testing.TB, rec *pando.Record) {
 	t.Helper()
 	e.Write(t, func(tx store.Tx) error {
 		old, err := tx.Record(t.Context(), tx.Catalog().Collection(rec.Collection.ID), rec.ID())
 		if err != nil {
 			return err
-		}
-		for _, f := range before {
-			if err := f(tx, old); err != nil {
-				return err
-			}
 		}
 		return tx.Delete(t.Context(), old)
 	})

@@ -93,7 +93,8 @@ type Tx interface {
 	// Update replaces old, as read in this transaction, by r of the same id.
 	// Failures as Insert.
 	Update(ctx context.Context, old, r *pando.Record) error
-	// Delete removes a record as read in this transaction.
+	// Delete removes a record as read in this transaction. What the context has
+	// for those who follow changes goes with this one (see changes.Prepare).
 	Delete(ctx context.Context, r *pando.Record) error
 
 	// SaveCollection creates c's table (old is nil) or changes old's into c's,

@@ -172,7 +172,7 @@ func (t *tx) Delete(ctx context.Context, r *pando.Record) error {
 	}
 	t.known, t.inserts = nil, false
 	t.touch(r.Collection, r.ID())
-	t.changes = append(t.changes, changes.Change{Action: changes.Delete, Record: r})
+	t.changes = append(t.changes, changes.Change{Action: changes.Delete, Record: r, Prepared: changes.Prepared(ctx)})
 	return nil
 }
 

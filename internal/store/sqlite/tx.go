@@ -240,7 +240,7 @@ func (t *tx) Delete(ctx context.Context, r *pando.Record) error {
 		return pando.NotFound()
 	}
 	t.touch(r.Collection, r.ID(), -1)
-	t.changes = append(t.changes, changes.Change{Action: changes.Delete, Record: r})
+	t.changes = append(t.changes, changes.Change{Action: changes.Delete, Record: r, Prepared: changes.Prepared(ctx)})
 	return nil
 }
 

@@ -47,6 +47,20 @@ var changeTests = []test{
 			f.Errorf("batches: %+v", got)
 		}
 	}},
+	{"a delete's change carries what its context had for it", func(f *fixture) {
+		c := f.save(notes())
+		a, b := note(c, "a", ""), note(c, "b", "")
+		f.insert(a)
+		f.insert(b)
+		f.batches.take()
+		f.write(func(tx store.Tx) error {
+			return errors.Join(tx.Delete(changes.Prepare(f.ctx, "for a"), a), tx.Delete(f.ctx, b))
+		})
+		got := f.batches.take()
+		if len(got) != 1 || len(got[0].Changes) != 2 || got[0].Changes[0].Prepared != "for a" || got[0].Changes[1].Prepared != nil {
+			f.Errorf("batches: %+v", got)
+		}
+	}},
 	{"Truncate tells of no record", func(f *fixture) {
 		c := f.save(notes())
 		f.insert(note(c, "a", ""))
