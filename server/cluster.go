@@ -56,7 +56,8 @@ type memberConfig struct {
 	door   *cluster.Door   // nil: there are no others
 	self   cluster.Member
 	stream *local.Stream
-	live   func() bool // somebody wants to know records
+	live   func() bool   // somebody wants to know records
+	wait   time.Duration // for a lease, until these cannot be read
 	load   func() float64
 	files  string // where these are
 	log    *slog.Logger
@@ -68,7 +69,7 @@ func newMemberConfig(cfg Config, id string, clock *position.Clock, stream *local
 	var boot [8]byte
 	rand.Read(boot[:]) // it cannot fail
 	m := &memberConfig{
-		clock: clock, stream: stream, live: live, log: cfg.Log,
+		clock: clock, stream: stream, live: live, wait: cfg.ReadWait, log: cfg.Log,
 		self: cluster.Member{ID: id, Boot: hex.EncodeToString(boot[:]), Version: cfg.Version},
 	}
 	if cfg.ClusterSecret == "" {
@@ -167,7 +168,8 @@ func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, e
 		}
 	}
 	j := &member{store: db, clock: m.clock, self: m.self, door: m.door, log: m.log}
-	j.feed = newFeed(func(t told) { m.stream.Publish(db.Batch(context.Background(), t.by, t.entry, m.live)) })
+	leased := position.WithLease(context.Background(), m.wait)
+	j.feed = newFeed(func(t told) { m.stream.Publish(db.Batch(leased, t.by, t.entry, m.live)) })
 	cfg := cluster.Config{
 		Clock: m.clock, Registry: db.Registry(), Database: db.Log(), Self: m.self, Log: m.log, Slots: soleSlots, Load: m.load,
 		Apply: j.apply, Deliver: j.feed.put, Restored: db.Restored,

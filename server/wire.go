@@ -194,9 +194,14 @@ func (p *parts) connect(cfg Config, l limits) {
 			return live.BeforeDelete(ctx, tx, rec)
 		},
 	})
-	live = realtime.New(realtime.Config{
-		Store: p.store, Stream: p.stream, Encode: recs.Encode, SubscriptionBytes: int(l.subscriptions), Log: cfg.Log, Tag: p.store.tag(),
-	})
+	told := realtime.Config{
+		Store: p.store, Stream: p.stream, Encode: recs.Encode, LeaseWait: cfg.ReadWait, SubscriptionBytes: int(l.subscriptions),
+		Log: cfg.Log, Tag: p.store.tag(),
+	}
+	if p.mayCache() {
+		told.Clock = p.clock
+	}
+	live = realtime.New(told)
 	p.realtime = live
 	p.live.Store(live)
 	p.closers = append(p.closers, live.Close)

@@ -30,8 +30,9 @@ type Change struct {
 // order, each exactly once.
 type Batch struct {
 	Position position.N
-	Changes  []Change // in the order the transaction made them
-	Catalog  bool     // collections or settings changed
+	Run      position.Run // by whose log that is; zero where no log tells of commits
+	Changes  []Change     // in the order the transaction made them
+	Catalog  bool         // collections or settings changed
 	// Elsewhere tells that another server or program made the transaction: Changes are
 	// what the log says of it.
 	Elsewhere bool

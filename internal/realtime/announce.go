@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -9,21 +10,51 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
+// announceTries is how often a change is judged for people who change meanwhile.
+const announceTries = 3
+
 // announce sends one committed change to everybody whom it concerns.
-func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere bool, now time.Time) {
-	before, _ := ch.Prepared.(prepared)
-	audience := s.audience(ch.Record)
-	if len(audience) == 0 {
+func (s *Realtime) announce(ctx context.Context, b *changes.Batch, ch *changes.Change, now time.Time) {
+	for try := 1; ; try++ {
+		audience := s.audience(ch.Record)
+		if len(audience) == 0 {
+			return
+		}
+		letters, unmade, err := s.write(ctx, ch, b.Elsewhere, audience, now)
+		if err != nil {
+			s.log.Error("realtime: a change could not be announced", "collection", ch.Record.Collection.Name, "error", err)
+			unmade = audience
+		}
+		changed, over := s.verify(ctx, b, letters)
+		s.part(over, "they are nobody's any more")
+		if len(changed)+len(over) > 0 && try < announceTries {
+			continue
+		}
+		s.part(changed, "whose they are changes all the time")
+		for _, l := range letters {
+			if c := l.sub.client; !slices.Contains(changed, c) && !slices.Contains(over, c) {
+				s.send(l)
+			}
+		}
+		s.part(clientsOf(unmade), "an event could not be made")
 		return
 	}
-	type letter struct {
-		to   *subscription
-		data []byte
-	}
-	var letters []letter
-	var unmade []member // to whom an event was to go that could not be made
-	err := s.store.Read(ctx, func(r store.Reader) error {
-		letters, unmade = letters[:0], unmade[:0]
+}
+
+// letter is an event for a member of the audience.
+type letter struct {
+	member
+	data []byte
+}
+
+// write makes the events of a change, and lists those whose event cannot be made. A delete
+// that was made elsewhere was not prepared for.
+func (s *Realtime) write(ctx context.Context, ch *changes.Change, elsewhere bool, audience []member, now time.Time) (
+	letters []letter, unmade []member, err error,
+) {
+	before, _ := ch.Prepared.(prepared)
+	err = s.store.Read(ctx, func(r store.Reader) error {
+		letters, unmade = nil, nil
 		a := s.answersFor(r, ch.Action, ch.Record, now)
 		if a == nil {
 			return nil // the collection is gone by now
@@ -34,39 +65,41 @@ func (s *Realtime) announce(ctx context.Context, ch *changes.Change, elsewhere b
 				continue
 			}
 			var data []byte
+			made := true
 			switch {
 			case ch.Action == changes.Delete && !elsewhere && a.needsRow(&j):
-				var made bool
-				if data, made = before[string(a.group(&j))]; !made { // it failed, or they have come or changed since
-					unmade = append(unmade, m)
-				}
+				data, made = before.answer(a, &j)
 			case ch.Action == changes.Delete && elsewhere && j.needsOthers():
+			case m.leaves && a.needsRow(&j): // what it needs is of now, when they are nobody
+				made = false
 			default:
 				var err error
 				if data, err = a.answer(ctx, &j); err != nil {
 					s.log.Warn("realtime: an event could not be made",
 						"collection", a.coll.Name, "record", a.rec.ID(), "topic", m.sub.topic, "error", err)
-					unmade = append(unmade, m)
+					made = false
 				}
 			}
-			if data != nil {
-				letters = append(letters, letter{m.sub, data})
+			if !made {
+				unmade = append(unmade, m)
+			} else if data != nil {
+				letters = append(letters, letter{m, data})
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		s.log.Error("realtime: a change could not be announced", "collection", ch.Record.Collection.Name, "error", err)
-		letters, unmade = nil, audience
+		return nil, nil, err
 	}
-	for _, l := range letters {
-		if l.to.client.push(pando.RealtimeEvent{Name: l.to.name, Data: l.data}) {
-			s.counts.sent.Add(1)
-			continue
-		}
-		s.counts.slow.Add(1)
-		s.log.Info("realtime: a client was too slow and is cut off", "client", l.to.client.ip)
-		l.to.client.end()
+	return letters, unmade, nil
+}
+
+func (s *Realtime) send(l letter) {
+	if l.sub.client.push(pando.RealtimeEvent{Name: l.sub.name, Data: l.data}) {
+		s.counts.sent.Add(1)
+		return
 	}
-	s.part(clientsOf(unmade), "an event could not be made")
+	s.counts.slow.Add(1)
+	s.log.Info("realtime: a client was too slow and is cut off", "client", l.sub.client.ip)
+	l.sub.client.end()
 }

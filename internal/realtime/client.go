@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/pandobase/pando"
+	"github.com/pandobase/pando/internal/position"
 )
 
 // client is one connection. Events are queued without waiting and handed on by
@@ -20,7 +21,10 @@ type client struct {
 	// Guarded by the lock of Realtime.
 	auth   *pando.Record // who is connected; nil is a guest
 	secret string        // of the tokens of auth's collection when it was taken on
-	unsure bool          // auth was not looked up yet: it is a guest until then
+	tags   [2]position.Tag
+	known  known // up to when auth is right
+	unsure bool  // auth was not looked up yet: it is a guest until then
+	leaves bool  // it is one behind the batch that is being told
 	subs   []*subscription
 	cost   int // of subs, bytes
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/realtime"
 	"github.com/pandobase/pando/internal/servicetest"
 	"github.com/pandobase/pando/internal/store"
@@ -31,7 +33,7 @@ type fixture struct {
 func newFixture(t testing.TB, edit ...func(*realtime.Config)) *fixture {
 	t.Helper()
 	f := &fixture{Env: servicetest.New(t)}
-	c := realtime.Config{Store: f.Store, Stream: f.Stream, Encode: f.encode}
+	c := realtime.Config{Store: f.Store, Stream: f.Stream, Encode: f.encode, Clock: position.NewClock(f.Index, 0)}
 	for _, e := range edit {
 		e(&c)
 	}
@@ -206,4 +208,17 @@ func options(topic string, query map[string]any, headers ...string) string {
 		panic(err)
 	}
 	return topic + "?options=" + url.QueryEscape(string(b))
+}
+
+// deafTo is a stream that does not tell of a collection's changes.
+type deafTo struct {
+	changes.Stream
+	collection string
+}
+
+func (d deafTo) Subscribe(f func(changes.Batch)) (stop func()) {
+	return d.Stream.Subscribe(func(b changes.Batch) {
+		b.Changes = slices.DeleteFunc(slices.Clone(b.Changes), func(ch changes.Change) bool { return ch.Record.Collection.Name == d.collection })
+		f(b)
+	})
 }

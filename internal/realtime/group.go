@@ -17,9 +17,10 @@ import (
 // member is a subscription that a change may concern, with the identity that
 // its connection has just now.
 type member struct {
-	sub  *subscription
-	auth *pando.Record
-	one  bool // it asks for this record, not for the collection: the view rule counts
+	sub    *subscription
+	auth   *pando.Record
+	leaves bool // its connection is nobody's behind the batch
+	one    bool // it asks for this record, not for the collection: the view rule counts
 }
 
 // audience lists the subscriptions to the topics of a record.
@@ -34,7 +35,7 @@ func (s *Realtime) audience(rec *pando.Record) []member {
 		}
 		for j, topic := range [3]string{ref + "/*", ref, ref + "/" + id} {
 			for sub := range s.topics[topic] {
-				list = append(list, member{sub, sub.client.who(), j == 2})
+				list = append(list, member{sub, sub.client.who(), sub.client.leaves, j == 2})
 			}
 		}
 	}
@@ -66,8 +67,14 @@ type answers struct {
 	coll    *pando.Collection
 	manage  *rule.Rule // who sees e-mail addresses; nil if there is no such rule
 	now     time.Time
-	byGroup map[string][]byte // nil: no event
+	byGroup map[group][]byte // nil: no event
 	key     []byte
+}
+
+// group is what an answer hangs on besides the change itself.
+type group struct {
+	inputs string
+	auth   *pando.Record // where all of it may count
 }
 
 func (s *Realtime) answersFor(r store.Reader, action changes.Action, rec *pando.Record, now time.Time) *answers {
@@ -76,7 +83,7 @@ func (s *Realtime) answersFor(r store.Reader, action changes.Action, rec *pando.
 		return nil
 	}
 	a := &answers{
-		s: s, r: r, action: action, rec: reshape(rec, coll), coll: coll, now: now, byGroup: map[string][]byte{},
+		s: s, r: r, action: action, rec: reshape(rec, coll), coll: coll, now: now, byGroup: map[group][]byte{},
 	}
 	if coll.Auth != nil && coll.Auth.ManageRule != nil {
 		a.manage, _ = r.Catalog().Rule(coll, *coll.Auth.ManageRule) // one that is broken lets nobody manage
@@ -134,9 +141,17 @@ func (j *judged) needsOthers() bool {
 	return j.access != nil && !j.access.Local() || j.filter != nil && !j.filter.Local()
 }
 
-// group is the text of everything that the answer to j hangs on besides the
-// change itself.
-func (a *answers) group(j *judged) []byte {
+// whole is whoever the answer to j hangs on, whatever of them: the rules of what is
+// expanded may read anything.
+func (j *judged) whole() *pando.Record {
+	if j.sub.expand == "" {
+		return nil
+	}
+	return j.auth
+}
+
+// inputs is the text of everything else that the answer hangs on besides the change.
+func (a *answers) inputs(j *judged) []byte {
 	k := a.key[:0]
 	k = strconv.AppendBool(k, j.one)
 	k = strconv.AppendBool(k, j.su)
@@ -156,25 +171,21 @@ func (a *answers) group(j *judged) []byte {
 		k = strconv.AppendBool(k, j.auth == nil) // guests manage nothing
 		k = a.manage.AppendInputs(k, j.req)
 	}
-	if j.sub.expand != "" && j.auth != nil { // the rules of what is expanded may read anything
-		k = append(append(k, 0), j.auth.Collection.ID...)
-		k = append(append(k, 0), j.auth.ID()...)
-	}
 	a.key = k
 	return k
 }
 
 // answer is the event's data for j, nil if j gets none.
 func (a *answers) answer(ctx context.Context, j *judged) ([]byte, error) {
-	group := a.group(j)
-	if data, ok := a.byGroup[string(group)]; ok {
+	inputs, auth := a.inputs(j), j.whole()
+	if data, ok := a.byGroup[group{string(inputs), auth}]; ok {
 		return data, nil
 	}
 	data, err := a.make(ctx, j)
 	if err != nil {
 		return nil, err
 	}
-	a.byGroup[string(group)] = data
+	a.byGroup[group{string(inputs), auth}] = data
 	return data, nil
 }
 

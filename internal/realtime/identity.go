@@ -4,8 +4,7 @@ import (
 	"context"
 
 	"github.com/pandobase/pando"
-	"github.com/pandobase/pando/internal/changes"
-	"github.com/pandobase/pando/internal/store"
+	"github.com/pandobase/pando/internal/position"
 )
 
 // identity names an auth record.
@@ -42,38 +41,17 @@ func (s *Realtime) setIdentity(c *client, rec *pando.Record) {
 			delete(s.identities, old)
 		}
 	}
-	c.auth, c.secret, c.unsure = rec, "", false
+	c.auth, c.secret, c.known, c.unsure, c.leaves = rec, "", known{}, false, false
 	if rec == nil {
 		return
 	}
 	c.secret = secretOf(rec.Collection)
 	id := identityOf(rec)
+	c.tags = [...]position.Tag{position.RecordTag(id.collectionID, id.id), position.BulkTag(id.collectionID)}
 	if s.identities[id] == nil {
 		s.identities[id] = map[*client]bool{}
 	}
 	s.identities[id][c] = true
-}
-
-// followIdentity keeps the connections of a changed auth record up to date: they
-// see its new values, or become guests if its tokens are void.
-func (s *Realtime) followIdentity(ch *changes.Change) {
-	if !ch.Record.Collection.IsAuth() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.identities[identityOf(ch.Record)] {
-		s.renew(c, ch.Record, ch.Action == changes.Delete)
-	}
-}
-
-// renew gives a connection its record as it is now; the caller holds the lock.
-func (s *Realtime) renew(c *client, now *pando.Record, gone bool) {
-	if gone || !c.goesBy(now) {
-		s.setIdentity(c, nil)
-		return
-	}
-	c.auth, c.unsure = now, false
 }
 
 // goesBy tells whether the tokens of rec are still those that the connection's identity
@@ -102,83 +80,12 @@ func (s *Realtime) identify(ctx context.Context, c *client, who *pando.Record) e
 		s.mu.Unlock()
 		return nil
 	}
-	if c.auth == nil || !c.goesBy(who) {
+	if c.auth == nil || c.leaves || !c.goesBy(who) {
 		s.setIdentity(c, who)
 		c.unsure = true
 	}
 	x := connection{c, c.auth}
 	s.mu.Unlock()
-	return s.refresh(ctx, []connection{x})
-}
-
-// recheckIdentities looks every connection's record up, since a change of the catalog
-// may have voided tokens or refuse superusers from their address, and unlisted changes
-// anything. Whoever cannot be looked up has to come back.
-func (s *Realtime) recheckIdentities(ctx context.Context) {
-	s.mu.RLock()
-	var all []connection
-	for _, set := range s.identities {
-		for c := range set {
-			all = append(all, connection{c, c.auth})
-		}
-	}
-	s.mu.RUnlock()
-	if err := s.refresh(ctx, all); err != nil {
-		s.log.Error("realtime: identities could not be checked", "error", err)
-		clients := make([]*client, len(all))
-		for i, x := range all {
-			clients[i] = x.client
-		}
-		s.part(clients, "it could not be checked whose they are")
-	}
-}
-
-// connection is a client with the identity it had when it was looked at.
-type connection struct {
-	client *client
-	auth   *pando.Record
-}
-
-func (s *Realtime) refresh(ctx context.Context, list []connection) error {
-	if len(list) == 0 {
-		return nil
-	}
-	ids := map[string][]string{} // by collection
-	for _, x := range list {
-		ids[x.auth.Collection.ID] = append(ids[x.auth.Collection.ID], x.auth.ID())
-	}
-	found := map[identity]*pando.Record{}
-	var settings *pando.Settings
-	err := s.store.Read(ctx, func(r store.Reader) error {
-		clear(found)
-		settings = r.Catalog().Settings
-		for collectionID, list := range ids {
-			col := r.Catalog().Collection(collectionID)
-			if col == nil || col.ID != collectionID || !col.IsAuth() {
-				continue
-			}
-			records, err := r.Records(ctx, col, list)
-			if err != nil {
-				return err
-			}
-			for _, rec := range records {
-				found[identityOf(rec)] = rec
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, x := range list {
-		if x.client.auth != x.auth { // somebody knows better by now
-			continue
-		}
-		now := found[identityOf(x.auth)]
-		refused := x.auth.IsSuperuser() && !settings.TakesSuperuserFrom(x.client.ip)
-		s.renew(x.client, now, now == nil || refused)
-	}
-	return nil
+	_, _, err := s.refresh(ctx, []connection{x})
+	return err
 }

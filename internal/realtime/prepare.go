@@ -9,8 +9,21 @@ import (
 	"github.com/pandobase/pando/internal/store"
 )
 
-// prepared are the answers to a delete, by group, that were made before it.
-type prepared map[string][]byte
+// prepared are the answers to a delete that were made before it.
+type prepared struct {
+	byGroup map[group][]byte
+	catalog uint64 // the version by whose rules
+}
+
+// answer is what was made for j, nil if j gets no event. Whoever has come or changed
+// since then was not prepared for, nor is anybody by other rules, or if it failed.
+func (p prepared) answer(a *answers, j *judged) (data []byte, made bool) {
+	if p.catalog != a.r.Catalog().Version {
+		return nil, false
+	}
+	data, made = p.byGroup[group{string(a.inputs(j)), j.whole()}]
+	return data, made
+}
 
 // BeforeDelete makes the events about a record that is about to be deleted, as
 // far as they cannot be made once it is gone. The records service calls it
@@ -45,5 +58,5 @@ func (s *Realtime) BeforeDelete(ctx context.Context, tx store.Tx, rec *pando.Rec
 				"collection", a.coll.Name, "record", rec.ID(), "topic", m.sub.topic, "error", err)
 		}
 	}
-	return changes.Prepare(ctx, prepared(a.byGroup)), nil
+	return changes.Prepare(ctx, prepared{a.byGroup, tx.Catalog().Version}), nil
 }

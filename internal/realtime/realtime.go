@@ -17,6 +17,10 @@
 // deletes. Another one shows what is left, and where other records decide who may know
 // it tells nobody: afterwards they may say something else than they did.
 //
+// So an event can hold what is newer than its commit. Who gets it must not be older: when
+// it has been made, the identities of those it is for are looked up again where the index
+// knows of a later change of theirs, and if they have changed it is made anew (follow.go).
+//
 // There is one delivering goroutine (the stream's), so each client gets events
 // in commit order, and one goroutine per client that empties its queue. A client
 // that lets its queue fill up is cut off; it will come back and read again. So is one
@@ -33,6 +37,7 @@ import (
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/position"
 	"github.com/pandobase/pando/internal/store"
 )
 
@@ -41,9 +46,11 @@ import (
 type Realtime struct {
 	tag    string
 	store  store.Store
+	clock  *position.Clock // nil: nothing tells of all changes
 	encode Encoder
 	log    *slog.Logger
 	limits limits
+	wait   time.Duration
 	stop   func() // the stream
 	pumps  sync.WaitGroup
 
@@ -67,6 +74,11 @@ type Config struct {
 	Store  store.Store
 	Stream changes.Stream
 	Encode Encoder
+	// Clock has the index that knows of all changes to the store. nil: there is none, and
+	// who is connected is looked up for each change.
+	Clock *position.Clock
+	// LeaseWait is how long an event waits for a lease of that index; 0 means 2 s.
+	LeaseWait time.Duration
 	// QueueEvents and QueueBytes bound what waits for one client; 0 means 4096
 	// and 8 MB.
 	QueueEvents int
@@ -105,12 +117,16 @@ func New(c Config) *Realtime {
 	if c.SubscriptionBytes <= 0 {
 		c.SubscriptionBytes = 64 << 20
 	}
+	if c.LeaseWait <= 0 {
+		c.LeaseWait = 2 * time.Second
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Realtime{
 		tag:   c.Tag,
-		store: c.Store, encode: c.Encode, log: c.Log, limits: limits{c.QueueEvents, c.QueueBytes, c.SubscriptionBytes},
+		store: c.Store, clock: c.Clock, encode: c.Encode, log: c.Log, wait: c.LeaseWait,
+		limits:     limits{c.QueueEvents, c.QueueBytes, c.SubscriptionBytes},
 		clients:    map[string]*client{},
 		topics:     map[string]map[*subscription]bool{},
 		identities: map[identity]map[*client]bool{},
@@ -147,19 +163,22 @@ func (s *Realtime) Stats() Stats {
 	return out
 }
 
-// deliver handles what one transaction committed.
+// deliver handles what one transaction committed. Whom it has changed is judged by what
+// they are then; who is nobody any more hears of that transaction still.
 func (s *Realtime) deliver(b changes.Batch) {
 	if s.connected.Load() == 0 {
 		return
 	}
-	ctx := context.Background()
+	// An event is an answer: nobody is told by what this server knew last.
+	ctx := position.WithLease(context.Background(), s.wait)
 	now := time.Now()
-	for i := range b.Changes {
-		s.announce(ctx, &b.Changes[i], b.Elsewhere, now)
-		s.followIdentity(&b.Changes[i])
-	}
 	s.partMissed(&b)
+	s.follow(&b)
 	if b.Catalog || b.Unlisted {
 		s.recheckIdentities(ctx)
 	}
+	for i := range b.Changes {
+		s.announce(ctx, &b, &b.Changes[i], now)
+	}
+	s.dismiss(&b)
 }

@@ -19,7 +19,7 @@ import (
 // record that another program has deleted, of which the log has no more than its id, nor
 // of TRUNCATE.
 func (s *Store) Batch(ctx context.Context, by position.Run, e changes.Entry, whole func() bool) changes.Batch {
-	b := changes.Batch{Position: e.N, Catalog: e.Catalog, Unlisted: e.Unlisted || e.All, Gap: e.Gap}
+	b := changes.Batch{Position: e.N, Run: by, Catalog: e.Catalog, Unlisted: e.Unlisted || e.All, Gap: e.Gap}
 	if b.Changes = s.commits.own.take(ownKey{by, e.XID}); b.Changes != nil {
 		return b
 	}
