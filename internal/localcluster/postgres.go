@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -137,6 +138,34 @@ func (p *Postgres) Restart(ctx context.Context) error {
 		return err
 	}
 	return p.Start(ctx)
+}
+
+// KillBackend ends one of its sessions by SIGKILL, as the kernel does when memory runs
+// out, or a process of its own if it has none. The server ends all the others then, and
+// recovers from its log; it returns when that is done.
+func (p *Postgres) KillBackend(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	const run = "(SELECT stats_reset FROM pg_stat_archiver)" // is thrown away before the log is read
+	var before string
+	return until(ctx, 5*time.Millisecond, p.name+" to recover", func() (bool, error) {
+		found, err := p.Exec(ctx, "SELECT "+run+", pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"+
+			" ORDER BY backend_type = 'client backend' DESC, random() LIMIT 1")
+		if err != nil {
+			return false, ctx.Err()
+		}
+		at, text, _ := strings.Cut(found, "|")
+		if before == "" {
+			before = at
+		}
+		if at != before {
+			return true, nil
+		}
+		if pid, err := strconv.Atoi(text); err == nil {
+			_ = kill(pid) // it may have ended meanwhile
+		}
+		return false, nil
+	})
 }
 
 // Set changes settings of a running server, names and values in turn, and has

@@ -47,6 +47,31 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestKillBackend: one session that is killed ends all others, and the server goes on
+// with what was committed.
+func TestKillBackend(t *testing.T) {
+	t.Parallel()
+	pg := localclustertest.Postgres(t, localcluster.Options{NoSync: true})
+	ctx, pid := t.Context(), pg.Pid()
+	query(t, pg, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+	other := make(chan error, 1)
+	go func() { _, err := pg.Exec(ctx, "SELECT pg_sleep(60)"); other <- err }()
+	const sessions = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(60)'"
+	for query(t, pg, sessions) != "1" {
+		if ctx.Err() != nil {
+			t.Fatal(ctx.Err())
+		}
+	}
+	must(t, pg.KillBackend(ctx))
+	if err := <-other; err == nil {
+		t.Error("the session was not killed")
+	}
+	if got := query(t, pg, "SELECT count(*) FROM t"); got != "1" || pg.Pid() != pid {
+		t.Errorf("after it: %s, by the process %d, not %d", got, pg.Pid(), pid)
+	}
+	must(t, pg.KillBackend(ctx)) // where there is none
+}
+
 // TestFreeze: a frozen server takes connections and says nothing; thawed, it
 // answers what it was asked.
 func TestFreeze(t *testing.T) {
