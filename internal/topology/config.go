@@ -12,7 +12,7 @@ import (
 type Report struct {
 	InRecovery bool
 	System     uint64 // identifies the database system, shared by a primary and its replicas
-	Instance   uint64 // changes when the server is started anew, as its start time does; 0: not known
+	Instance   uint64 // changes when the server is started anew, or recovers from a crash; 0: not known
 	// Timeline of a primary is that of the log it writes (the control file still
 	// has the old one until the first checkpoint), of a replica the one that it
 	// receives, or received last. 0: not known.

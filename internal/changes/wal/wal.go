@@ -50,7 +50,7 @@ type Tables struct {
 type State struct {
 	Database    uint64 // of the epoch; its timeline comes from the connection
 	Incarnation uint64
-	Instance    uint64 // the start of the server, in microseconds
+	Instance    uint64 // of the server: see Reader.Instance
 	Publication string
 	Schema      string // where the tables lie
 	Catalog     uint64 // the version

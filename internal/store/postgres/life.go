@@ -15,8 +15,15 @@ type life struct {
 	reached  position.N
 }
 
-// instanceSQL names a start of the server.
-const instanceSQL = `(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint`
+// instanceSQL names a run of the server, by when it began. One that has lost a process
+// to a signal ends all the others, and recovers from its log, without a start of its own:
+// then it throws its statistics away, which everybody may see (and which a person can do
+// too; that looks like another run). A promotion changes neither. Before PostgreSQL 15
+// another process has the statistics, which may be slow to give them; there the one that
+// makes checkpoints tells, to members of pg_monitor.
+const instanceSQL = `(extract(epoch FROM greatest(pg_postmaster_start_time(),
+	CASE WHEN current_setting('server_version_num')::int >= 150000 THEN (SELECT stats_reset FROM pg_stat_archiver)
+		ELSE (SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer') END)) * 1000000)::bigint`
 
 const lifeSQL = `SELECT ` + instanceSQL + `,
 	coalesce(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END - '0/0', 0)`

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,5 +214,46 @@ func TestConnectionOfAnotherLife(t *testing.T) {
 	}
 	if !isLost(errOtherLife) {
 		t.Error("it is not tried again on another connection")
+	}
+}
+
+// A run of the server ends with a crash of one of its processes, though the server was
+// not started again: everybody who may connect sees that, and all who ask see the same.
+func TestRunEndsWithABackend(t *testing.T) {
+	pg := localclustertest.Postgres(t, localcluster.Options{NoSync: true})
+	ctx := t.Context()
+	if _, err := pg.Exec(ctx, "CREATE ROLE plain LOGIN REPLICATION"); err != nil {
+		t.Fatal(err)
+	}
+	var all []*Store
+	for _, role := range []string{"postgres", "plain"} {
+		if _, err := pg.Exec(ctx, "CREATE DATABASE of_"+role+" OWNER "+role); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, open(t, Options{URL: pg.URL("of_"+role, role), OneShot: true}))
+	}
+	runs := func() (list []uint64) {
+		for _, s := range all {
+			write(t, s, func(tx store.Tx) error { return tx.SetParam(ctx, "x", []byte("1")) }) // it is there
+			log, err := s.Log().Open(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := log.Close(); err != nil {
+				t.Error(err)
+			}
+			list = append(list, s.nodes.watcher.State().Primary().Report().Instance, log.Instance())
+		}
+		if slices.Min(list) != slices.Max(list) || list[0] == 0 {
+			t.Errorf("runs: %d", list)
+		}
+		return list
+	}
+	before := runs()
+	if err := pg.KillBackend(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := runs(); after[0] == before[0] {
+		t.Errorf("it still is %d", after[0])
 	}
 }
