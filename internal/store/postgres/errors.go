@@ -15,6 +15,7 @@ const (
 	codeSerialization    = "40001"
 	codeDeadlock         = "40P01"
 	codeUnique           = "23505"
+	codeInvalidParameter = "22023"
 	codeDivision         = "22012"
 	codeCanceled         = "57014"
 	codeReadOnly         = "25006"

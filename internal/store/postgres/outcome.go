@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/pandobase/pando/internal/changes"
 	"github.com/pandobase/pando/internal/position"
+	"github.com/pandobase/pando/internal/topology"
 )
 
 // fate is what became of a transaction whose COMMIT has no answer.
@@ -48,7 +50,7 @@ func (t *tx) settle(f *flight, lost error) result {
 				over, err = isOver(c, t.pid, &asked)
 			}
 			if over && err == nil {
-				what, at, err := t.look(n, c, old.Timeline, f)
+				what, at, err := t.look(n, c, old, f)
 				if err == nil {
 					n.release(c)
 					return t.settled(f, what, at, unknown)
@@ -89,19 +91,21 @@ func (t *tx) settled(f *flight, what fate, at where, unknown result) result {
 // transaction is there. That it is there is not enough: with synchronous
 // replication it must be where a failover cannot take it back, which a commit of
 // our own behind it says.
-func (t *tx) look(n *node, c *conn, timeline uint32, f *flight) (what fate, at where, err error) {
+func (t *tx) look(n *node, c *conn, old topology.Report, f *flight) (what fate, at where, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), t.s.opts.WriteWait)
 	defer cancel()
 	if err := c.run(ctx, at.query(n)); err != nil {
 		return fateUnknown, at, err
 	}
-	switch {
-	case t.xid != "" && at.timeline == timeline: // such numbers mean nothing on another one
-		what, err = statusOf(ctx, c, t.xid)
-	case t.catalog:
-		what, err = t.lookForCatalog(ctx, c)
-	default:
-		if what, err = t.lookForRecord(ctx, c, f); what == fateAborted && err == nil {
+	known := false
+	if t.xid != "" && at.timeline == old.Timeline { // such numbers mean nothing on another one
+		what, known, err = statusOf(ctx, c, t.xid, old.Instance)
+	}
+	if !known && err == nil {
+		t.s.commits.own.drop(f.own) // nothing tells whether the stream brings that
+		if t.catalog {
+			what, err = t.lookForCatalog(ctx, c)
+		} else if what, err = t.lookForRecord(ctx, c, f); what == fateAborted && err == nil {
 			what, err = t.lookForDelete(ctx, n, c, f)
 		}
 	}
@@ -121,31 +125,46 @@ func (t *tx) look(n *node, c *conn, timeline uint32, f *flight) (what fate, at w
 // prefix is not changes/wal.MessagePrefix.
 const confirmSQL = "SELECT pg_logical_emit_message(true, 'pando.confirm', '')"
 
-func statusOf(ctx context.Context, c *conn, xid string) (what fate, err error) {
-	err = c.each(ctx, "SELECT pg_xact_status($1::xid8)", func(v [][]byte) error {
-		switch string(v[0]) {
-		case "committed":
-			what = fateCommitted
-		case "aborted":
-			what = fateAborted
+// statusOf is what became of a transaction of a run of the primary, on the same
+// timeline, whose session is over. A crash has the numbers given out again of which
+// nothing was on disk. So one that was committed in another run may be another
+// transaction; one that was not, or has not been given out yet, never was.
+func statusOf(ctx context.Context, c *conn, xid string, instance uint64) (what fate, known bool, err error) {
+	err = c.each(ctx, "SELECT pg_xact_status($1::xid8), "+instanceSQL+" = $2::bigint", func(v [][]byte) error {
+		same := string(v[1]) == "t"
+		switch status := string(v[0]); {
+		case status == "aborted":
+			what, known = fateAborted, true
+		case same && status == "committed":
+			what, known = fateCommitted, true
+		case same:
+			known = true
 		}
 		return nil
-	}, xid)
-	return what, err
+	}, xid, strconv.FormatUint(instance, 10))
+	if codeOf(err) == codeInvalidParameter { // it is in the future
+		return fateAborted, true, nil
+	}
+	return what, known, err
 }
 
-// lookForCatalog: only one transaction ever made a catalog of this version.
+// lookForCatalog looks for the catalog that the transaction made. Another server may
+// have made one of the same version, if that was lost.
 func (t *tx) lookForCatalog(ctx context.Context, c *conn) (fate, error) {
 	m, err := readMeta(ctx, c)
 	switch {
 	case err != nil:
 		return fateUnknown, err
-	case m.catalog == t.cat.Version:
-		return fateCommitted, nil
 	case m.catalog < t.cat.Version:
 		return fateAborted, nil
+	case m.catalog > t.cat.Version:
+		return fateUnknown, nil
 	}
-	return fateUnknown, nil
+	there, err := loadCatalog(ctx, c, m.catalog)
+	if err == nil && sameCatalog(there, t.cat) {
+		return fateCommitted, nil
+	}
+	return fateUnknown, err
 }
 
 // lookForRecord looks for a record that the transaction made. If it is there as
