@@ -58,7 +58,7 @@ func (w *world) check() {
 		if x := m.clock.Index(); x.Epoch() != w.epoch && w.hidden[x.Epoch()] > 0 && x.Safe() >= w.hidden[x.Epoch()] {
 			w.t.Errorf("%v: S is %d at %s, of %+v that ended; %d was never visible", time.Since(w.born), x.Safe(), m.id, x.Epoch(), w.hidden[x.Epoch()])
 		}
-		if x := m.clock.Index(); !m.lives.dead.Load() && x.Epoch() == w.epoch && x.Instance() == w.instance && !w.restored {
+		if x := m.clock.Index(); !m.lives.dead.Load() && x.Epoch() == w.epoch && x.Instance() >= w.copied && !w.restored {
 			w.safest = max(w.safest, x.Safe())
 			if x.Safe() > x.Frontier() {
 				w.t.Errorf("%s: S %d is beyond F %d", m.id, x.Safe(), x.Frontier())
@@ -93,7 +93,7 @@ func (w *world) check() {
 		}
 		w.leases++
 		switch {
-		case x.Epoch() == w.epoch && x.Instance() == w.instance && !w.restored:
+		case x.Epoch() == w.epoch && x.Instance() >= w.copied && !w.restored:
 			if x.Frontier() < last {
 				w.t.Errorf("%v: %s has a lease and knows up to %d; %d was answered", time.Since(w.born), m.id, x.Frontier(), last)
 			}

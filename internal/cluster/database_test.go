@@ -88,6 +88,30 @@ func (w *world) failover(lost int) {
 	w.grow()
 }
 
+// crash has the primary go down and come back at once, without its standby: it shows
+// what waited for that one, and may yet be lost.
+func (w *world) crash() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waits.Store(true)
+	w.running = map[uint64]bool{}
+	w.opens++
+	w.instance++
+	w.grow()
+}
+
+// confirm has the standby come back, with all that it had not.
+func (w *world) confirm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.log {
+		if _, ok := w.shown[e.N]; !ok {
+			w.shown[e.N] = time.Since(w.born).Nanoseconds()
+		}
+	}
+	w.waits.Store(false)
+}
+
 // restore puts an older copy in place.
 func (w *world) restore(flush position.N) {
 	w.mu.Lock()
@@ -98,6 +122,7 @@ func (w *world) restore(flush position.N) {
 	w.tailer.Term -= min(w.tailer.Term, 1)
 	w.opens++ // every connection ends
 	w.instance++
+	w.copied = w.instance
 	w.grow()
 }
 
@@ -258,6 +283,14 @@ func (r *registry) do(ctx context.Context, f func(w *world)) error {
 	return nil
 }
 
+// standby waits for one as a commit does.
+func (r *registry) standby(ctx context.Context) error {
+	if r.w.waits.Load() {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
 func (r *registry) Join(ctx context.Context, m Member) error {
 	return r.do(ctx, func(w *world) { w.rows[m.ID] = m })
 }
@@ -301,6 +334,9 @@ func (r *registry) Tailer(ctx context.Context) (t Tailer, err error) {
 }
 
 func (r *registry) TakeTailer(ctx context.Context, from Tailer, holder string) (now Tailer, ok bool, err error) {
+	if err := r.standby(ctx); err != nil {
+		return now, false, err
+	}
 	err = r.do(ctx, func(w *world) {
 		if w.tailer.Term == from.Term && w.tailer.Beat == from.Beat {
 			w.tailer = Tailer{Term: from.Term + 1, Beat: from.Beat + 1, Holder: holder}
@@ -313,6 +349,9 @@ func (r *registry) TakeTailer(ctx context.Context, from Tailer, holder string) (
 }
 
 func (r *registry) RenewTailer(ctx context.Context, t Tailer) (ok bool, err error) {
+	if err := r.standby(ctx); err != nil {
+		return false, err
+	}
 	err = r.do(ctx, func(w *world) {
 		if ok = w.tailer.Term == t.Term && w.tailer.Holder == t.Holder; ok {
 			w.tailer.Beat++

@@ -48,6 +48,30 @@ func TestAfterAGapSWaitsForWhatIsNotVisible(t *testing.T) {
 	})
 }
 
+// A primary that has crashed shows what was waiting for its standby, which may be lost with
+// the primary until that is back. A renewal of before the crash says nothing of it.
+func TestAfterACrashSWaitsForTheStandby(t *testing.T) {
+	scene(t, 3, func(t *testing.T, w *world) {
+		before := w.commit(1, 0)
+		w.until("the commit is safe", time.Second, safe(before, w.machines...))
+		waiting := w.commit(1, time.Hour)
+		time.Sleep(10 * time.Millisecond)
+		w.crash()
+		for range 1000 {
+			time.Sleep(time.Millisecond)
+			for _, m := range w.machines {
+				if s := m.clock.Index().Safe(); s >= waiting {
+					t.Fatalf("%s: S is %d; %d has no standby", m.id, s, waiting)
+				}
+			}
+		}
+		w.confirm()
+		n := w.commit(1, 0)
+		w.until("the standby is back", time.Second, safe(n, w.machines...))
+		w.until("there are leases", time.Second, leased(w.machines...))
+	})
+}
+
 func TestAFailoverIsAnotherEpoch(t *testing.T) {
 	scene(t, 3, func(t *testing.T, w *world) {
 		for range 10 {

@@ -57,6 +57,8 @@ type reign struct {
 	heard   map[string]bool // who has said HELLO
 	waited  map[string]bool // who is registered and has not; nil: not known
 	renewed int64           // when the last renewal that succeeded began
+	primary position.Run    // by whose log S is raised, or was last
+	since   int64           // a renewal that began before was of another one
 	resting bool            // this server stops
 	stale   string          // why nothing may be issued: the primary is not what it was
 
@@ -86,6 +88,7 @@ func (n *Node) crown(ctx context.Context, row Tailer, first, began int64) {
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if t := n.spare.release(); t != nil {
 		r.stream.take(t, n.cfg.Clock.Index())
+		r.primary = t.run()
 		r.seen = r.stream.to
 	}
 	n.mu.Lock()
@@ -203,7 +206,7 @@ func (r *reign) renew() {
 
 // lawful tells whether what was made up before now may be issued.
 func (r *reign) lawful(now int64) bool {
-	return !r.resting && r.stale == "" && now-r.renewed <= int64(r.n.cfg.Deadline)
+	return !r.resting && r.stale == "" && r.renewed >= r.since && now-r.renewed <= int64(r.n.cfg.Deadline)
 }
 
 // alone tells whether nobody listens to the tailer before.

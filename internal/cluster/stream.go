@@ -157,6 +157,13 @@ func (r *reign) open() {
 func (r *reign) opened(t *tail) {
 	r.stream.take(t, r.n.cfg.Clock.Index())
 	r.stale = ""
+	if old, run := r.primary, t.run(); run != old {
+		// A primary that has crashed shows what waited for a standby when it did. That it
+		// has one again is known when a renewal comes back that it was asked for.
+		if r.primary = run; old != (position.Run{}) {
+			r.since = r.n.now()
+		}
+	}
 	r.seen = max(t.start, r.to)
 	if x := r.n.cfg.Clock.Index(); x.Epoch() == t.epoch {
 		r.seen = max(r.seen, x.Frontier())

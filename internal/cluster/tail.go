@@ -113,6 +113,11 @@ func (t *tail) covers(n position.N) bool {
 	return n >= t.from
 }
 
+// run is that of the primary whose log it is.
+func (t *tail) run() position.Run {
+	return position.Run{Timeline: t.epoch.Timeline, Instance: t.instance}
+}
+
 // made tells whether an index was made by the log of this run of the primary.
 func (t *tail) made(x *position.Index) bool {
 	return x.Epoch() == t.epoch && x.Instance() == t.instance

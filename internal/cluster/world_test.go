@@ -33,7 +33,8 @@ type world struct {
 	running  map[uint64]bool // transactions that no view shows yet
 	shown    map[position.N]int64
 	xid      uint64
-	down     bool // no primary
+	down     bool        // no primary
+	waits    atomic.Bool // commits wait for a standby
 	rows     map[string]Member
 	asked    int // for rows
 	tailer   Tailer
@@ -42,6 +43,7 @@ type world struct {
 	grown    chan struct{}                 // closed when the log grows or ends
 	opens    int
 	instance uint64   // of the primary's run
+	copied   uint64   // the first run of an older copy; 0: it is none
 	took     []string // who became the tailer
 
 	machines []*machine
