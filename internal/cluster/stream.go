@@ -166,7 +166,9 @@ func (r *reign) opened(t *tail) {
 	}
 	r.seen = max(t.start, r.to)
 	if x := r.n.cfg.Clock.Index(); x.Epoch() == t.epoch {
-		r.seen = max(r.seen, x.Frontier())
+		// Of an index that began anew by the log of a copy, the base has how far the one
+		// before it was: see session.start.
+		r.seen = max(r.seen, x.Frontier(), max(x.Base(), 1)-1)
 	}
 	for id, g := range r.ghosts {
 		g.knows = 0
