@@ -17,8 +17,9 @@ import (
 // current is the newest catalog, with the gate that writes under it must find
 // open (gate.go).
 type current struct {
-	cat  *store.Catalog
-	gate int64
+	cat   *store.Catalog
+	gate  int64
+	found bool // it was read when nobody could move it
 
 	// Where a stream tells of commits: the commit that made the catalog is of this
 	// epoch, and not beyond upper.
@@ -61,7 +62,7 @@ func (s *Store) load(ctx context.Context, n *node, c *conn) (now *current, at wh
 		err = s.holdsLease(ctx, c, m)
 	}
 	if err == nil {
-		if now.gate = m.gate; !locked {
+		if now.gate, now.found = m.gate, locked; !locked {
 			now.gate = shut
 		}
 		now.cat, err = loadCatalog(ctx, c, m.catalog)
@@ -95,7 +96,9 @@ func (s *Store) Catalog() *store.Catalog {
 
 // publish makes next, which is committed, the newest catalog with its gate, unless
 // there is a newer one. That of a later epoch is the newest, whatever its version: a
-// failover or a restore can lose commits, and others can take their numbers.
+// failover or a restore can lose commits, and others can take their numbers. A gate that
+// was moved by what was rolled back can be lost in a crash of the primary: what is found
+// there is so, be it less.
 func (s *Store) publish(next *current) {
 	for {
 		old := s.now.Load()
@@ -106,7 +109,9 @@ func (s *Store) publish(next *current) {
 			if sameCatalog(next.cat, old.cat) {
 				next.cat = old.cat
 			}
-		case next.cat.Version < old.cat.Version || next.cat.Version == old.cat.Version && next.gate <= old.gate:
+		case next.cat.Version < old.cat.Version:
+			return
+		case next.cat.Version == old.cat.Version && (next.gate == old.gate || next.gate < old.gate && !next.found):
 			return
 		case next.cat.Version == old.cat.Version:
 			next.cat = old.cat

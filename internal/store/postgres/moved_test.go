@@ -108,3 +108,19 @@ func waiting(ctx context.Context, pg *localcluster.Postgres, url string) error {
 		}
 	}
 }
+
+// A gate that was moved by a change that was rolled back can be lost in a crash of the
+// primary: who knows of it writes on.
+func TestLostGate(t *testing.T) {
+	s, c := fresh(t, Options{OneShot: true})
+	now := s.now.Load()
+	s.publish(&current{cat: now.cat, gate: now.gate + 1})
+	write(t, s, func(tx store.Tx) error { return tx.Insert(t.Context(), thing(c, "a", "", 0)) })
+	if got := s.now.Load().gate; got != now.gate {
+		t.Errorf("the gate is %d, not %d", got, now.gate)
+	}
+	s.publish(&current{cat: now.cat, gate: shut})
+	if got := s.now.Load().gate; got != now.gate {
+		t.Errorf("one that was not read took its place: %d", got)
+	}
+}
