@@ -31,10 +31,11 @@
 // from each other; cache servers are wiped, killed, and come back with what they had a
 // while ago. Requests may fail then, and are sent again; an answer that says that it may
 // be old (Age) is judged by what its own server has answered since it was started, and by
-// what the client has seen if that keeps positions. A failover is no part of it: those are
-// in test/failover and test/cluster. Another program also changes more records at once than
-// servers are told of one by one, and makes two commits that the primary shows in another
-// order than the log has (outside.go).
+// what the client has seen if that keeps positions. The primary is replaced too, and crashes
+// and comes back, whole or by one of its processes: nothing that was answered is lost by
+// either. Another program also changes more records at once than servers are told of one by
+// one, and makes two commits that the primary shows in another order than the log has
+// (outside.go).
 //
 // mutants_test.go and clustermutants_test.go break the servers on purpose, in each way
 // that internal/mutant knows and these can show, and expect the same checker to notice.

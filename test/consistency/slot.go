@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/test/target"
 )
 
@@ -16,7 +17,7 @@ type slot struct {
 	database string
 	name     string
 
-	mu   sync.Mutex // held while the primary is replaced
+	mu   sync.Mutex // held while the primary is replaced, or crashes
 	has  string     // the LSN that was read up to; after a crash the slot begins before it
 	left string     // what only a primary had that is no more
 }
@@ -72,7 +73,7 @@ func (s *slot) failover(ctx context.Context, c *target.Cluster, o target.Failove
 		return err
 	}
 	o.Ended = func(fork target.Fork) error {
-		if _, err := fork.Old.ExecIn(ctx, s.database, fmt.Sprintf("SELECT pg_replication_slot_advance('%s', '%s')", s.name, s.has)); err != nil {
+		if err := s.resume(ctx, fork.Old); err != nil {
 			return err
 		}
 		text, err := fork.Old.ExecIn(ctx, s.database, s.changes("'"+fork.LSN+"'", "NULL"))
@@ -83,4 +84,21 @@ func (s *slot) failover(ctx context.Context, c *target.Cluster, o target.Failove
 		return err
 	}
 	return c.Failover(ctx, o)
+}
+
+// resume has the slot of a server that has crashed go on where it was.
+func (s *slot) resume(ctx context.Context, on *localcluster.Postgres) error {
+	if s.has == "" {
+		return nil
+	}
+	_, err := on.ExecIn(ctx, s.database, fmt.Sprintf("SELECT pg_replication_slot_advance(slot_name, greatest(confirmed_flush_lsn, '%s')) "+
+		"FROM pg_replication_slots WHERE slot_name = '%s'", s.has, s.name))
+	return err
+}
+
+// crash has the primary of c crash, and come back.
+func (s *slot) crash(ctx context.Context, c *target.Cluster, crash func(context.Context, *localcluster.Postgres) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.Crash(ctx, crash, func() error { return s.resume(ctx, c.Primary()) })
 }

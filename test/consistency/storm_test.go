@@ -92,7 +92,7 @@ type storm struct {
 	calm sync.Mutex // held while the replica must not be unsteady
 
 	thaws bool     // nobody is frozen
-	loses bool     // the primary is lost, too
+	loses bool     // the primary is lost, too, and crashes
 	long  bool     // troubles that take many seconds befall it too
 	focus []string // nothing but these troubles does, if there are any
 
@@ -159,6 +159,19 @@ func (s *storm) troubles() []trouble {
 		list = append(list,
 			trouble{"the primary killed, and replaced", s.replaced(false)},
 			trouble{"the primary frozen, replaced, and thawed", s.replaced(true)})
+	}
+	if s.loses || focused {
+		list = append(list,
+			trouble{"the primary crashes, and comes back", s.crashed(func(ctx context.Context, p *localcluster.Postgres, d time.Duration) error {
+				if err := p.Kill(); err != nil {
+					return err
+				}
+				pause(ctx, d/4) // or servers never find it away for less than they wait
+				return p.Start(ctx)
+			})},
+			trouble{"a backend of the primary is killed", s.crashed(func(ctx context.Context, p *localcluster.Postgres, _ time.Duration) error {
+				return p.KillBackend(ctx)
+			})})
 	}
 	if turn && (s.long || focused) {
 		list = append(list, trouble{"a server frozen while the others are killed", s.outlived})
@@ -259,6 +272,31 @@ func (s *storm) replaced(freeze bool) func(context.Context, time.Duration) error
 			}
 		}
 		return s.log.failover(ctx, s.c, o)
+	}
+}
+
+// crashed has the primary crash, and come back with all that was on its disk: what was answered,
+// and what waited for a replica. What was not gives its numbers to others, and some is on its way
+// to the primary then, and does not arrive.
+func (s *storm) crashed(
+	crash func(context.Context, *localcluster.Postgres, time.Duration) error,
+) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		return s.log.crash(ctx, s.c, func(ctx context.Context, p *localcluster.Postgres) (err error) {
+			for _, m := range s.c.Members {
+				s.c.ToPrimary(m).Silence()
+			}
+			pause(ctx, d/15)
+			over := make(chan error, 1)
+			go func() { over <- crash(ctx, p, d) }()
+			// Not for as long as that takes: before it recovers, PostgreSQL waits for whoever has
+			// connected and says nothing.
+			pause(ctx, 30*time.Millisecond)
+			for _, m := range s.c.Members {
+				err = errors.Join(err, s.c.ToPrimary(m).Heal())
+			}
+			return errors.Join(err, <-over)
+		})
 	}
 }
 
