@@ -165,7 +165,9 @@ func (c *Clock) Turns() uint64 { return c.turns.Load() }
 func (c *Clock) Show(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N}) }
 
 // ShowAhead is Show for what a replica has shown.
-func (c *Clock) ShowAhead(x *Index, t Token) { c.show(x, Shown{Token: t, Blind: t.N, Ahead: t.Timeline}) }
+func (c *Clock) ShowAhead(x *Index, t Token) {
+	c.show(x, Shown{Token: t, Blind: t.N, Ahead: t.Timeline})
+}
 
 // ShowOf is Show for an answer of which it is known that it was of tags, or of all.
 func (c *Clock) ShowOf(x *Index, t Token, tags []Tag, all bool) {
