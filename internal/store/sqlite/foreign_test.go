@@ -259,7 +259,7 @@ func TestTwoProcessesWriteAtOnce(t *testing.T) {
 }
 
 func TestForeignLock(t *testing.T) {
-	s := open(t, Options{Dir: t.TempDir(), LockWait: 50 * time.Millisecond})
+	s := open(t, Options{Dir: t.TempDir(), LockWait: 500 * time.Millisecond})
 	c := savePosts(t, s, "posts")
 	other, err := openConn(s.Path(), 0)
 	if err != nil {
