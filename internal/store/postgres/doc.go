@@ -40,5 +40,5 @@
 // internal/topology says who is the primary and who may be read; each life of a
 // host has pools of its own, for reads and for writes, which end with it
 // (nodes.go, choose.go). A read takes a replica that shows what the index asks for, else the
-// primary, and whatever a node does to it, it is run again elsewhere (snapshot.go).
+// primary, and whatever a node does to it, it is run again elsewhere (read.go, snapshot.go).
 package postgres

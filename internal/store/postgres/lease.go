@@ -261,7 +261,7 @@ func (s *Store) holdsLease(ctx context.Context, c *conn, m meta) error {
 func takenOver(by string) error {
 	return &pando.Error{
 		Kind:    pando.KindUnavailable,
-		Message: "The database was taken over by " + by + ". This server writes no more; restart it.",
+		Message: "The database was taken over by " + by + ". This server answers nothing more; restart it.",
 		Err:     errLeaseLost,
 	}
 }

@@ -30,7 +30,7 @@ func TestLease(t *testing.T) {
 	})
 
 	// The same directory comes back after a crash, and has it at once; what is left
-	// of the old process writes no more.
+	// of the old process writes no more, and reads no more soon.
 	again := open(t, Options{URL: url, Identity: "dir 1"})
 	write(t, again, func(tx store.Tx) error {
 		return tx.Insert(t.Context(), thing(again.Catalog().Collection("things"), "b", "", 1))

@@ -177,15 +177,26 @@ func openStreamed(t *testing.T, url string, index *position.Index, sink changes.
 	return f
 }
 
-// A commit that a failover took back is not waited for, however it was heard of.
-func TestBringOfWhatIsLost(t *testing.T) {
+// unheard opens a store that nobody tells of any commit.
+func unheard(t *testing.T) (*postgres.Store, *position.Clock) {
+	t.Helper()
 	_, url := localclustertest.Database(t)
 	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<10), time.Second)
 	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, clock
+}
+
+// A commit that a failover took back is not waited for, however it was heard of.
+func TestBringOfWhatIsLost(t *testing.T) {
+	s, _ := unheard(t)
 	if err := s.Bring(t.Context(), s.Catalog().Version); err != nil {
 		t.Errorf("what there is: %v", err)
 	}
@@ -198,13 +209,7 @@ func TestBringOfWhatIsLost(t *testing.T) {
 // primary that was replaced. That is not asked what a position of the new one is worth, and
 // what was lost of the old one is told, though nobody says where that ended.
 func TestPositionsOfATimelineUnheardOf(t *testing.T) {
-	_, url := localclustertest.Database(t)
-	clock := position.NewClock(position.NewStreamIndex(position.Epoch{}, 0, 1<<10), time.Second)
-	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Clock: clock, Identity: "one", Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s, clock := unheard(t)
 	far := position.N(1 << 40)
 	for _, tt := range []struct {
 		line  uint32 // of the stream; that of the host is 1
