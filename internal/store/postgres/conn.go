@@ -123,3 +123,10 @@ func (c *conn) queryInt(ctx context.Context, sql string, args ...string) (n int6
 	}, args...)
 	return n, err
 }
+
+// isPooled tells whether a pooler stands between: it has given the connection a number of its
+// own, not that of a process of the server.
+func (c *conn) isPooled(ctx context.Context) (bool, error) {
+	pid, err := c.queryInt(ctx, "SELECT pg_backend_pid()")
+	return pid != int64(c.pg.PID()), err
+}

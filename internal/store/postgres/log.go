@@ -43,7 +43,7 @@ func (s *Store) logPrimary(ctx context.Context) (*pgconn.Config, <-chan struct{}
 // replication, which has no protocol but the simple one.
 func loadState(ctx context.Context, c *pgconn.PgConn) (st wal.State, err error) {
 	results, err := c.Exec(ctx, `SELECT database, incarnation, catalog, current_schema(), pg_snapshot_xmax(pg_current_snapshot()),
-		pg_is_in_recovery(), (`+publicationSQL+`), `+instanceSQL+` FROM _pando_meta;
+		pg_is_in_recovery(), (`+publicationSQL+`), `+instanceSQL(c)+` FROM _pando_meta;
 		SELECT seq, id, name FROM _pando_collections`).ReadAll()
 	if err != nil {
 		return st, err

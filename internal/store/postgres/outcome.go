@@ -130,7 +130,7 @@ const confirmSQL = "SELECT pg_logical_emit_message(true, 'pando.confirm', '')"
 // nothing was on disk. So one that was committed in another run may be another
 // transaction; one that was not, or has not been given out yet, never was.
 func statusOf(ctx context.Context, c *conn, xid string, instance uint64) (what fate, known bool, err error) {
-	err = c.each(ctx, "SELECT pg_xact_status($1::xid8), "+instanceSQL+" = $2::bigint", func(v [][]byte) error {
+	err = c.each(ctx, "SELECT pg_xact_status($1::xid8), "+instanceSQL(c.pg)+" = $2::bigint", func(v [][]byte) error {
 		same := string(v[1]) == "t"
 		switch status := string(v[0]); {
 		case status == "aborted":

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -299,12 +298,12 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 	if err != nil || kind == poolerNo {
 		return c, err
 	}
-	pid, err := c.queryInt(ctx, "SELECT pg_backend_pid()")
+	pooled, err := c.isPooled(ctx)
 	if err != nil {
 		p.discard(c)
 		return nil, err
 	}
-	if strconv.FormatInt(pid, 10) == strconv.FormatUint(uint64(c.pg.PID()), 10) {
+	if !pooled {
 		p.found(poolerNo)
 		return c, nil
 	}

@@ -167,17 +167,18 @@ func (e errorText) Unwrap() error { return e.err }
 // which timeline a primary writes; the control file lags behind, by a checkpoint or
 // until pages are written. The receiver's timeline is shown to members of pg_monitor
 // only, and while there is a primary to receive from.
-const probeSQL = `SELECT pg_is_in_recovery(), s.system_identifier, ` + instanceSQL + `,
+func probeSQL(c *pgconn.PgConn) string {
+	return `SELECT pg_is_in_recovery(), (pg_control_system()).system_identifier, ` + instanceSQL(c) + `,
 	CASE WHEN pg_is_in_recovery()
-		THEN greatest((SELECT received_tli FROM pg_stat_wal_receiver), c.timeline_id, r.min_recovery_end_timeline)::text
+		THEN greatest((pg_stat_get_wal_receiver()).received_tli, (pg_control_checkpoint()).timeline_id, (pg_control_recovery()).min_recovery_end_timeline)::text
 		ELSE substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8) END,
 	CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() - '0/0' END,
 	CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() - '0/0' END,
 	CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() - '0/0' END,
 	CASE WHEN pg_is_in_recovery() THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp()) * 1000 END,
 	current_setting('server_version_num'),
-	current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-	FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r`
+	current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int`
+}
 
 func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most int, err error) {
 	if h.anew.Swap(false) && h.c != nil {
@@ -189,7 +190,7 @@ func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most in
 		return r, 0, err
 	}
 	row := make([]string, 10)
-	batch := []*query{{sql: probeSQL, text: true, row: func(_ *query, v [][]byte) error {
+	batch := []*query{{sql: probeSQL(h.c.pg), text: true, row: func(_ *query, v [][]byte) error {
 		for i := range v {
 			row[i] = string(v[i])
 		}
@@ -201,7 +202,11 @@ func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most in
 			return err
 		}})
 	}
-	if err := h.c.run(ctx, batch...); err != nil && (!batch[0].ran || !isPgError(err)) {
+	err = h.c.run(ctx, batch...)
+	if isStaleStatement(err) {
+		h.c.forget()
+	}
+	if err != nil && (!batch[0].ran || !isPgError(err)) {
 		if !isPgError(err) {
 			h.c.hold.Store(true)
 			p.ends.Go(h.c.close)
@@ -233,7 +238,7 @@ func (h *probed) connect(ctx, life context.Context) error {
 			go func() {
 				ctx, cancel := context.WithTimeout(life, dialTimeout)
 				defer cancel()
-				c, err := connect(ctx, h.cfg, true)
+				c, err := h.dial(ctx)
 				coming <- dialled{c, err}
 			}()
 		}
@@ -250,6 +255,22 @@ func (h *probed) connect(ctx, life context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// dial makes a connection. Its statements are prepared once, unless there is a pooler, which
+// gives each of them another session.
+func (h *probed) dial(ctx context.Context) (*conn, error) {
+	c, err := connect(ctx, h.cfg, true)
+	if err != nil {
+		return nil, err
+	}
+	pooled, err := c.isPooled(ctx)
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	c.unnamed = pooled
+	return c, nil
 }
 
 // read makes a report of a row, and says how many connections there may be.
