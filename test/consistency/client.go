@@ -169,7 +169,7 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 	case c.report != nil && unanswered(res.StatusCode):
 		return 0, c.refused(fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data))
 	}
-	if c.keeps != nil {
+	if c.keeps != nil && !unanswered(res.StatusCode) { // what says nothing has no position
 		c.keep(res, reign)
 	}
 	if res.StatusCode == http.StatusOK && out != nil {

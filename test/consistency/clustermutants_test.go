@@ -14,6 +14,7 @@ import (
 
 // focus are the troubles in which a mutant shows; others show in any.
 var focus = map[string][]string{
+	"write-unheld":    {"the way to a server slow", "a server not reached by others"},
 	"gap-ignored":     {"a server frozen while the others are killed"},
 	"nolease":         {"a server frozen"},
 	"degraded-unheld": {"the tailer not heard, and late itself"},

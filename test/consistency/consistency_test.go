@@ -59,9 +59,9 @@ func TestNobodyIsShownThePast(t *testing.T) {
 }
 
 // hold runs the checker, which must find nothing, and have done this much at least.
-func hold(t *testing.T, g ground, l limit, least map[string]int64) {
+func hold(t *testing.T, g ground, l limit, least map[string]int64) *report {
 	t.Helper()
-	l.log = t.Logf
+	l.log, l.least = t.Logf, least
 	r, err := check(t.Context(), g, l)
 	if err != nil {
 		t.Fatal(err)
@@ -76,13 +76,8 @@ func hold(t *testing.T, g ground, l limit, least map[string]int64) {
 	if n := r.second.Verdicts[porcupine.Unknown]; n > 0 {
 		t.Errorf("porcupine did not come to an end with %d windows", n)
 	}
-	for what, n := range map[string]int64{
-		"operations": r.operations(), "reads": r.reads.Load(), "writes": r.writes.Load(), "events": r.events.Load(),
-		"revocations": r.revocations.Load(), "writes by another program": r.outside.Load(),
-	} {
-		if n < least[what] {
-			t.Errorf("only %d %s: the run means nothing", n, what)
-		}
+	for _, lacks := range r.lacks(least) {
+		t.Error(lacks, ": the run means nothing")
 	}
 	if t.Failed() {
 		text := g.server.Output()
@@ -95,4 +90,5 @@ func hold(t *testing.T, g ground, l limit, least map[string]int64) {
 			}
 		}
 	}
+	return r
 }

@@ -24,8 +24,8 @@ type ground struct {
 	log *slot
 	// balanced tells that the servers are load balancers, which send on to any.
 	balanced bool
-	// faulty tells that servers are killed, frozen and cut off: requests fail, and are
-	// sent again; what listens to realtime begins anew.
+	// faulty tells that servers are killed, frozen and cut off, if only by a machine that is
+	// slow: requests fail, and are sent again; what listens to realtime begins anew.
 	faulty bool
 	// deaf tells that servers hear nothing of each other: each tells its clients of its own
 	// writes alone, and all read what the primary shows, in the order in which that does.
@@ -56,6 +56,9 @@ func (g ground) bases() []string {
 	}
 	return list
 }
+
+// stormy tells that servers are away for long.
+func (g ground) stormy() bool { return g.faulty && g.weather != nil }
 
 // life is how often server i was started again.
 func (g ground) life(i int) int64 {

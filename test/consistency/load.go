@@ -47,7 +47,7 @@ func (w *world) run(ctx context.Context) {
 		all.Go(func() { w.listen(ctx) })
 	}
 	for i := range cmp.Or(w.readers, readers) {
-		all.Go(func() { w.read(ctx, w.faulty && i%2 == 1) })
+		all.Go(func() { w.read(ctx, w.stormy() && i%2 == 1) })
 	}
 	for _, g := range w.gates {
 		if g.burst && !w.ruled {

@@ -56,7 +56,7 @@ func (w *world) fillMany() error {
 func (w *world) writeMany(ctx context.Context) {
 	c := w.client("")
 	defer c.close()
-	if w.faulty {
+	if w.stormy() {
 		c.http.Timeout = impatience
 	}
 	for ctx.Err() == nil {
@@ -102,7 +102,7 @@ func (w *world) viewMany(ctx context.Context, c *client) error {
 func (w *world) writeTwins(ctx context.Context) {
 	c := w.client("")
 	defer c.close()
-	if w.faulty {
+	if w.stormy() {
 		c.http.Timeout = impatience
 	}
 	update := func(i int, commit string, v int64) error {

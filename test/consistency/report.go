@@ -68,5 +68,18 @@ func (r *report) String() string {
 		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.refused.Load(), r.marked.Load(), r.count)
 }
 
+// lacks says of what there was less than there must be for the run to mean something.
+func (r *report) lacks(least map[string]int64) (list []string) {
+	for what, n := range map[string]int64{
+		"operations": r.operations(), "reads": r.reads.Load(), "writes": r.writes.Load(), "events": r.events.Load(),
+		"revocations": r.revocations.Load(), "writes by another program": r.outside.Load(),
+	} {
+		if n < least[what] {
+			list = append(list, fmt.Sprintf("only %d %s", n, what))
+		}
+	}
+	return list
+}
+
 // operations is how many answers have been checked.
 func (r *report) operations() int64 { return r.reads.Load() + r.writes.Load() + r.revocations.Load() }

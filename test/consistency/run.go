@@ -12,7 +12,20 @@ type limit struct {
 	time       time.Duration                    // at most
 	operations int64                            // or until as many were checked; 0: that does not count
 	eager      bool                             // or until the first violation
+	least      map[string]int64                 // of what there must be how much: see [report.lacks]
 	log        func(format string, args ...any) // how far it is, each minute, and what was found; may be nil
+}
+
+// patience is how much longer a run goes on while there is less than there must be: how much
+// is done in a time is up to the machine.
+const patience = time.Minute
+
+// reached tells whether a run is at its end.
+func (l limit) reached(r *report) bool {
+	if l.operations > 0 && r.operations() >= l.operations {
+		return true
+	}
+	return time.Since(r.begun) >= l.time && len(r.lacks(l.least)) == 0
 }
 
 // check drives the server of g, which is empty, and reports what it found. An
@@ -24,20 +37,18 @@ func check(ctx context.Context, g ground, l limit) (r *report, err error) {
 		return nil, err
 	}
 	defer w.root.close()
-	ctx, cancel := context.WithTimeout(ctx, l.time)
+	ctx, cancel := context.WithTimeout(ctx, l.time+patience)
 	defer cancel()
 	if l.eager {
 		r.stop = cancel
 	}
 	r.begun = time.Now()
-	if l.operations > 0 {
-		go func() {
-			for ctx.Err() == nil && r.operations() < l.operations {
-				pause(ctx, 10*time.Millisecond)
-			}
-			cancel()
-		}()
-	}
+	go func() {
+		for ctx.Err() == nil && !l.reached(r) {
+			pause(ctx, 10*time.Millisecond)
+		}
+		cancel()
+	}()
 	var watching sync.WaitGroup
 	if l.log != nil {
 		watching.Go(func() {
