@@ -40,7 +40,7 @@ func TestMemberAnswersLoadBalancers(t *testing.T) {
 	member := func(direct bool) *running {
 		cfg := config(filepath.Join(t.TempDir(), "data"))
 		cfg.Database, cfg.ClusterSecret, cfg.Blob, cfg.Direct = url, testSecret, files, direct
-		cfg.Advertise, cfg.Log = "127.0.0.1:0", slog.New(slog.DiscardHandler)
+		cfg.Advertise, cfg.Log = "127.0.0.1:0", slog.New(slog.NewTextHandler(t.Output(), nil))
 		return start(t, cfg)
 	}
 	private, direct := member(false), member(true)

@@ -43,8 +43,9 @@ const (
 	clusterSlots = 1 << 21
 )
 
-// joinBound is how long a start waits until it has heard of all that is to be known.
-const joinBound = 15 * time.Second
+// joinBound is how long a start waits until it has heard of all that is to be known: among
+// others for the end of transactions that are open in the database, whose names are logged.
+const joinBound = time.Minute
 
 // tendEvery is how often the one who reads the log looks after the schema.
 const tendEvery = time.Second

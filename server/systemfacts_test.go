@@ -142,7 +142,7 @@ func TestSystemTellsOfTheCluster(t *testing.T) {
 	for range 2 {
 		cfg := config(filepath.Join(t.TempDir(), "data"))
 		cfg.Database, cfg.ClusterSecret, cfg.Blob, cfg.Cache, cfg.Direct = url, testSecret, files, tier.URL(), true
-		cfg.Advertise, cfg.Log = "127.0.0.1:0", slog.New(slog.DiscardHandler)
+		cfg.Advertise, cfg.Log = "127.0.0.1:0", slog.New(slog.NewTextHandler(t.Output(), nil))
 		web = append(web, start(t, cfg))
 	}
 	a, b := web[0], web[1]

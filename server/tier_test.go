@@ -71,7 +71,7 @@ func TestTier(t *testing.T) {
 		cfg.Database, cfg.ClusterSecret, cfg.Cache, cfg.ShadowReads = url, testSecret, address(caches[:3]...), 10
 		cfg.Direct = true
 		cfg.ReadWait = 20 * time.Second // the machine of the test may be busy
-		cfg.Blob, cfg.Log = files, slog.New(slog.DiscardHandler)
+		cfg.Blob, cfg.Log = files, slog.New(slog.NewTextHandler(t.Output(), nil))
 		cfgs = append(cfgs, cfg)
 		web = append(web, start(t, cfg))
 	}

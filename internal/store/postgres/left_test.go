@@ -64,36 +64,49 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-// TestLeftWhileItIsMade: a connection that takes longer to be made than a client waits is
-// there for the next one.
+// TestLeftWhileItIsMade: a connection that takes longer to be made than a client waits, or
+// than it has time, is there for the next one.
 func TestLeftWhileItIsMade(t *testing.T) {
 	s, _ := fresh(t, Options{})
-	cfg := s.hosts[0].cfg.Copy()
-	dial := cfg.DialFunc
-	left, leave := context.WithCancel(t.Context())
-	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		<-left.Done()
-		return dial(ctx, network, address)
-	}
-	p := newPool(cfg, 1, time.Minute, nil)
-	defer p.drain()
-	defer p.retire(false)
-	time.AfterFunc(10*time.Millisecond, leave)
-	if _, err := p.acquire(left); !errors.Is(err, context.Canceled) {
-		t.Fatalf("a client that does not wait: %v", err)
-	}
-	c, err := p.acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.release(c)
-	if p.attempts != 1 {
-		t.Errorf("%d connections were made", p.attempts)
+	for name, left := range map[string]func() (context.Context, context.CancelFunc){
+		"gone": func() (context.Context, context.CancelFunc) {
+			ctx, leave := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Millisecond, leave)
+			return ctx, leave
+		},
+		"out of time": func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 10*time.Millisecond)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left, leave := left()
+			defer leave()
+			cfg := s.hosts[0].cfg.Copy()
+			dial := cfg.DialFunc
+			cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+				<-left.Done()
+				return dial(ctx, network, address)
+			}
+			p := newPool(cfg, 1, time.Minute, nil)
+			defer p.drain()
+			defer p.retire(false)
+			if _, err := p.acquire(left); !errors.Is(err, left.Err()) {
+				t.Fatalf("a client that does not wait: %v", err)
+			}
+			c, err := p.acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.release(c)
+			if p.attempts != 1 {
+				t.Errorf("%d connections were made", p.attempts)
+			}
+		})
 	}
 }
 
-// TestOutOfTimeWhileItIsMade: nobody keeps a place for a connection whose own time is
-// over.
+// TestOutOfTimeWhileItIsMade: nobody keeps a place for long for a connection whose own time
+// is over.
 func TestOutOfTimeWhileItIsMade(t *testing.T) {
 	s, _ := fresh(t, Options{})
 	cfg := s.hosts[0].cfg.Copy()

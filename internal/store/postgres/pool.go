@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +25,7 @@ type pool struct {
 	met    func(ours bool)
 	wait   time.Duration
 	tokens chan struct{} // one for each connection that there may be
+	late   atomic.Int64  // connections that are being made and whose time is over
 
 	mu   sync.Mutex
 	idle []*conn // used last is last, and is used next
@@ -79,11 +81,17 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	return p.another(ctx)
 }
 
-// openMost is how long a connection may take to be made whose client has gone.
-const openMost = 3 * time.Second
+// openMost is how long a connection may take to be made whose client has gone, and
+// openLonger how long one whose own time is over: perhaps its host does not answer, and
+// then it keeps a place from others.
+const (
+	openMost   = 3 * time.Second
+	openLonger = time.Second
+)
 
 // another makes a connection. If its client goes before it is there, it will be there for
-// others: where that takes longer than clients wait, there would never be one.
+// others: where that takes longer than clients wait, there would never be one, and the
+// database would do nothing but begin sessions for nobody.
 func (p *pool) another(ctx context.Context) (*conn, error) {
 	type made struct {
 		c   *conn
@@ -96,7 +104,9 @@ func (p *pool) another(ctx context.Context) (*conn, error) {
 		defer context.AfterFunc(ctx, func() {
 			if errors.Is(context.Cause(ctx), context.Canceled) {
 				time.AfterFunc(openMost, cancel)
-			} else { // its time is over
+			} else if p.linger() {
+				time.AfterFunc(openLonger, func() { cancel(); p.late.Add(-1) })
+			} else {
 				cancel()
 			}
 		})()
@@ -134,6 +144,16 @@ func (p *pool) another(ctx context.Context) (*conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// linger tells whether a connection may still be made whose time is over. Others have half
+// of the places to try anew.
+func (p *pool) linger() bool {
+	if p.late.Add(1) <= max(1, int64(cap(p.tokens))/2) {
+		return true
+	}
+	p.late.Add(-1)
+	return false
 }
 
 // errPoolClosed says that a pool is of a node that is not used any more.
