@@ -130,7 +130,7 @@ func (w *world) read(ctx context.Context, impatient bool) {
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)
 		if errors.Is(err, errRefused) || c.by.Marked {
-			pause(ctx, 10*time.Millisecond)
+			pause(ctx, 30*time.Millisecond) // a database that comes back has enough to do
 		}
 		if err := w.checked(c, err); err != nil {
 			w.report.failure(ctx, err)

@@ -18,7 +18,7 @@ type limit struct {
 
 // patience is how much longer a run goes on while there is less than there must be: how much
 // is done in a time is up to the machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // reached tells whether a run is at its end.
 func (l limit) reached(r *report) bool {

@@ -53,7 +53,7 @@ func settled(c *target.Cluster) func(context.Context) error {
 }
 
 // looks are at the transactions of the primary: one for all who wait for it, and not more
-// than one in 20 ms, as each is a connection.
+// than one in 100 ms, as each is a connection.
 type looks struct {
 	mu     sync.Mutex
 	at     time.Time
@@ -68,7 +68,7 @@ func (l *looks) after(ctx context.Context, c *target.Cluster, since time.Time) (
 	if l.at.After(since) {
 		return l.now, l.oldest, nil
 	}
-	pause(ctx, time.Until(l.at.Add(20*time.Millisecond)))
+	pause(ctx, time.Until(l.at.Add(100*time.Millisecond)))
 	at := time.Now()
 	text, err := c.SQL(ctx, "SELECT extract(epoch FROM clock_timestamp()) || ' ' || coalesce(extract(epoch FROM min(least(xact_start, query_start))), 1e12)"+
 		" FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'")
