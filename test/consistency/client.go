@@ -28,6 +28,7 @@ type client struct {
 	lives   func(i int) int64 // how often a server was started again; may be nil
 	reigns  func() int64      // how often the primary was replaced; may be nil
 	by      judge.Answer      // the last one
+	vain    int               // how many questions there were since, at most 5
 
 	trace func(began time.Time, status int, err error) // of what has to succeed; may be nil
 
@@ -186,6 +187,21 @@ func (c *client) as(ctx context.Context, token, method, path string, body, out a
 		return res.StatusCode, fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, data)
 	}
 	return res.StatusCode, nil
+}
+
+// backOff waits before the next question: longer each time that there was no answer. Who asks
+// again at once keeps servers that share a machine with those who ask from coming back at all.
+func (c *client) backOff(ctx context.Context, err error) {
+	switch {
+	case errors.Is(err, errRefused):
+		c.vain = min(c.vain+1, 5)
+		pause(ctx, 10*time.Millisecond<<c.vain)
+	case c.by.Marked:
+		c.vain = 0
+		pause(ctx, 30*time.Millisecond)
+	default:
+		c.vain = 0
+	}
 }
 
 // unanswered tells whether a status says that nothing is known of the request, or that

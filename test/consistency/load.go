@@ -129,9 +129,7 @@ func (w *world) read(ctx context.Context, impatient bool) {
 	}
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)
-		if errors.Is(err, errRefused) || c.by.Marked {
-			pause(ctx, 30*time.Millisecond) // a database that comes back has enough to do
-		}
+		c.backOff(ctx, err)
 		if err := w.checked(c, err); err != nil {
 			w.report.failure(ctx, err)
 			if ctx.Err() == nil {
@@ -158,7 +156,9 @@ func (w *world) knock(ctx context.Context, g *gate) {
 	c := w.client("")
 	defer c.close()
 	for ctx.Err() == nil {
-		if err := w.checked(c, g.try(ctx, c, w)); err != nil {
+		err := g.try(ctx, c, w)
+		c.backOff(ctx, err)
+		if err := w.checked(c, err); err != nil {
 			w.report.failure(ctx, err)
 			return
 		}
