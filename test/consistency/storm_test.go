@@ -415,7 +415,7 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 			m.Stop()
 		}
 		s.over(&g)
-		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 100, "revocations": 20, "writes by another program": 2})
+		hold(t, g, l, map[string]int64{"operations": max(2000, l.operations), "writes": 50, "revocations": 10, "writes by another program": 2})
 		t.Log(s.count)
 	})
 }
