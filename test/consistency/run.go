@@ -9,7 +9,7 @@ import (
 
 // limit is how long a run lasts.
 type limit struct {
-	time       time.Duration                    // at most
+	time       time.Duration                    // or longer by patience at most, see least
 	operations int64                            // or until as many were checked; 0: that does not count
 	eager      bool                             // or until the first violation
 	least      map[string]int64                 // of what there must be how much: see [report.lacks]

@@ -266,6 +266,7 @@ func (h *probed) dial(ctx context.Context) (*conn, error) {
 	}
 	pooled, err := c.isPooled(ctx)
 	if err != nil {
+		c.hold.Store(true) // it does not answer
 		c.close()
 		return nil, err
 	}
