@@ -49,6 +49,22 @@ func (w *world) noise() position.N {
 	return w.flush
 }
 
+// leaveSegment has the log go on in its next segment, of which the stream tells before
+// what is left of the old one is on disk. written says that it is.
+func (w *world) leaveSegment() (written func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := (w.flush/segmentUnit + 1) * segmentUnit
+	w.unwritten = next - w.flush
+	w.flush = next
+	w.grow()
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.unwritten = 0
+	}
+}
+
 // flushed is how far the log was, when.
 type flushed struct {
 	n  position.N
@@ -368,7 +384,7 @@ func (r *registry) RenewTailer(ctx context.Context, t Tailer) (ok bool, err erro
 }
 
 func (r *registry) Probe(ctx context.Context) (p Probe, err error) {
-	err = r.do(ctx, func(w *world) { p = Probe{Epoch: w.epoch, Flush: w.flush} })
+	err = r.do(ctx, func(w *world) { p = Probe{Epoch: w.epoch, Flush: w.flush - w.unwritten} })
 	return p, err
 }
 

@@ -136,6 +136,34 @@ func TestARestoredDatabaseIsAnotherIncarnation(t *testing.T) {
 	}
 }
 
+// A segment of the log that is left, for a base backup for instance, is no copy.
+func TestALogThatIsLeftIsNotRestored(t *testing.T) {
+	for _, tailerDies := range []bool{false, true} {
+		scene(t, 3, func(t *testing.T, w *world) {
+			n := w.commit(1, 0)
+			w.until("a commit is safe", time.Second, safe(n, w.machines...))
+			written := w.leaveSegment()
+			time.Sleep(300 * time.Millisecond)
+			left := w.machines
+			if tailerDies {
+				dead := w.reigning()
+				left = w.but(dead)
+				dead.kill()
+				w.until("another one is the tailer", 5*time.Second, func() bool { m := w.reigning(); return m != nil && m != dead })
+				w.until("leases are back", 5*time.Second, leased(left...))
+			}
+			written()
+			n = w.commit(1, 0)
+			w.until("a commit is safe", 3*time.Second, safe(n, left...))
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.epoch.Incarnation != 0 {
+				t.Error("it was taken for a copy")
+			}
+		})
+	}
+}
+
 // A server was away while the database was put back from a copy, whose log has grown
 // beyond what that server knew when it comes back. What it knew is of what is not there
 // any more.

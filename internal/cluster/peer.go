@@ -132,7 +132,7 @@ func (r *reign) join(p *peer, h hello) {
 		return // opened begins
 	}
 	if h.Epoch == r.log.epoch {
-		r.seen = max(r.seen, h.Frontier)
+		r.seen = max(r.seen, onDisk(h.Frontier))
 		// What is too much to be queued would cut it off, again and again: it takes our
 		// index instead. Our own follower has no other to take, and loses it to nobody.
 		own := p.id == r.n.cfg.Self.ID

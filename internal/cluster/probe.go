@@ -75,6 +75,22 @@ func (r *reign) probed(number uint64, seen position.N, found Probe, err error) {
 	r.wants(found.Flush)
 }
 
+// segmentUnit divides the size of each segment of a log: initdb --wal-segsize.
+const segmentUnit = 1 << 20
+
+// onDisk is how far the primary had its log on disk when the stream was at n; 0 if that is
+// not known. A segment may be left before it is full, for a base backup or by
+// archive_timeout. PostgreSQL reads the record that says so as one that ends with the
+// segment, and logical decoding tells so as soon as the record itself is on disk. The rest
+// of the segment is filled with zeros meanwhile, and until that is done the primary says
+// that its log ends before, as a copy of itself would.
+func onDisk(n position.N) position.N {
+	if n%segmentUnit == 0 {
+		return 0
+	}
+	return n
+}
+
 // restoreTime bounds the making of another incarnation.
 const restoreTime = 5 * time.Second
 

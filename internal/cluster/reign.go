@@ -89,7 +89,7 @@ func (n *Node) crown(ctx context.Context, row Tailer, first, began int64) {
 	if t := n.spare.release(); t != nil {
 		r.stream.take(t, n.cfg.Clock.Index())
 		r.primary = t.run()
-		r.seen = r.stream.to
+		r.seen = onDisk(r.stream.to)
 	}
 	n.mu.Lock()
 	if n.reign != nil {

@@ -164,11 +164,11 @@ func (r *reign) opened(t *tail) {
 			r.since = r.n.now()
 		}
 	}
-	r.seen = max(t.start, r.to)
+	r.seen = max(t.start, onDisk(r.to))
 	if x := r.n.cfg.Clock.Index(); x.Epoch() == t.epoch {
 		// Of an index that began anew by the log of a copy, the base has how far the one
 		// before it was: see session.start.
-		r.seen = max(r.seen, x.Frontier(), max(x.Base(), 1)-1)
+		r.seen = max(r.seen, onDisk(x.Frontier()), onDisk(max(x.Base(), 1)-1))
 	}
 	for id, g := range r.ghosts {
 		g.knows = 0
@@ -200,7 +200,10 @@ const maxBatch = 4 << 20
 func (r *reign) read() {
 	entries, to, _, err := r.log.after(r.to)
 	r.to = max(r.to, to)
-	r.seen = max(r.seen, r.to)
+	r.seen = max(r.seen, onDisk(r.to))
+	if n := len(entries); n > 0 {
+		r.seen = max(r.seen, entries[n-1].N)
+	}
 	r.note(entries)
 	r.advance()
 	for len(entries) > 0 {

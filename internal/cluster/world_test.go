@@ -26,25 +26,27 @@ type world struct {
 
 	keepBytes int // of servers that are started from now on
 
-	mu       sync.Mutex
-	epoch    position.Epoch
-	flush    position.N
-	log      []changes.Entry // of the epoch
-	running  map[uint64]bool // transactions that no view shows yet
-	shown    map[position.N]int64
-	xid      uint64
-	down     bool        // no primary
-	waits    atomic.Bool // commits wait for a standby
-	rows     map[string]Member
-	asked    int // for rows
-	tailer   Tailer
-	flushes  []flushed                     // the last ones
-	hidden   map[position.Epoch]position.N // the first commit of an epoch that was never shown
-	grown    chan struct{}                 // closed when the log grows or ends
-	opens    int
-	instance uint64   // of the primary's run
-	copied   uint64   // the first run of an older copy; 0: it is none
-	took     []string // who became the tailer
+	mu    sync.Mutex
+	epoch position.Epoch
+	flush position.N
+	// unwritten is how much of it the primary has not on disk yet.
+	unwritten position.N
+	log       []changes.Entry // of the epoch
+	running   map[uint64]bool // transactions that no view shows yet
+	shown     map[position.N]int64
+	xid       uint64
+	down      bool        // no primary
+	waits     atomic.Bool // commits wait for a standby
+	rows      map[string]Member
+	asked     int // for rows
+	tailer    Tailer
+	flushes   []flushed                     // the last ones
+	hidden    map[position.Epoch]position.N // the first commit of an epoch that was never shown
+	grown     chan struct{}                 // closed when the log grows or ends
+	opens     int
+	instance  uint64   // of the primary's run
+	copied    uint64   // the first run of an older copy; 0: it is none
+	took      []string // who became the tailer
 
 	machines []*machine
 	cables   []*cable
