@@ -50,7 +50,23 @@ func (l *Log) Open(ctx context.Context) (changes.LogReader, error) {
 	return r, nil
 }
 
-func (l *Log) open(ctx context.Context) (*Reader, error) {
+// snapshotTries is how often a slot is made: PostgreSQL may happen to read its own catalog
+// while it makes one, and then refuses to hand the snapshot of the slot out ("cannot build
+// an initial slot snapshot when MyProc->xmin already is valid"). Nothing keeps the next try
+// from it.
+const snapshotTries = 5
+
+func (l *Log) open(ctx context.Context) (r *Reader, err error) {
+	for range snapshotTries {
+		r, err = l.openOnce(ctx)
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || !strings.Contains(e.Message, "initial slot snapshot") {
+			break
+		}
+	}
+	return r, err
+}
+
+func (l *Log) openOnce(ctx context.Context) (*Reader, error) {
 	cfg, gone, err := l.cfg.Primary(ctx)
 	if err != nil {
 		return nil, err

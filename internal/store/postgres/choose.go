@@ -12,12 +12,21 @@ import (
 
 // writer is a connection to the primary, for which it waits a bounded time.
 func (k *nodes) writer(ctx context.Context) (*node, *conn, error) {
-	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
-		if m := k.watcher.State().LastPrimary(); m != nil && k.sole() {
-			return m, nil
-		}
-		return k.watcher.WaitPrimary(wait)
-	}, func(n *node) *pool { return n.writes })
+	return k.until(ctx, k.primary, func(n *node) *pool { return n.writes })
+}
+
+// keeper is one for the cluster's own needs, which wait for no requests: behind a failover
+// there are many, and all of them wait for what these do.
+func (k *nodes) keeper(ctx context.Context) (*node, *conn, error) {
+	return k.until(ctx, k.primary, func(n *node) *pool { return n.cluster })
+}
+
+// primary waits for one.
+func (k *nodes) primary(wait context.Context) (*topology.Member, error) {
+	if m := k.watcher.State().LastPrimary(); m != nil && k.sole() {
+		return m, nil
+	}
+	return k.watcher.WaitPrimary(wait)
 }
 
 // reader is a connection to a node that shows everything up to need: a replica if

@@ -44,7 +44,7 @@ func (errHeld) Error() string { return "postgres: a COMMIT is not cancelled" }
 // connect opens a connection with a configuration for one host.
 func connect(ctx context.Context, cfg *pgconn.Config, unnamed bool) (*conn, error) {
 	c := &conn{unnamed: unnamed, stmts: make(map[string]*prepared), started: time.Now()}
-	cfg = cfg.Copy()
+	cfg = onceRefused(cfg)
 	dial := cfg.DialFunc
 	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if c.hold.Load() {

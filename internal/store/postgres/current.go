@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/pandobase/pando"
 	"github.com/pandobase/pando/internal/mutant"
@@ -165,6 +166,25 @@ func (s *Store) refresh(ctx context.Context) error {
 		s.commits.foreign(at.timeline, at.n, true)
 	}
 	return nil
+}
+
+// renew has another catalog than one that was found old. After a failover all who waited
+// for the new primary find it so: one of them reads the catalog, and the others go by that.
+func (s *Store) renew(ctx context.Context, under *current) error {
+	timer := time.NewTimer(s.opts.WriteWait)
+	defer timer.Stop()
+	select {
+	case s.renewing <- struct{}{}:
+		defer func() { <-s.renewing }()
+	case <-timer.C:
+		return givenUp(errMoved)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.now.Load() != under {
+		return nil
+	}
+	return s.refresh(ctx)
 }
 
 // Await waits until this server goes by all that was answered to anybody by now. It

@@ -98,15 +98,15 @@ func TestLeftWhileItIsMade(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.release(c)
-			if p.attempts != 1 {
+			if p.mu.Lock(); p.attempts != 1 {
 				t.Errorf("%d connections were made", p.attempts)
 			}
+			p.mu.Unlock()
 		})
 	}
 }
 
-// TestOutOfTimeWhileItIsMade: nobody keeps a place for long for a connection whose own time
-// is over.
+// TestOutOfTimeWhileItIsMade: a connection that takes long to be made keeps nobody from another.
 func TestOutOfTimeWhileItIsMade(t *testing.T) {
 	s, _ := fresh(t, Options{})
 	cfg := s.hosts[0].cfg.Copy()
@@ -118,7 +118,7 @@ func TestOutOfTimeWhileItIsMade(t *testing.T) {
 		}
 		return dial(ctx, network, address)
 	}
-	p := newPool(cfg, 1, time.Minute, nil)
+	p := newPool(cfg, 2, time.Minute, nil)
 	defer p.drain()
 	defer p.retire(false)
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -127,11 +127,13 @@ func TestOutOfTimeWhileItIsMade(t *testing.T) {
 		t.Fatalf("a connection that is never made: %v", err)
 	}
 	healed.Store(true)
-	soon, cancel := context.WithTimeout(t.Context(), openMost)
-	defer cancel()
-	c, err := p.acquire(soon)
+	c, err := p.acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.release(c)
+	if p.mu.Lock(); p.attempts != 2 {
+		t.Errorf("%d connections were tried", p.attempts)
+	}
+	p.mu.Unlock()
 }

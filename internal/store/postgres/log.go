@@ -25,7 +25,7 @@ func (s *Store) Log() *wal.Log {
 
 // logPrimary is the present primary, with the publication in it.
 func (s *Store) logPrimary(ctx context.Context) (*pgconn.Config, <-chan struct{}, error) {
-	n, c, err := s.nodes.reader(ctx, 0, true)
+	n, c, err := s.nodes.keeper(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Store) logPrimary(ctx context.Context) (*pgconn.Config, <-chan struct{}
 	if err := s.publishTables(ctx, c); err != nil {
 		return nil, nil, err
 	}
-	return n.reads.cfg, n.member.Gone(), nil
+	return onceRefused(n.reads.cfg), n.member.Gone(), nil
 }
 
 // loadState reads what the log begins with. It is the one reader of a connection for
@@ -71,7 +71,7 @@ func loadState(ctx context.Context, c *pgconn.PgConn) (st wal.State, err error) 
 
 // waitingFor says whom a session waits for.
 func (s *Store) waitingFor(ctx context.Context, pid uint32) (whom string) {
-	n, c, err := s.nodes.reader(ctx, 0, true)
+	n, c, err := s.nodes.keeper(ctx)
 	if err != nil {
 		return ""
 	}

@@ -72,7 +72,7 @@ const untoldSQL = `SELECT min(p.name) FROM _pando_collections p
 // to read are published, and a change that nobody has announced is told to everybody.
 // The one server that reads the log calls it, about each second.
 func (s *Store) Tend(ctx context.Context) error {
-	n, c, err := s.nodes.reader(ctx, 0, true)
+	n, c, err := s.nodes.keeper(ctx)
 	if err != nil {
 		return err
 	}

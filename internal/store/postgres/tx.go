@@ -124,6 +124,11 @@ func (t *tx) connect() error {
 		c.forget()
 		c.catalog = t.cat.Version
 	}
+	// Who has waited for the primary while there was a failover: the gate is another one
+	// then, and nearly always the catalog is not.
+	if now := t.s.now.Load(); now.cat == t.cat {
+		t.now = now
+	}
 	t.node, t.c = n, c
 	return nil
 }

@@ -54,12 +54,7 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 		m.alone = r.how.alone || m.alone
 		switch {
 		case errors.Is(r.again, errMoved):
-			// After a failover all who waited for the new primary find it so: one of
-			// them reads the catalog, and the others go by that.
-			if s.now.Load() != r.under {
-				continue
-			}
-			if err := s.refresh(ctx); err != nil {
+			if err := s.renew(ctx, r.under); err != nil {
 				return 0, err
 			}
 		case r.how == mode{}:

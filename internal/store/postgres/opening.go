@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A connection costs PostgreSQL a process, and that process reads the catalog before it
+// answers anything: tens of milliseconds of a processor where that is slow. Behind a
+// failover hundreds wait for one. If each of them had one made, the primary would do
+// nothing else for seconds, and few are needed: the first serves many. So a pool makes a
+// few at once; who waits gets whatever is there first, one that was made or one that was
+// released; and one whose client has gone is there for the next.
+const (
+	// openAtOnce is how many connections are made at once, but for those that take long.
+	openAtOnce = 4
+	// openSlow is when one takes long. Its host may not answer, and the next one may.
+	openSlow = 400 * time.Millisecond
+	// openMost is how long one may take.
+	openMost = 1500 * time.Millisecond
+)
+
+// attempt is a connection that is being made.
+type attempt struct {
+	cancel context.CancelCauseFunc
+	slow   bool
+}
+
+// more has connections made for those who wait, as far as there may be any. p.mu is held.
+func (p *pool) more() {
+	quick := 0
+	for _, a := range p.opening {
+		if !a.slow {
+			quick++
+		}
+	}
+	for ; !p.closed && quick < min(openAtOnce, len(p.waiting)) && len(p.idle)+len(p.used)+len(p.opening) < cap(p.seats); quick++ {
+		p.attempts++
+		id := p.attempts
+		ctx, cancel := context.WithCancelCause(context.Background())
+		a := &attempt{cancel: cancel}
+		p.opening[id] = a
+		p.ends.Go(func() { p.attempt(ctx, id, a) })
+	}
+}
+
+// attempt makes one connection.
+func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
+	defer a.cancel(nil)
+	defer time.AfterFunc(openMost, func() { a.cancel(errNodeSilent) }).Stop()
+	defer time.AfterFunc(openSlow, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		a.slow = true
+		p.more()
+	}).Stop()
+	c, err := p.opened(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.opening, id)
+	switch {
+	case err != nil:
+		// To one of those who waited when it began: the others have theirs made.
+		if len(p.waiting) > 0 && p.waiting[0].after < id {
+			p.waiting[0].got <- handed{err: err}
+			p.waiting = p.waiting[1:]
+		}
+		p.more()
+	case p.closed:
+		p.ends.Add(1)
+		p.end(c)
+	default:
+		c.pool = p
+		p.store(c)
+	}
+}
+
+// stop ends what is being made, and has who waits for it fail: a host that stands still
+// accepts a connection and says nothing more. p.mu is held.
+func (p *pool) stop(err error) {
+	for _, a := range p.opening {
+		a.cancel(err)
+	}
+	p.fail(err)
+}
+
+// opened makes a connection to the life of the host that the pool is of.
+func (p *pool) opened(ctx context.Context) (*conn, error) {
+	c, err := p.open(ctx)
+	if err != nil || p.life == nil {
+		return c, err
+	}
+	if err = p.life().continues(ctx, c); err != nil {
+		p.discard(c)
+	}
+	if err == nil || errors.Is(err, errOtherLife) {
+		p.met(err == nil)
+	}
+	return c, err
+}
+
+// open makes a connection. The first one finds out whether a pooler stands
+// between, which knows nothing of what we set or prepare in a session.
+func (p *pool) open(ctx context.Context) (*conn, error) {
+	p.mu.Lock()
+	kind := p.pooler
+	p.mu.Unlock()
+	if kind == poolerYes {
+		return connect(ctx, p.cfg, true)
+	}
+	cfg := p.cfg.Copy()
+	for k, v := range p.session {
+		cfg.RuntimeParams[k] = v
+	}
+	c, err := connect(ctx, cfg, false)
+	if err != nil && kind == poolerUnknown && refusesParameter(err) {
+		p.found(poolerYes)
+		return connect(ctx, p.cfg, true)
+	}
+	if err != nil || kind == poolerNo {
+		return c, err
+	}
+	pooled, err := c.isPooled(ctx)
+	if err != nil {
+		p.discard(c)
+		return nil, err
+	}
+	if !pooled {
+		p.found(poolerNo)
+		return c, nil
+	}
+	p.found(poolerYes)
+	c.forget()
+	c.gone, c.unnamed = nil, true
+	return c, nil
+}
+
+func (p *pool) found(kind pooler) {
+	p.mu.Lock()
+	p.pooler = kind
+	p.mu.Unlock()
+}
+
+// pooled tells whether a pooler stands between, as far as is known.
+func (p *pool) pooled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pooler == poolerYes
+}
+
+// refusesParameter tells of PgBouncer's "unsupported startup parameter".
+func refusesParameter(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "08P01" && strings.Contains(e.Message, "startup parameter")
+}

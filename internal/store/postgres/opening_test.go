@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestFewAreMadeAtOnce: of many who want a connection, most get one that others have used.
+func TestFewAreMadeAtOnce(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	cfg := s.hosts[0].cfg.Copy()
+	dial := cfg.DialFunc
+	var now, most atomic.Int32
+	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		defer now.Add(-1)
+		for n := now.Add(1); ; {
+			if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
+				break
+			}
+		}
+		return dial(ctx, network, address)
+	}
+	p := newPool(cfg, 32, time.Minute, nil)
+	defer p.drain()
+	defer p.retire(false)
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			c, err := p.acquire(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer p.release(c)
+			if err := c.exec(t.Context(), "SELECT 1"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := most.Load(); n > openAtOnce {
+		t.Errorf("%d were made at once", n)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.used)+len(p.waiting) > 0 || len(p.idle) == 0 || len(p.idle) > 32 {
+		t.Errorf("%d are in use, %d idle, and %d wait", len(p.used), len(p.idle), len(p.waiting))
+	}
+}
+
+// TestAFailureIsToldToOne: each attempt that fails has one of those fail who waited for it,
+// and what ends all of them is told to all.
+func TestAFailureIsToldToOne(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	cfg := s.hosts[0].cfg.Copy()
+	down := errors.New("down")
+	begun := make(chan struct{}, 100)
+	var silent atomic.Bool
+	cfg.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		begun <- struct{}{}
+		if silent.Load() {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return nil, down
+	}
+	p := newPool(cfg, 8, time.Minute, nil)
+	defer p.drain()
+	ask := func() chan error {
+		errs := make(chan error, 8)
+		for range cap(errs) {
+			go func() { _, err := p.acquire(t.Context()); errs <- err }()
+		}
+		return errs
+	}
+	errs := ask()
+	for range cap(errs) {
+		if err := <-errs; !errors.Is(err, down) {
+			t.Error(err)
+		}
+	}
+	for len(begun) > 0 {
+		<-begun
+	}
+	silent.Store(true)
+	errs = ask()
+	<-begun
+	for p.mu.Lock(); len(p.waiting) < cap(errs); p.mu.Lock() {
+		p.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	p.mu.Unlock()
+	p.cut()
+	for range cap(errs) {
+		if err := <-errs; !errors.Is(err, errNodeSilent) {
+			t.Error(err)
+		}
+	}
+	p.retire(false)
+	if _, err := p.acquire(t.Context()); !errors.Is(err, errPoolClosed) {
+		t.Error(err)
+	}
+}
+
+// TestRefusedOnce: a server without TLS is connected to once where the client would rather
+// have it, and whoever insists on it is refused.
+func TestRefusedOnce(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	var conns atomic.Int32
+	for mode, dials := range map[string]int32{"prefer": 1, "disable": 1, "require": 1} {
+		list, err := parseURL(s.opts.URL+"?sslmode="+mode, &Options{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conns.Add(1)
+			var d net.Dialer
+			return d.DialContext(ctx, network, address)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns.Store(0)
+		c, err := connect(t.Context(), list[0].cfg, false)
+		if (err != nil) != (mode == "require") {
+			t.Errorf("sslmode=%s: %v", mode, err)
+		}
+		if n := conns.Load(); n != dials {
+			t.Errorf("sslmode=%s: %d connections were made", mode, n)
+		}
+		if err == nil {
+			if n, err := c.queryInt(t.Context(), "SELECT 42"); n != 42 || err != nil {
+				t.Errorf("sslmode=%s: %d, %v", mode, n, err)
+			}
+			c.close()
+		}
+	}
+}
