@@ -243,12 +243,15 @@ func (s *Store) inForce(ctx context.Context, now *current) error {
 			return nil
 		}
 		if now.epoch != x.Epoch() {
-			// What it is there is told by the primary alone.
-			if err := s.refresh(wait); err != nil {
-				if wait.Err() != nil {
-					return unsettledCatalog(ctx)
+			// The primary alone tells what the catalog is in an epoch that is later than what is
+			// known. An earlier one, of before a failover, is soon over.
+			if !now.epoch.After(x.Epoch()) {
+				if err := s.renew(wait, now); err != nil {
+					if wait.Err() != nil {
+						return unsettledCatalog(ctx)
+					}
+					return err
 				}
-				return err
 			}
 			again := s.now.Load()
 			if again.cat != now.cat {

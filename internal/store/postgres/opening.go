@@ -17,7 +17,7 @@ import (
 // released; and one whose client has gone is there for the next.
 const (
 	// openAtOnce is how many connections are made at once, but for those that take long.
-	openAtOnce = 4
+	openAtOnce = 2
 	// openSlow is when one takes long. Its host may not answer, and the next one may.
 	openSlow = 400 * time.Millisecond
 	// openMost is how long one may take.
