@@ -78,7 +78,7 @@ func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 		p.end(c)
 	default:
 		c.pool = p
-		p.store(c)
+		p.put(c)
 	}
 }
 

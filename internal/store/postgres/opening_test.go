@@ -90,11 +90,9 @@ func TestAFailureIsToldToOne(t *testing.T) {
 	silent.Store(true)
 	errs = ask()
 	<-begun
-	for p.mu.Lock(); len(p.waiting) < cap(errs); p.mu.Lock() {
-		p.mu.Unlock()
-		time.Sleep(time.Millisecond)
+	all := func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.waiting) == cap(errs) }
+	for deadline := time.Now().Add(10 * time.Second); !all() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 	}
-	p.mu.Unlock()
 	p.cut()
 	for range cap(errs) {
 		if err := <-errs; !errors.Is(err, errNodeSilent) {

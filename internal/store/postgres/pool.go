@@ -154,9 +154,9 @@ func (p *pool) busy() error {
 	}
 }
 
-// store has a connection used by who waits longest, or keeps it for the next. p.mu is
+// put has a connection used by who waits longest, or keeps it for the next. p.mu is
 // held.
-func (p *pool) store(c *conn) {
+func (p *pool) put(c *conn) {
 	if len(p.waiting) == 0 {
 		p.idle = append(p.idle, c)
 		return
@@ -181,7 +181,7 @@ func (p *pool) release(c *conn) {
 	delete(p.used, c)
 	keep := !p.closed && !c.broken() && c.pg.TxStatus() == 'I'
 	if keep {
-		p.store(c)
+		p.put(c)
 	} else {
 		p.ends.Add(1)
 		p.more()
