@@ -85,23 +85,36 @@ func (c *Patroni) Leader(ctx context.Context) (*PatroniNode, error) {
 func (c *Patroni) WaitLeader(ctx context.Context, other ...*PatroniNode) (leader *PatroniNode, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	ask, end := askers()
+	defer end()
 	err = until(ctx, 10*time.Millisecond, "a leader", func() (bool, error) {
 		n, err := c.Leader(ctx)
 		if err != nil || n == nil {
 			return false, nil
 		}
 		leader = n
-		return !slices.Contains(other, n) && n.says(ctx, "SELECT NOT pg_is_in_recovery()"), nil
+		return !slices.Contains(other, n) && ask(ctx, n, "SELECT NOT pg_is_in_recovery()"), nil
 	})
 	return leader, err
 }
 
-// says asks a node a question of yes or no. One that does not answer says no.
-func (n *PatroniNode) says(ctx context.Context, question string) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	yes, err := n.Exec(ctx, question)
-	return err == nil && yes == "t"
+// askers asks nodes questions of yes or no. One that does not answer says no.
+func askers() (ask func(ctx context.Context, n *PatroniNode, question string) bool, end func()) {
+	by := map[*PatroniNode]*Asker{}
+	ask = func(ctx context.Context, n *PatroniNode, question string) bool {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if by[n] == nil {
+			by[n] = n.Asker()
+		}
+		yes, err := by[n].Ask(ctx, question)
+		return err == nil && yes == "t"
+	}
+	return ask, func() {
+		for _, a := range by {
+			a.Close()
+		}
+	}
 }
 
 // WaitReady returns when there is a leader, every other node that is up streams
@@ -109,6 +122,8 @@ func (n *PatroniNode) says(ctx context.Context, question string) bool {
 func (c *Patroni) WaitReady(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
+	ask, end := askers()
+	defer end()
 	return until(ctx, 50*time.Millisecond, "the cluster to be whole", func() (bool, error) {
 		leader, err := c.Leader(ctx)
 		if err != nil || leader == nil {
@@ -120,25 +135,23 @@ func (c *Patroni) WaitReady(ctx context.Context) error {
 				replicas++
 			}
 		}
-		if !leader.says(ctx, fmt.Sprintf("SELECT NOT pg_is_in_recovery() AND count(*) >= %d FROM pg_stat_replication WHERE state = 'streaming'", replicas)) {
+		if !ask(ctx, leader, fmt.Sprintf("SELECT NOT pg_is_in_recovery() AND count(*) >= %d FROM pg_stat_replication WHERE state = 'streaming'", replicas)) {
 			return false, nil
 		}
 		// The clone that pg_basebackup makes streams, too, and is no replica yet.
 		for _, n := range c.nodes {
-			if n != leader && n.Up() && !n.says(ctx, "SELECT status = 'streaming' FROM pg_stat_wal_receiver") {
+			if n != leader && n.Up() && !ask(ctx, n, "SELECT status = 'streaming' FROM pg_stat_wal_receiver") {
 				return false, nil
 			}
 		}
-		return !c.sync || replicas == 0 || c.synchronous(ctx, leader), nil
+		if !c.sync || replicas == 0 {
+			return true, nil
+		}
+		// Commits of the leader wait for a replica, and the cluster knows which.
+		standby, err := c.SyncStandby(ctx)
+		return err == nil && standby != nil &&
+			ask(ctx, leader, "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"), nil
 	})
-}
-
-// synchronous says whether commits of the leader wait for a replica, and whether
-// the cluster knows which.
-func (c *Patroni) synchronous(ctx context.Context, leader *PatroniNode) bool {
-	standby, err := c.SyncStandby(ctx)
-	return err == nil && standby != nil &&
-		leader.says(ctx, "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')")
 }
 
 // SyncStandby is the replica that has every answered commit, nil if there is

@@ -14,28 +14,59 @@ import (
 func quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// execSocket is the least client of PostgreSQL there can be: the simple query
-// protocol, text, no passwords. A driver belongs to internal/store/postgres
-// only, and psql is a process for each question of a loop that polls.
-func execSocket(ctx context.Context, socket, db, sql string) (string, error) {
+// Asker asks a server one question after the other over one connection, which it makes
+// anew after an error: to one who polls, each other one would cost the server a process.
+// It is the least client of PostgreSQL there can be: the simple query protocol, text, no
+// passwords. A driver belongs to internal/store/postgres only, and psql is a process for
+// each question. It is used by one goroutine.
+type Asker struct {
+	socket, db string
+	conn       net.Conn // nil: there is none
+	wire       wire
+}
+
+// Ask answers as Exec does.
+func (a *Asker) Ask(ctx context.Context, sql string) (string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", socket)
+	rows, err := a.ask(ctx, sql)
 	if err != nil {
-		return "", fmt.Errorf("localcluster: %w", err)
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	c := wire{r: bufio.NewReader(conn), w: conn}
-	rows, err := c.simple(db, sql)
-	if err != nil && ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	if err != nil {
+		a.Close()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		return "", fmt.Errorf("localcluster: %s: %w", firstLine(sql), err)
 	}
 	return strings.Join(rows, "\n"), nil
+}
+
+func (a *Asker) ask(ctx context.Context, sql string) ([]string, error) {
+	fresh := a.conn == nil
+	if fresh {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "unix", a.socket)
+		if err != nil {
+			return nil, err
+		}
+		a.conn, a.wire = conn, wire{r: bufio.NewReader(conn), w: conn}
+	}
+	conn := a.conn
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	if fresh {
+		if err := a.wire.hello(a.db); err != nil {
+			return nil, err
+		}
+	}
+	return a.wire.query(sql)
+}
+
+// Close ends the connection, if there is one.
+func (a *Asker) Close() {
+	if a.conn != nil {
+		_ = a.wire.send('X', nil)
+		_ = a.conn.Close()
+		a.conn = nil
+	}
 }
 
 func firstLine(s string) string {
@@ -48,15 +79,28 @@ type wire struct {
 	w io.Writer
 }
 
-func (c wire) simple(db, sql string) (rows []string, err error) {
+// hello begins a session.
+func (c wire) hello(db string) error {
 	hello := binary.BigEndian.AppendUint32(nil, 3<<16)
 	for _, s := range []string{"user", "postgres", "database", db, "application_name", "localcluster", ""} {
 		hello = append(append(hello, s...), 0)
 	}
 	if err := c.send(0, hello); err != nil {
+		return err
+	}
+	_, err := c.ready()
+	return err
+}
+
+func (c wire) query(sql string) ([]string, error) {
+	if err := c.send('Q', append([]byte(sql), 0)); err != nil {
 		return nil, err
 	}
-	asked := false
+	return c.ready()
+}
+
+// ready reads rows until the server is ready for a question.
+func (c wire) ready() (rows []string, err error) {
 	for {
 		kind, body, err := c.receive()
 		if err != nil {
@@ -72,13 +116,7 @@ func (c wire) simple(db, sql string) (rows []string, err error) {
 		case 'E':
 			return nil, serverError(body)
 		case 'Z':
-			if asked {
-				return rows, c.send('X', nil)
-			}
-			asked = true
-			if err := c.send('Q', append([]byte(sql), 0)); err != nil {
-				return nil, err
-			}
+			return rows, nil
 		}
 	}
 }

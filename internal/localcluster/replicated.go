@@ -178,8 +178,10 @@ func (c *Replicated) WaitStreaming(ctx context.Context) error {
 		return nil
 	}
 	question := "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name IN (" + strings.Join(up, ", ") + ")"
+	a := c.Primary().Asker()
+	defer a.Close()
 	return until(ctx, 5*time.Millisecond, "replicas to stream", func() (bool, error) {
-		n, err := c.Primary().Exec(ctx, question)
+		n, err := a.Ask(ctx, question)
 		return n == fmt.Sprint(len(up)), err
 	})
 }
@@ -197,8 +199,10 @@ func (c *Replicated) WaitReplayed(ctx context.Context) error {
 		if p == c.Primary() || p.Pid() == 0 {
 			return nil
 		}
+		a := p.Asker()
+		defer a.Close()
 		return until(ctx, 2*time.Millisecond, p.name+" to replay "+lsn, func() (bool, error) {
-			yes, err := p.Exec(ctx, "SELECT pg_last_wal_replay_lsn() >= "+quote(lsn))
+			yes, err := a.Ask(ctx, "SELECT pg_last_wal_replay_lsn() >= "+quote(lsn))
 			return yes == "t", err
 		})
 	})

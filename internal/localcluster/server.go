@@ -175,7 +175,16 @@ func (s *server) Exec(ctx context.Context, sql string) (string, error) {
 // ExecIn runs statements in a database. It comes by the node's Unix socket, past
 // passwords, relays and poolers.
 func (s *server) ExecIn(ctx context.Context, db, sql string) (string, error) {
-	return execSocket(ctx, filepath.Join(s.dir, ".s.PGSQL."+s.port.String()), db, sql)
+	a := s.askerIn(db)
+	defer a.Close()
+	return a.Ask(ctx, sql)
+}
+
+// Asker is for many questions in the database postgres.
+func (s *server) Asker() *Asker { return s.askerIn("postgres") }
+
+func (s *server) askerIn(db string) *Asker {
+	return &Asker{socket: filepath.Join(s.dir, ".s.PGSQL."+s.port.String()), db: db}
 }
 
 // CreateDatabase makes an empty database.

@@ -20,8 +20,10 @@ func (s *server) PauseReplay(ctx context.Context) error {
 	if _, err := s.Exec(ctx, "SELECT pg_wal_replay_pause()"); err != nil {
 		return err
 	}
+	a := s.Asker()
+	defer a.Close()
 	return until(ctx, 2*time.Millisecond, s.name+" to pause", func() (bool, error) {
-		state, err := s.Exec(ctx, "SELECT pg_get_wal_replay_pause_state()")
+		state, err := a.Ask(ctx, "SELECT pg_get_wal_replay_pause_state()")
 		return state == "paused", err
 	})
 }

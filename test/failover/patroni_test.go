@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,19 +78,38 @@ func still(t *testing.T, d time.Duration) {
 // when that was.
 func (c *cluster) promoted(t *testing.T, old *localcluster.PatroniNode) (*localcluster.PatroniNode, time.Duration) {
 	t.Helper()
+	others := c.others(old)
+	defer others.close()
 	deadline := time.Now().Add(time.Minute)
 	for ; time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		for _, n := range c.Nodes() {
-			if n == old {
-				continue
-			}
-			if is, err := n.Exec(t.Context(), "SELECT pg_is_in_recovery()"); err == nil && is == "f" {
+		for n, a := range others {
+			if is, err := a.Ask(t.Context(), "SELECT pg_is_in_recovery()"); err == nil && is == "f" {
 				return n, c.now()
 			}
 		}
 	}
 	t.Fatal("nobody was promoted within a minute")
 	return nil, 0
+}
+
+// others are the nodes but for some, each with a connection of its own: who looks all
+// the time must not keep the machine busy with that.
+type others map[*localcluster.PatroniNode]*localcluster.Asker
+
+func (c *cluster) others(not ...*localcluster.PatroniNode) others {
+	list := others{}
+	for _, n := range c.Nodes() {
+		if !slices.Contains(not, n) {
+			list[n] = n.Asker()
+		}
+	}
+	return list
+}
+
+func (o others) close() {
+	for _, a := range o {
+		a.Close()
+	}
 }
 
 // followed is when the third node received the log of the new primary. Until then
@@ -99,13 +119,12 @@ func (c *cluster) followed(ctx context.Context, heir, old *localcluster.PatroniN
 	at := make(chan time.Duration, 1)
 	go func() {
 		defer close(at)
+		third := c.others(heir, old) // which may hang
+		defer third.close()
 		tli, err := heir.Timeline(ctx)
 		for ; err == nil && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-			for _, n := range c.Nodes() {
-				if n == heir || n == old { // which may hang
-					continue
-				}
-				is, err := n.Exec(ctx, fmt.Sprintf("SELECT status = 'streaming' AND received_tli = %d FROM pg_stat_wal_receiver", tli))
+			for _, a := range third {
+				is, err := a.Ask(ctx, fmt.Sprintf("SELECT status = 'streaming' AND received_tli = %d FROM pg_stat_wal_receiver", tli))
 				if err == nil && is == "t" {
 					at <- c.now()
 					return
