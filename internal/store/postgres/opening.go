@@ -15,11 +15,6 @@ import (
 // nothing else for seconds, and few are needed: the first serves many. So a pool makes a
 // few at once; who waits gets whatever is there first, one that was made or one that was
 // released; and one whose client has gone is there for the next.
-//
-// Where others are in use, one of them will be released, perhaps sooner than another one
-// is made. So it is waited for as long as that takes, before one is: at the worst who
-// waits waits twice as long, and a server that is slow because it has too much to do is
-// not given more to do by that.
 const (
 	// openAtOnce is how many connections are made at once, but for those that take long.
 	openAtOnce = 2
@@ -44,12 +39,6 @@ func (p *pool) more() {
 		}
 	}
 	for ; !p.closed && quick < min(openAtOnce, len(p.waiting)) && len(p.idle)+len(p.used)+len(p.opening) < cap(p.seats); quick++ {
-		if len(p.used) > 0 {
-			if rest := p.cost - time.Since(p.waiting[quick].came); rest > 0 {
-				p.later(rest)
-				return
-			}
-		}
 		p.attempts++
 		id := p.attempts
 		ctx, cancel := context.WithCancelCause(context.Background())
@@ -57,29 +46,6 @@ func (p *pool) more() {
 		p.opening[id] = a
 		p.ends.Go(func() { p.attempt(ctx, id, a) })
 	}
-}
-
-// later looks again whether there must be more. p.mu is held.
-func (p *pool) later(rest time.Duration) {
-	if p.looks {
-		return
-	}
-	p.looks = true
-	time.AfterFunc(rest, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.looks = false
-		p.more()
-	})
-}
-
-// took notes how long it took to make a connection. p.mu is held.
-func (p *pool) took(d time.Duration) {
-	d = min(d, openSlow)
-	if p.cost == 0 {
-		p.cost = d
-	}
-	p.cost += (d - p.cost) / 4
 }
 
 // attempt makes one connection.
@@ -92,7 +58,6 @@ func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 		a.slow = true
 		p.more()
 	}).Stop()
-	began := time.Now()
 	c, err := p.opened(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -112,7 +77,6 @@ func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 		p.ends.Add(1)
 		p.end(c)
 	default:
-		p.took(time.Since(began))
 		c.pool = p
 		p.put(c)
 	}

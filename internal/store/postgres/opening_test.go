@@ -53,52 +53,6 @@ func TestFewAreMadeAtOnce(t *testing.T) {
 	}
 }
 
-// TestAnotherIsMadeWhenItPays: a connection that is in use is waited for as long as another
-// one takes to be made, and then that is made.
-func TestAnotherIsMadeWhenItPays(t *testing.T) {
-	s, _ := fresh(t, Options{})
-	for _, c := range []struct {
-		cost     time.Duration
-		attempts uint64
-	}{{time.Hour, 1}, {time.Millisecond, 2}} {
-		p := newPool(s.hosts[0].cfg, 8, time.Minute, nil)
-		defer p.drain()
-		defer p.retire(false)
-		first, err := p.acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.mu.Lock()
-		if p.cost == 0 {
-			t.Error("nobody knows how long it took")
-		}
-		p.cost = c.cost
-		p.mu.Unlock()
-		got := make(chan *conn)
-		go func() {
-			c, err := p.acquire(t.Context())
-			if err != nil {
-				t.Error(err)
-			}
-			got <- c
-		}()
-		if c.attempts == 1 {
-			waits := func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.waiting) == 1 }
-			for deadline := time.Now().Add(10 * time.Second); !waits() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			}
-			p.release(first)
-		}
-		second := <-got
-		if (second == first) != (c.attempts == 1) || p.attempts != c.attempts {
-			t.Errorf("cost %s: %d were made; it is the same: %v", c.cost, p.attempts, second == first)
-		}
-		p.release(second)
-		if c.attempts == 2 {
-			p.release(first)
-		}
-	}
-}
-
 // TestAFailureIsToldToOne: each attempt that fails has one of those fail who waited for it,
 // and what ends all of them is told to all.
 func TestAFailureIsToldToOne(t *testing.T) {

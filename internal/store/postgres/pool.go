@@ -30,9 +30,7 @@ type pool struct {
 	used     map[*conn]bool
 	waiting  []*waiter // in the order in which they came; none is idle then
 	opening  map[uint64]*attempt
-	attempts uint64        // how many there were
-	cost     time.Duration // how long one takes
-	looks    bool          // somebody will look whether there must be more
+	attempts uint64 // how many there were
 	closed   bool
 	pooler   pooler
 	ends     sync.WaitGroup // connections being made or closed
@@ -60,7 +58,6 @@ func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[strin
 
 // waiter is who has a seat, and waits for a connection that is made or released.
 type waiter struct {
-	came  time.Time
 	after uint64 // the number of the last attempt that was there before it
 	got   chan handed
 }
@@ -128,7 +125,7 @@ func (p *pool) take() (*conn, *waiter, error) {
 		p.used[c] = true
 		return c, nil, nil
 	}
-	w := &waiter{time.Now(), p.attempts, make(chan handed, 1)}
+	w := &waiter{p.attempts, make(chan handed, 1)}
 	p.waiting = append(p.waiting, w)
 	p.more()
 	return nil, w, nil
