@@ -93,6 +93,9 @@ func TestAFailureIsToldToOne(t *testing.T) {
 	all := func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.waiting) == cap(errs) }
 	for deadline := time.Now().Add(10 * time.Second); !all() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 	}
+	if !all() {
+		t.Error("not all wait for a host that is silent")
+	}
 	p.cut()
 	for range cap(errs) {
 		if err := <-errs; !errors.Is(err, errNodeSilent) {
