@@ -176,7 +176,9 @@ func (p *Postgres) Set(ctx context.Context, settings ...string) error {
 	if len(settings)%2 != 0 {
 		return errors.New("localcluster: Set takes names and values in turn")
 	}
-	before, err := p.Exec(ctx, "SELECT pg_conf_load_time()")
+	a := p.Asker()
+	defer a.Close()
+	before, err := a.Ask(ctx, "SELECT pg_conf_load_time()")
 	if err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (p *Postgres) Set(ctx context.Context, settings ...string) error {
 		return err
 	}
 	return until(ctx, 5*time.Millisecond, "a reload of "+p.name, func() (bool, error) {
-		now, err := p.Exec(ctx, "SELECT pg_conf_load_time()")
+		now, err := a.Ask(ctx, "SELECT pg_conf_load_time()")
 		return now != before, err
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 )
 
 func quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
@@ -67,6 +68,53 @@ func (a *Asker) Close() {
 		_ = a.conn.Close()
 		a.conn = nil
 	}
+}
+
+// Lines are connections to one database of a server, kept for whoever has the next question:
+// each new one would cost the server a process. Many may ask at once, and none finds what
+// another has set in its session.
+type Lines struct {
+	ask func() *Asker
+
+	mu   sync.Mutex
+	idle []*Asker
+}
+
+// Lines are kept until Close.
+func (s *server) Lines(db string) *Lines {
+	return &Lines{ask: func() *Asker { return s.askerIn(db) }}
+}
+
+// Ask answers as Exec does.
+func (l *Lines) Ask(ctx context.Context, sql string) (string, error) {
+	l.mu.Lock()
+	var a *Asker
+	if n := len(l.idle); n > 0 {
+		a, l.idle = l.idle[n-1], l.idle[:n-1]
+	}
+	l.mu.Unlock()
+	if a == nil {
+		a = l.ask()
+	} else {
+		_, _ = a.Ask(ctx, "DISCARD ALL") // if that fails, the server has ended it, and there is a new one
+	}
+	text, err := a.Ask(ctx, sql)
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.idle = append(l.idle, a)
+	}
+	return text, err
+}
+
+// Close ends those that nobody uses.
+func (l *Lines) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.idle {
+		a.Close()
+	}
+	l.idle = nil
 }
 
 func firstLine(s string) string {

@@ -17,11 +17,11 @@ func (p *Postgres) ReplayDelay(ctx context.Context, d time.Duration) error {
 
 // PauseReplay stops a replica at the position where it is. It still receives.
 func (s *server) PauseReplay(ctx context.Context) error {
-	if _, err := s.Exec(ctx, "SELECT pg_wal_replay_pause()"); err != nil {
-		return err
-	}
 	a := s.Asker()
 	defer a.Close()
+	if _, err := a.Ask(ctx, "SELECT pg_wal_replay_pause()"); err != nil {
+		return err
+	}
 	return until(ctx, 2*time.Millisecond, s.name+" to pause", func() (bool, error) {
 		state, err := a.Ask(ctx, "SELECT pg_get_wal_replay_pause_state()")
 		return state == "paused", err

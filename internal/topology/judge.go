@@ -74,6 +74,7 @@ func (w *Watcher) hear(r result) {
 	h.err, h.waited = r.err, r.waited
 	m := h.member.Load()
 	if r.to != answers {
+		m.unanswered.Store(true)
 		m.doubt()
 		w.judge(result{})
 		return

@@ -19,9 +19,10 @@ type Member struct {
 
 	guess guess
 
-	silent atomic.Bool
-	alarm  atomic.Pointer[chan struct{}]
-	gone   chan struct{}
+	silent     atomic.Bool
+	unanswered atomic.Bool
+	alarm      atomic.Pointer[chan struct{}]
+	gone       chan struct{}
 
 	mu     sync.Mutex // of changes of silent, alarm and gone
 	doubts uint64     // how often it became doubtful
@@ -84,8 +85,12 @@ func (m *Member) Limit() (n position.N, ok bool) {
 	return n, n > 0
 }
 
-// Silent tells whether the last probe has not been answered.
+// Silent tells whether the last probe has not been answered, or a connection has failed
+// since.
 func (m *Member) Silent() bool { return m.silent.Load() }
+
+// Unanswered tells whether it is silent because a probe has not been answered.
+func (m *Member) Unanswered() bool { return m.unanswered.Load() }
 
 // Alarm is closed when the member becomes silent, or gone: who waits for it
 // should not wait any longer, or ask somebody else too. One that is silent
@@ -151,6 +156,7 @@ func (m *Member) ring() {
 
 // hear notes a report of this life.
 func (m *Member) hear(r Report) {
+	m.unanswered.Store(false)
 	m.report.Store(&r)
 	if r.InRecovery {
 		m.Learn(r.Replay)

@@ -122,6 +122,9 @@ func TestSuspect(t *testing.T) {
 		h1 := w.State().Primary()
 		h1.Suspect()
 		w.want("", "h2")
+		if h1.Unanswered() {
+			t.Error("it has answered every probe")
+		}
 		if got := w.Status().Problem; got != "a connection to the primary h1 failed just now" {
 			t.Errorf("problem: %q", got)
 		}
@@ -140,6 +143,18 @@ func TestSuspect(t *testing.T) {
 		w.want("", "h2")
 		w.pass(60 * time.Millisecond)
 		w.want("h1", "h2")
+		// One that does not answer.
+		w.set(func(n map[string]*node) { n["h1"].frozen = true })
+		w.pass(time.Second)
+		if !h1.Unanswered() {
+			t.Error("it answers nothing")
+		}
+		w.set(func(n map[string]*node) { n["h1"].frozen = false })
+		w.pass(time.Second)
+		w.want("h1", "h2")
+		if h1.Unanswered() {
+			t.Error("it answers again")
+		}
 	})
 }
 

@@ -32,6 +32,9 @@ type ground struct {
 	deaf bool
 	// readers are connections that read; 0: as many as is usual.
 	readers int
+	// rereads is how often in a row some of them ask for one record, as who polls does: nearly
+	// all of that is answered from caches.
+	rereads int
 	// rest is how long rules, and very many records at once, stay as they are between
 	// bursts of changes; 0: as usual.
 	rest time.Duration
@@ -46,6 +49,8 @@ type ground struct {
 	failovers func() int64
 	// weather disturbs what lies below the server, until ctx ends; nil: nothing does.
 	weather func(ctx context.Context) error
+	// begun is told of the report of a run when that begins; may be nil.
+	begun func(*report)
 }
 
 // bases are the addresses of all servers.

@@ -127,6 +127,9 @@ func (w *world) read(ctx context.Context, impatient bool) {
 	if len(w.others) > 0 {
 		kinds = append(kinds, w.viewMany, w.listTwins)
 	}
+	if w.rereads > 0 {
+		kinds = append(kinds, w.poll)
+	}
 	for ctx.Err() == nil {
 		err := kinds[rand.IntN(len(kinds))](ctx, c)
 		c.backOff(ctx, err)
@@ -193,6 +196,19 @@ func getAs(ctx context.Context, c *client, token, path string, out any) error {
 }
 
 func (w *world) view(ctx context.Context, c *client) error { return w.viewOne(ctx, c, "") }
+
+// poll asks for one record again and again, of any server each time.
+func (w *world) poll(ctx context.Context, c *client) error {
+	i := rand.IntN(counters)
+	for range w.rereads - 1 {
+		if err := w.viewRecord(ctx, c, "counters", "", i); err != nil || c.by.Marked {
+			return err
+		}
+		w.report.reads.Add(1)
+		w.report.again.Add(1)
+	}
+	return w.viewRecord(ctx, c, "counters", "", i)
+}
 
 // freshView asks in words that nobody used before, so that it cannot be
 // answered from the cache.

@@ -14,6 +14,7 @@ import (
 type report struct {
 	writes, reads, events, revocations, outside atomic.Int64
 	refused, marked                             atomic.Int64 // requests not answered, and answered with an Age
+	again                                       atomic.Int64 // of the reads, those of the same record in a row
 
 	log func(format string, args ...any) // told of violations at once; may be nil
 
@@ -64,8 +65,8 @@ func (r *report) failure(ctx context.Context, err error) {
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d operations in %v (%d reads, %d writes, %d revocations; %d events, %d writes by another program; %d not answered, %d marked): %d violations",
-		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.refused.Load(), r.marked.Load(), r.count)
+	return fmt.Sprintf("%d operations in %v (%d reads, %d of them of one record in a row, %d writes, %d revocations; %d events, %d writes by another program; %d not answered, %d marked): %d violations",
+		r.operations(), r.took.Round(time.Millisecond), r.reads.Load(), r.again.Load(), r.writes.Load(), r.revocations.Load(), r.events.Load(), r.outside.Load(), r.refused.Load(), r.marked.Load(), r.count)
 }
 
 // lacks says of what there was less than there must be for the run to mean something.

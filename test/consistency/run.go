@@ -32,6 +32,9 @@ func (l limit) reached(r *report) bool {
 // error is a run that means nothing.
 func check(ctx context.Context, g ground, l limit) (r *report, err error) {
 	r = &report{log: l.log}
+	if g.begun != nil {
+		g.begun(r)
+	}
 	w, err := newWorld(ctx, g, r)
 	if err != nil {
 		return nil, err

@@ -95,6 +95,11 @@ type storm struct {
 	loses bool     // the primary is lost, too, and crashes
 	long  bool     // troubles that take many seconds befall it too
 	focus []string // nothing but these troubles does, if there are any
+	// between is about how many operations come between troubles, on average; 0: they come by
+	// the clock. One half of the troubles come right behind the one before: those befall
+	// servers that are busy with coming back, and the others those that are busy with answering.
+	between  int64
+	answered func() int64
 
 	mu    sync.Mutex
 	count map[string]int
@@ -104,6 +109,7 @@ type storm struct {
 func (s *storm) over(g *ground) {
 	s.log = g.log
 	g.weather, g.faulty, g.settled = s.weather, true, settled(s.c)
+	g.begun = func(r *report) { s.answered = r.operations }
 }
 
 // newStorm is one of the seed in PANDO_SEED, or of any: the same troubles in the same
@@ -135,6 +141,11 @@ func (s *storm) weather(ctx context.Context) error {
 			list = slices.DeleteFunc(list, func(t trouble) bool { return !slices.Contains(s.focus, t.name) })
 		}
 		pause(ctx, time.Duration(200+s.dice.IntN(1300))*time.Millisecond)
+		if s.between > 0 && s.dice.IntN(2) == 0 {
+			for until := s.answered() + s.dice.Int64N(4*s.between); ctx.Err() == nil && s.answered() < until; {
+				pause(ctx, 10*time.Millisecond)
+			}
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -409,7 +420,8 @@ func TestNobodyIsShownThePastByACluster(t *testing.T) {
 		if l.time > time.Minute {
 			g.readers = 130 // many of them wait for servers that are away
 			g.rest = 6 * time.Second
-			s.long = true
+			g.rereads = 50
+			s.long, s.between = true, 4500
 		}
 		for _, m := range c.Members { // the machine is for the others
 			m.Stop()

@@ -32,6 +32,9 @@ type Cluster struct {
 
 	beside    sync.RWMutex // held by what SQL runs, and for writing while there is no primary
 	failovers atomic.Int64
+
+	asked sync.Mutex
+	lines map[*localcluster.Postgres]*localcluster.Lines // that SQL uses
 }
 
 // Member is one server of a cluster.
@@ -102,6 +105,7 @@ func (c *Cluster) Again(t testing.TB, database string, o ClusterOptions) *Cluste
 func (c *Cluster) start(t testing.TB, database string, o ClusterOptions) {
 	t.Helper()
 	c.Database = database
+	t.Cleanup(c.hangUp)
 	// Building a server for the first time takes a minute on a small machine.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
@@ -292,7 +296,29 @@ func (m *Member) Again(ctx context.Context, t testing.TB) (*Server, error) {
 func (c *Cluster) SQL(ctx context.Context, sql string) (string, error) {
 	c.beside.RLock()
 	defer c.beside.RUnlock()
-	return c.Primary().ExecIn(ctx, c.Database, sql)
+	return c.linesTo(c.Primary()).Ask(ctx, sql)
+}
+
+func (c *Cluster) linesTo(p *localcluster.Postgres) *localcluster.Lines {
+	c.asked.Lock()
+	defer c.asked.Unlock()
+	l := c.lines[p]
+	if l == nil {
+		if c.lines == nil {
+			c.lines = map[*localcluster.Postgres]*localcluster.Lines{}
+		}
+		l = p.Lines(c.Database)
+		c.lines[p] = l
+	}
+	return l
+}
+
+func (c *Cluster) hangUp() {
+	c.asked.Lock()
+	defer c.asked.Unlock()
+	for _, l := range c.lines {
+		l.Close()
+	}
 }
 
 // Freeze stops a member where it is.

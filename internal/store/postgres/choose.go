@@ -110,7 +110,7 @@ func (k *nodes) until(
 			return nil, nil, ctx.Err()
 		case !isLost(err) && !isStarting(err) || time.Now().After(deadline):
 			return nil, nil, unavailable(err)
-		case !errors.Is(err, errPoolClosed):
+		case !errors.Is(err, errPoolClosed) && !errors.Is(err, errSlow):
 			m.Suspect()
 		}
 		if err := pause(ctx, try); err != nil {

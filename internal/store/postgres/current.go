@@ -168,23 +168,40 @@ func (s *Store) refresh(ctx context.Context) error {
 	return nil
 }
 
+// renewal is how the catalog is read for all who found theirs old.
+type renewal struct {
+	turn  chan struct{} // full: somebody reads it
+	begun time.Time     // when that began which was the last to succeed; of who has the turn
+}
+
 // renew has another catalog than one that was found old. After a failover all who waited
-// for the new primary find it so: one of them reads the catalog, and the others go by that.
+// for the new primary find it so, and after each change of the rules all who read where it
+// shows before the stream has told of it: one of them reads the catalog, and the others go
+// by that.
 func (s *Store) renew(ctx context.Context, under *current) error {
+	came := time.Now()
 	timer := time.NewTimer(s.opts.WriteWait)
 	defer timer.Stop()
 	select {
-	case s.renewing <- struct{}{}:
-		defer func() { <-s.renewing }()
+	case s.renewal.turn <- struct{}{}:
+		defer func() { <-s.renewal.turn }()
 	case <-timer.C:
 		return givenUp(errMoved)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if s.now.Load() != under {
+	if s.now.Load() != under || s.renewal.begun.After(came) {
 		return nil
 	}
-	return s.refresh(ctx)
+	begun := time.Now()
+	// It goes on when the client has gone for which it began: others wait for it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.WriteWait)
+	defer cancel()
+	err := s.refresh(ctx)
+	if err == nil {
+		s.renewal.begun = begun
+	}
+	return err
 }
 
 // Await waits until this server goes by all that was answered to anybody by now. It

@@ -216,7 +216,9 @@ func poolSize(most int) int {
 }
 
 // follow ends a node with its life: whatever was sent over its connections has
-// no answer. While it is silent, and another node can be asked, reads leave it.
+// no answer. While it does not answer probes, and another node can be asked, reads leave
+// it. That one connection has failed is no reason to cut the others: those that have
+// failed with it say so themselves.
 func (k *nodes) follow(n *node) {
 	for {
 		select {
@@ -233,17 +235,14 @@ func (k *nodes) follow(n *node) {
 			return
 		case <-n.member.Alarm():
 		}
-		if k.alternative(n) {
-			n.reads.cut()
-		}
 		for n.member.Silent() { // until it is heard again, or gone
+			if n.member.Unanswered() && k.alternative(n) {
+				n.reads.cut()
+			}
 			timer := time.NewTimer(20 * time.Millisecond)
 			select {
 			case <-n.member.Gone():
 			case <-timer.C:
-				if k.alternative(n) {
-					n.reads.cut()
-				}
 			}
 			timer.Stop()
 			if isClosed(n.member.Gone()) {

@@ -18,11 +18,23 @@ import (
 const (
 	// openAtOnce is how many connections are made at once, but for those that take long.
 	openAtOnce = 2
-	// openSlow is when one takes long. Its host may not answer, and the next one may.
+	// openSlow is when one takes long. What it is sent may have been lost on the way, and what
+	// the next one is sent may not.
 	openSlow = 400 * time.Millisecond
-	// openMost is how long one may take.
-	openMost = 1500 * time.Millisecond
+	// openSlowAtOnce is how many of those there are besides. A host that is slow because it has
+	// too much to do is not helped by more.
+	openSlowAtOnce = 2
+	// openElsewhere is when one who waits is sent to look for another host.
+	openElsewhere = 1500 * time.Millisecond
+	// openMost is how long one may take. Most of what a connection costs its host has been paid
+	// by the time that it is slow: to give it up and begin anew is how a host that has too much
+	// to do never makes one.
+	openMost = 5 * time.Second
 )
+
+// errSlow is of a host that takes long to make a connection. Whether it answers at all is
+// what probes tell.
+var errSlow = &lostError{errors.New("the host takes long to make a connection")}
 
 // attempt is a connection that is being made.
 type attempt struct {
@@ -38,7 +50,10 @@ func (p *pool) more() {
 			quick++
 		}
 	}
-	for ; !p.closed && quick < min(openAtOnce, len(p.waiting)) && len(p.idle)+len(p.used)+len(p.opening) < cap(p.seats); quick++ {
+	room := func() bool {
+		return len(p.opening) < openAtOnce+openSlowAtOnce && len(p.idle)+len(p.used)+len(p.opening) < cap(p.seats)
+	}
+	for ; !p.closed && quick < min(openAtOnce, len(p.waiting)) && room(); quick++ {
 		p.attempts++
 		id := p.attempts
 		ctx, cancel := context.WithCancelCause(context.Background())
@@ -51,12 +66,17 @@ func (p *pool) more() {
 // attempt makes one connection.
 func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 	defer a.cancel(nil)
-	defer time.AfterFunc(openMost, func() { a.cancel(errNodeSilent) }).Stop()
+	defer time.AfterFunc(openMost, func() { a.cancel(errSlow) }).Stop()
 	defer time.AfterFunc(openSlow, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		a.slow = true
 		p.more()
+	}).Stop()
+	defer time.AfterFunc(openElsewhere, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.tell(id, errSlow)
 	}).Stop()
 	c, err := p.opened(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -67,11 +87,7 @@ func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 	delete(p.opening, id)
 	switch {
 	case err != nil:
-		// To one of those who waited when it began: the others have theirs made.
-		if len(p.waiting) > 0 && p.waiting[0].after < id {
-			p.waiting[0].got <- handed{err: err}
-			p.waiting = p.waiting[1:]
-		}
+		p.tell(id, err)
 		p.more()
 	case p.closed:
 		p.ends.Add(1)
@@ -79,6 +95,15 @@ func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 	default:
 		c.pool = p
 		p.put(c)
+	}
+}
+
+// tell has one of those who waited when an attempt began fail: the others have theirs made.
+// p.mu is held.
+func (p *pool) tell(id uint64, err error) {
+	if len(p.waiting) > 0 && p.waiting[0].after < id {
+		p.waiting[0].got <- handed{err: err}
+		p.waiting = p.waiting[1:]
 	}
 }
 

@@ -26,15 +26,20 @@ type viewsRead struct {
 
 // viewRead is what one view reads, as of a moment of an index.
 type viewRead struct {
-	mu     sync.Mutex // one looks for all
-	x      *position.Index
-	since  position.N // the last that changes everything, by then
-	reads  viewReads
-	failed time.Time // when somebody looked in vain
+	mu      sync.Mutex
+	x       *position.Index
+	since   position.N // the last that changes everything, by then
+	reads   viewReads
+	failed  time.Time     // when somebody looked in vain
+	looking chan struct{} // one looks for all, and closes it; nil: nobody does
 }
 
+// of tells whether it is what the view reads by all that an index knows now. v.mu is held.
+func (v *viewRead) of(x *position.Index) bool { return v.x == x && v.since == x.Covers(nil) }
+
 const (
-	viewLook  = 300 * time.Millisecond // how long a look may take, for which a read waits
+	viewLook  = 2 * time.Second        // how long a look may take
+	viewWait  = 300 * time.Millisecond // how long a read waits for one
 	viewPause = time.Second            // how long nobody looks after one that was in vain
 )
 
@@ -64,18 +69,13 @@ func (s *Store) ViewTags(ctx context.Context, view *pando.Collection) (tags []po
 		return nil, false
 	}
 	v := s.viewsRead.of(view)
+	if !s.lookedAt(ctx, x, v, view) {
+		return nil, false
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.x != x || v.since != x.Covers(nil) {
-		if time.Since(v.failed) < viewPause {
-			return nil, false
-		}
-		reads, since, err := s.lookAtView(ctx, x, view)
-		if err != nil {
-			v.failed = time.Now()
-			return nil, false
-		}
-		v.x, v.since, v.reads = x, since, reads
+	if !v.of(x) {
+		return nil, false
 	}
 	if v.reads.foreign { // of which the log tells that they have changed, and not which
 		return []position.Tag{position.AllTag}, v.reads.told
@@ -86,12 +86,59 @@ func (s *Store) ViewTags(ctx context.Context, view *pando.Collection) (tags []po
 	return tags, v.reads.told
 }
 
+// lookedAt waits until somebody has looked at a view; false if that takes too long. The look
+// goes on then, for those who come later.
+func (s *Store) lookedAt(ctx context.Context, x *position.Index, v *viewRead, view *pando.Collection) bool {
+	v.mu.Lock()
+	if v.of(x) {
+		v.mu.Unlock()
+		return true
+	}
+	done := v.looking
+	if done == nil {
+		if time.Since(v.failed) < viewPause || s.enter() != nil {
+			v.mu.Unlock()
+			return false
+		}
+		done = make(chan struct{})
+		v.looking = done
+		go func() {
+			defer s.running.Done()
+			s.look(context.WithoutCancel(ctx), x, v, view)
+		}()
+	}
+	v.mu.Unlock()
+	timer := time.NewTimer(viewWait)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// look looks at a view for all who wait.
+func (s *Store) look(ctx context.Context, x *position.Index, v *viewRead, view *pando.Collection) {
+	ctx, cancel := context.WithTimeout(ctx, viewLook)
+	defer cancel()
+	reads, since, err := s.lookAtView(ctx, x, view)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.failed = time.Now()
+	} else {
+		v.x, v.since, v.reads = x, since, reads
+	}
+	close(v.looking)
+	v.looking = nil
+}
+
 // lookAtView finds out what a view reads. It is true of every moment from the last change
 // of the schema that x knows of until now: the primary shows that change, and x has come
 // as far as the primary's answer and has heard of none since.
 func (s *Store) lookAtView(ctx context.Context, x *position.Index, view *pando.Collection) (reads viewReads, since position.N, err error) {
-	ctx, cancel := context.WithTimeout(ctx, viewLook)
-	defer cancel()
 	since = x.Covers(nil)
 	if err := x.AwaitSafe(ctx, x.Frontier()); err != nil {
 		return reads, 0, err

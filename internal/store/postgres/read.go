@@ -138,7 +138,7 @@ func (s *Store) Read(ctx context.Context, fn func(store.Reader) error) error {
 		one = one && r.one
 		primary = r.primary
 		if errors.Is(r.again, errMoved) && s.Catalog() == r.cat && !r.behind {
-			if err := s.refresh(ctx); err != nil {
+			if err := s.renew(ctx, now); err != nil {
 				return err
 			}
 			if s.clock != nil && s.Catalog() == r.cat { // nobody has, or it is not shown yet

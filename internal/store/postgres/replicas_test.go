@@ -31,6 +31,30 @@ func replicated(t *testing.T, opts Options, cluster localcluster.ReplicatedOptio
 	return r, s, create(t, s, things())
 }
 
+// That a connection has failed ends no other one, as long as the host answers probes.
+func TestADoubtCutsNothing(t *testing.T) {
+	_, s, _ := replicated(t, Options{}, localcluster.ReplicatedOptions{})
+	n, c, err := s.nodes.reader(t.Context(), 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.release(c)
+	for range 5 {
+		n.member.Suspect()
+		if !n.member.Silent() {
+			t.Error("nothing is sent there until it has answered")
+		}
+		for deadline := time.Now().Add(10 * time.Second); n.member.Silent(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("it answers, and nothing is sent there")
+			}
+		}
+		if _, err := c.queryInt(t.Context(), "SELECT 1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Every answered write is in every later read, and is not in the way of what was
 // not written: the replicas read that, late or not.
 func TestReplicasReadYourWrites(t *testing.T) {

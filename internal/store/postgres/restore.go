@@ -18,7 +18,7 @@ import (
 // written to r. If it fails, the database is empty still.
 func Restore(ctx context.Context, opts Options, r io.Reader) error {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), renewing: make(chan struct{}, 1), plans: store.Plans[*plan]{Make: newPlan}}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, ended: make(chan struct{}), renewal: renewal{turn: make(chan struct{}, 1)}, plans: store.Plans[*plan]{Make: newPlan}}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {
 		return err

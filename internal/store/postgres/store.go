@@ -28,7 +28,7 @@ type Store struct {
 	term     atomic.Uint64 // of _pando_meta, under which this server may write
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
-	renewing chan struct{} // full: somebody reads the catalog for all who found theirs old
+	renewal  renewal
 	catalogs store.Versions
 	plans    store.Plans[*plan]
 	commits  commits
@@ -40,7 +40,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running sync.WaitGroup // calls of Read, Write and Backup
+	running sync.WaitGroup // calls of Read, Write and Backup, and looks at views
 	unknown sync.WaitGroup // transactions that nobody waits for any more
 
 	watching sync.WaitGroup
@@ -55,7 +55,7 @@ var _ store.Store = (*Store)(nil)
 // KindUnavailable one. No message shows a password.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
-	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, clock: opts.Clock, ended: make(chan struct{}), renewing: make(chan struct{}, 1), plans: store.Plans[*plan]{Make: newPlan}}
+	s := &Store{opts: opts, log: opts.Logger, index: opts.Index, clock: opts.Clock, ended: make(chan struct{}), renewal: renewal{turn: make(chan struct{}, 1)}, plans: store.Plans[*plan]{Make: newPlan}}
 	s.commits = commits{index: opts.Index, sinks: opts.Sinks, clock: opts.Clock, wait: s.opts.CommitWait, onHeld: s.opts.Held}
 	var err error
 	if s.hosts, err = parseURL(opts.URL, &s.opts); err != nil {

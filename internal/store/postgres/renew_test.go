@@ -1,0 +1,82 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// reading counts how often the catalog is read, or looked at with what writes go by.
+type reading struct {
+	net.Conn
+	n *atomic.Int32
+}
+
+const readingSQL = "LOCK TABLE _pando_meta IN ROW SHARE MODE"
+
+func (r reading) Write(b []byte) (int, error) {
+	r.n.Add(int32(bytes.Count(b, []byte(readingSQL))))
+	return r.Conn.Write(b)
+}
+
+// TestOneReadsTheCatalogForAll: of all who find theirs old at once, one or two read it, and
+// go on with that when their client has gone.
+func TestOneReadsTheCatalogForAll(t *testing.T) {
+	var n atomic.Int32
+	s, _ := fresh(t, Options{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		return reading{c, &n}, err
+	}})
+	node, c, err := s.nodes.keeper(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.release(c)
+	if err := c.exec(t.Context(), "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	n.Store(0)
+	under := s.now.Load()
+	leaving, leave := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { first <- s.renew(leaving, under) }()
+	for deadline := time.Now().Add(10 * time.Second); n.Load() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody reads the catalog")
+		}
+	}
+	leave()
+	const others = 50
+	var all, come sync.WaitGroup
+	for range others {
+		come.Add(1)
+		all.Go(func() {
+			come.Done()
+			if err := s.renew(t.Context(), under); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	come.Wait()
+	if err := c.exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
+	if err := <-first; err != nil {
+		t.Errorf("whose client has gone: %v", err)
+	}
+	// Some may have come only when the second had begun.
+	if n := n.Load(); n > others/5 {
+		t.Errorf("%d of %d have read the catalog", n, others+1)
+	}
+	p := node.writes
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.used) > 0 || len(p.idle) == 0 {
+		t.Errorf("%d connections are in use, and %d idle", len(p.used), len(p.idle))
+	}
+}
