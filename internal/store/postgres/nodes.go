@@ -175,6 +175,7 @@ func (k *nodes) of(m *topology.Member) *node {
 	for _, p := range []*pool{n.reads, n.writes, n.cluster} {
 		p.life = func() life { return life{m.Report().Instance, m.Reached()} }
 		p.met = func(ours bool) { k.met(n, ours) }
+		p.silent = m.Unanswered
 	}
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })

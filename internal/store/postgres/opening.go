@@ -24,11 +24,13 @@ const (
 	// openSlowAtOnce is how many of those there are besides. A host that is slow because it has
 	// too much to do is not helped by more.
 	openSlowAtOnce = 2
-	// openElsewhere is when one who waits is sent to look for another host.
+	// openElsewhere is when one who waits is sent to look for another host. If this one answers
+	// no probes either, the connection is given up: the next one may find it, or another one of
+	// its name.
 	openElsewhere = 1500 * time.Millisecond
-	// openMost is how long one may take. Most of what a connection costs its host has been paid
-	// by the time that it is slow: to give it up and begin anew is how a host that has too much
-	// to do never makes one.
+	// openMost is how long one may take where probes are answered. Most of what a connection
+	// costs its host has been paid by the time that it is slow: to give it up and begin anew is
+	// how a host that has too much to do never makes one.
 	openMost = 5 * time.Second
 )
 
@@ -74,6 +76,10 @@ func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
 		p.more()
 	}).Stop()
 	defer time.AfterFunc(openElsewhere, func() {
+		if p.silent != nil && p.silent() {
+			a.cancel(errNodeSilent)
+			return
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.tell(id, errSlow)

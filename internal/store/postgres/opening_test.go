@@ -109,57 +109,65 @@ func TestAFailureIsToldToOne(t *testing.T) {
 }
 
 // TestAHostThatIsSlow: a connection that takes long is not given up for another one, of which
-// the host would not make more; who waits is sent to look elsewhere.
+// the host would not make more, unless it does not answer probes either; who waits is sent to
+// look elsewhere.
 func TestAHostThatIsSlow(t *testing.T) {
-	s, _ := fresh(t, Options{})
-	cfg := s.hosts[0].cfg.Copy()
-	dial := cfg.DialFunc
-	var dials, given atomic.Int32
-	free := make(chan struct{})
-	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dials.Add(1)
-		select {
-		case <-free:
-		case <-ctx.Done():
-			given.Add(1)
-			return nil, ctx.Err()
-		}
-		return dial(ctx, network, address)
-	}
-	p := newPool(cfg, 32, time.Minute, nil)
-	defer p.drain()
-	defer p.retire(false)
-	errs := make(chan error, openAtOnce+openSlowAtOnce)
-	for range cap(errs) {
-		go func() {
-			c, err := p.acquire(t.Context())
-			if err == nil {
-				p.release(c)
+	for _, silent := range []bool{false, true} {
+		s, _ := fresh(t, Options{})
+		cfg := s.hosts[0].cfg.Copy()
+		dial := cfg.DialFunc
+		var dials, given atomic.Int32
+		free := make(chan struct{})
+		cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			dials.Add(1)
+			select {
+			case <-free:
+			case <-ctx.Done():
+				given.Add(1)
+				return nil, ctx.Err()
 			}
-			errs <- err
-		}()
-	}
-	for range openAtOnce { // those that were there before anybody began to wait for more
-		if err := <-errs; !errors.Is(err, errSlow) {
-			t.Errorf("who waits is told: %v", err)
+			return dial(ctx, network, address)
 		}
-	}
-	if n := dials.Load(); n != openAtOnce+openSlowAtOnce {
-		t.Errorf("%d were begun", n)
-	}
-	close(free)
-	c, err := p.acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.release(c)
-	for range cap(errs) - openAtOnce { // they got one, or were told before that
-		if err := <-errs; err != nil && !errors.Is(err, errSlow) {
-			t.Error(err)
+		p := newPool(cfg, 32, time.Minute, nil)
+		p.silent = func() bool { return silent }
+		defer p.drain()
+		defer p.retire(false)
+		errs := make(chan error, openAtOnce+openSlowAtOnce)
+		for range cap(errs) {
+			go func() {
+				c, err := p.acquire(t.Context())
+				if err == nil {
+					p.release(c)
+				}
+				errs <- err
+			}()
 		}
-	}
-	if n, lost := dials.Load(), given.Load(); n != openAtOnce+openSlowAtOnce || lost > 0 {
-		t.Errorf("%d were begun, and %d given up", n, lost)
+		told := errSlow
+		if silent {
+			told = errNodeSilent
+		}
+		for range openAtOnce { // as many as were begun at first
+			if err := <-errs; !errors.Is(err, told) {
+				t.Errorf("silent %v: who waits is told: %v", silent, err)
+			}
+		}
+		if n := dials.Load(); !silent && n != openAtOnce+openSlowAtOnce {
+			t.Errorf("%d were begun", n)
+		}
+		close(free)
+		c, err := p.acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.release(c)
+		for range cap(errs) - openAtOnce { // they got one, or were told before that
+			if err := <-errs; err != nil && !errors.Is(err, told) {
+				t.Error(err)
+			}
+		}
+		if n := given.Load(); (n > 0) != silent {
+			t.Errorf("silent %v: %d were given up", silent, n)
+		}
 	}
 }
 

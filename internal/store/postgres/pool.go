@@ -19,11 +19,13 @@ type pool struct {
 	cfg     *pgconn.Config
 	session map[string]string // settings of each session, where no pooler is between
 	// life is the life of the host that the pool is of; nil: any will do. met is told
-	// whether a new connection is of it.
-	life  func() life
-	met   func(ours bool)
-	wait  time.Duration
-	seats chan struct{} // one for each who may have a connection, or wait for one that is made
+	// whether a new connection is of it. silent tells whether the host answers no probes; may
+	// be nil.
+	life   func() life
+	met    func(ours bool)
+	silent func() bool
+	wait   time.Duration
+	seats  chan struct{} // one for each who may have a connection, or wait for one that is made
 
 	mu       sync.Mutex
 	idle     []*conn // used last is last, and is used next
