@@ -237,7 +237,7 @@ func TestListsAreOfOneHistory(t *testing.T) {
 			first <- err
 		}()
 		soon(t, "a commit waits for the replica", func() bool {
-			waiting, err := s.SQL(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+			waiting, err := s.SQL(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE 'UPDATE counters%'")
 			must(t, err)
 			return waiting != "0"
 		})
