@@ -47,6 +47,41 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestLines: a connection is kept for the next question, who finds nothing that the one
+// before has set, and another is made when the server has ended it.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	pg := localclustertest.Postgres(t, localcluster.Options{NoSync: true})
+	lines := pg.Lines("postgres")
+	defer lines.Close()
+	ask := func(sql string) string {
+		t.Helper()
+		text, err := lines.Ask(t.Context(), sql)
+		must(t, err)
+		return text
+	}
+	const pid = "SELECT pg_backend_pid()"
+	first := ask("SET work_mem = '7MB'; " + pid)
+	if second := ask(pid); second != first {
+		t.Errorf("%s has answered, and then %s", first, second)
+	}
+	if got := ask("SHOW work_mem"); got == "7MB" {
+		t.Error("what one has set the next one finds")
+	}
+	if _, err := lines.Ask(t.Context(), "BEGIN; SELECT 1/0"); err == nil {
+		t.Error("an error is lost")
+	}
+	ask("BEGIN") // and not ended
+	if got := ask("SELECT 1"); got != "1" {
+		t.Errorf("behind a transaction that was left open: %q", got)
+	}
+	must(t, pg.Kill())
+	must(t, pg.Start(t.Context()))
+	if again := ask(pid); again == first {
+		t.Error("a server that was killed goes on with a session")
+	}
+}
+
 // TestKillBackend: one session that is killed ends all others, and the server goes on
 // with what was committed.
 func TestKillBackend(t *testing.T) {
