@@ -198,8 +198,11 @@ func (s *Store) renew(ctx context.Context, under *current) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.WriteWait)
 	defer cancel()
 	err := s.refresh(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		s.renewal.begun = begun
+	case ctx.Err() != nil: // the time is over, and not that of who asked
+		err = givenUp(err)
 	}
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pandobase/pando"
 )
 
 // reading counts how often the catalog is read, or looked at with what writes go by.
@@ -78,5 +80,25 @@ func TestOneReadsTheCatalogForAll(t *testing.T) {
 	defer p.mu.Unlock()
 	if len(p.used) > 0 || len(p.idle) == 0 {
 		t.Errorf("%d connections are in use, and %d idle", len(p.used), len(p.idle))
+	}
+}
+
+// TestTheCatalogIsNotReadInTime: who waits is told that the database cannot answer now, and
+// not that something went wrong.
+func TestTheCatalogIsNotReadInTime(t *testing.T) {
+	s, _ := fresh(t, Options{WriteWait: 200 * time.Millisecond})
+	node, c, err := s.nodes.keeper(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.release(c)
+	if err := c.exec(t.Context(), "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.renew(t.Context(), s.now.Load()); pando.KindOf(err) != pando.KindUnavailable {
+		t.Errorf("%v is of kind %v", err, pando.KindOf(err))
+	}
+	if err := c.exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
 	}
 }
