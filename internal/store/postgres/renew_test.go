@@ -25,6 +25,25 @@ func (r reading) Write(b []byte) (int, error) {
 	return r.Conn.Write(b)
 }
 
+// lockCatalog has nobody read it before unlock is called, as a change of it does.
+func lockCatalog(t *testing.T, s *Store) (n *node, unlock func()) {
+	t.Helper()
+	n, c, err := s.nodes.keeper(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.exec(t.Context(), "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return n, func() {
+		t.Helper()
+		defer n.release(c)
+		if err := c.exec(t.Context(), "COMMIT"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestOneReadsTheCatalogForAll: of all who find theirs old at once, one or two read it, and
 // go on with that when their client has gone.
 func TestOneReadsTheCatalogForAll(t *testing.T) {
@@ -33,14 +52,7 @@ func TestOneReadsTheCatalogForAll(t *testing.T) {
 		c, err := new(net.Dialer).DialContext(ctx, network, address)
 		return reading{c, &n}, err
 	}})
-	node, c, err := s.nodes.keeper(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer node.release(c)
-	if err := c.exec(t.Context(), "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
-	}
+	node, unlock := lockCatalog(t, s)
 	n.Store(0)
 	under := s.now.Load()
 	leaving, leave := context.WithCancel(t.Context())
@@ -64,9 +76,7 @@ func TestOneReadsTheCatalogForAll(t *testing.T) {
 		})
 	}
 	come.Wait()
-	if err := c.exec(t.Context(), "COMMIT"); err != nil {
-		t.Fatal(err)
-	}
+	unlock()
 	all.Wait()
 	if err := <-first; err != nil {
 		t.Errorf("whose client has gone: %v", err)
@@ -87,18 +97,9 @@ func TestOneReadsTheCatalogForAll(t *testing.T) {
 // not that something went wrong.
 func TestTheCatalogIsNotReadInTime(t *testing.T) {
 	s, _ := fresh(t, Options{WriteWait: 200 * time.Millisecond})
-	node, c, err := s.nodes.keeper(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer node.release(c)
-	if err := c.exec(t.Context(), "BEGIN", "LOCK TABLE _pando_meta IN EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
-	}
+	_, unlock := lockCatalog(t, s)
 	if err := s.renew(t.Context(), s.now.Load()); pando.KindOf(err) != pando.KindUnavailable {
 		t.Errorf("%v is of kind %v", err, pando.KindOf(err))
 	}
-	if err := c.exec(t.Context(), "COMMIT"); err != nil {
-		t.Fatal(err)
-	}
+	unlock()
 }
