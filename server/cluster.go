@@ -162,7 +162,9 @@ func (m *memberConfig) close() error {
 }
 
 // join takes part, and waits until this server may answer.
-func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, error) {
+func (m *memberConfig) join(db *postgres.Store) (*member, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), joinBound)
+	defer cancel()
 	if m.secret != nil {
 		if err := cluster.Neighbours(ctx, db.Registry(), m.self); err != nil {
 			return nil, err
@@ -186,10 +188,8 @@ func (m *memberConfig) join(ctx context.Context, db *postgres.Store) (*member, e
 	j.stop = stop
 	j.done.Go(func() { j.node.Run(running) })
 	j.done.Go(func() { j.tend(running) })
-	wait, cancel := context.WithTimeout(ctx, joinBound)
-	defer cancel()
 	for !m.clock.Index().Leased() {
-		if !m.clock.AwaitChange(wait) {
+		if !m.clock.AwaitChange(ctx) {
 			problem := j.node.Status().Problem
 			return nil, errors.Join(&pando.Error{
 				Kind:    pando.KindUnavailable,

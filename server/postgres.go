@@ -60,7 +60,7 @@ func openPostgres(cfg Config, place Place, index *position.Index, sinks []change
 			return nil, errors.Join(err, db.Close())
 		}
 	default:
-		if joined, err = m.join(ctx, db); err != nil {
+		if joined, err = m.join(db); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 	}

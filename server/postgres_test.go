@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -135,5 +136,36 @@ func TestOperatePostgresMetrics(t *testing.T) {
 	_, verbose := fetch(t, http.DefaultClient, "GET", r.info.AdminURL+"/readyz?verbose", nil)
 	if !strings.Contains(verbose, "hosts: 127.0.0.1:") || !strings.Contains(verbose, " primary answers since ") {
 		t.Errorf("readyz says nothing of the host:\n%s", verbose)
+	}
+}
+
+// TestAStartWaitsForTransactions: the log can be read when what was open has ended. A start
+// waits for that longer than it does for a database that does not answer, which is 15 s.
+func TestAStartWaitsForTransactions(t *testing.T) {
+	pg, url := localclustertest.Database(t)
+	open := make(chan error, 1)
+	go func() {
+		_, err := pg.Exec(t.Context(), "SELECT pg_current_xact_id(), pg_sleep(16)")
+		open <- err
+	}()
+	for {
+		n, err := pg.Exec(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND query LIKE '%pg_sleep%'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == "1" {
+			break
+		}
+	}
+	cfg := config(filepath.Join(t.TempDir(), "data"))
+	cfg.Database, cfg.Log = url, slog.New(slog.NewTextHandler(t.Output(), nil))
+	start(t, cfg)
+	select {
+	case err := <-open:
+		if err != nil {
+			t.Error(err)
+		}
+	default:
+		t.Error("it was there before the transaction had ended")
 	}
 }

@@ -84,7 +84,7 @@ func TestMembersAreFound(t *testing.T) {
 	member := func() *running {
 		cfg := config(filepath.Join(t.TempDir(), "data"))
 		cfg.Database, cfg.ClusterSecret, cfg.Blob, cfg.Advertise = url, testSecret, files, "127.0.0.1:0"
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 		return start(t, cfg)
 	}
 	a := member()
