@@ -51,16 +51,17 @@ func TestVersionsSideBySide(t *testing.T) {
 		s.all(t, s.lb, later)
 		t.Logf("%s takes part after %s, %s is gone after %s", m.Name, joined.Round(time.Millisecond), leaves.Name, time.Since(began).Round(time.Millisecond))
 	}
+	shared := s.exchange(t)
 	turn(bin, next...)
 	mixed := s.pando(t, "node", "list")
 	if strings.Count(mixed, "v9.9.0") != 1 || strings.Count(mixed, " up ") != 3 {
 		t.Errorf("pando node list:\n%s", mixed)
 	}
-	s.found(t)
+	shared.among(t, s.Members...)
 	turn(bin, other...)
 	within(t, 5*time.Second, "there are answers of both kinds", func() bool { return s.kinds(t) == 2 })
 	turn(bin, other...)
-	s.found(t)
+	shared.among(t, s.Members[1:]...) // web4 is alone now
 	// Among themselves they talk in the newer format.
 	within(t, 5*time.Second, "all speak the newer format", func() bool {
 		return !slices.ContainsFunc(s.Members, func(m *target.Member) bool {
@@ -70,8 +71,8 @@ func TestVersionsSideBySide(t *testing.T) {
 	})
 	present, err := target.BuildPando(t.Context())
 	must(t, err)
-	turn(present) // and back
-	s.found(t)
+	turn(present)                     // and back
+	shared.among(t, s.Members[:2]...) // web7 is
 	for i, l := range loads {
 		l.end()
 		if failures := l.failures(); len(failures) > 0 {
@@ -90,21 +91,63 @@ func TestVersionsSideBySide(t *testing.T) {
 	}
 }
 
-// found waits until every member has found something on the cache server since the call, and
-// checks that none has ever found anything that it could not read.
-func (s *stage) found(t *testing.T) {
+// exchange is a collection whose records are made, read a few times, and never changed: a
+// member that finds an answer on the cache server has it of another one that keeps answers in
+// the same way.
+type exchange struct {
+	s  *stage
+	id string
+}
+
+func (s *stage) exchange(t *testing.T) exchange {
 	t.Helper()
-	sum := func(m *target.Member, metric, label, value string) float64 {
-		n, err := m.Sum(t.Context(), metric, label, value)
-		must(t, err)
-		return n
+	var made struct{ ID string }
+	s.must(t, "POST", "/api/collections", object{
+		"name": "letters", "type": "base", "viewRule": "", "createRule": "", "fields": []any{object{"name": "n", "type": "number"}},
+	}, &made)
+	return exchange{s, made.ID}
+}
+
+// hits is what m has found of it on the cache server.
+func (x exchange) hits(t *testing.T, m *target.Member) (n float64) {
+	t.Helper()
+	all, err := m.Metrics(t.Context(), "pando_cache_collection_total")
+	must(t, err)
+	for labels, v := range all {
+		if strings.Contains(labels, `collection="`+x.id+`"`) && strings.Contains(labels, `result="hit"`) {
+			n += v
+		}
 	}
-	for _, m := range s.Members {
-		hits := func() float64 { return sum(m, "pando_cache_server_requests_total", "result", "hit") }
-		before := hits()
-		within(t, 20*time.Second, m.Name+" finds answers on the cache server", func() bool { return hits() > before })
+	return n
+}
+
+// among checks that these members use each other's answers, that the others, each alone with
+// its way, find nothing, and that nobody finds what it cannot read.
+func (x exchange) among(t *testing.T, members ...*target.Member) {
+	t.Helper()
+	const letters = "/api/collections/letters/records"
+	before := map[*target.Member]float64{}
+	for _, m := range x.s.Members {
+		before[m] = x.hits(t, m)
+	}
+	for _, m := range members {
+		within(t, 20*time.Second, m.Name+" finds what another one has kept", func() bool {
+			var letter struct{ ID string }
+			x.s.must(t, "POST", letters, object{"n": 1}, &letter)
+			for range 2 * len(x.s.Members) {
+				x.s.must(t, "GET", letters+"/"+letter.ID, nil, nil)
+			}
+			return x.hits(t, m) > before[m]
+		})
+	}
+	for _, m := range x.s.Members {
+		if n := x.hits(t, m) - before[m]; n > 0 && !slices.Contains(members, m) {
+			t.Errorf("%s, alone with its way to keep answers, found %.0f", m.Name, n)
+		}
 		for _, cause := range []string{"forged", "foreign"} {
-			if n := sum(m, "pando_cache_tier_rejected_total", "cause", cause); n > 0 {
+			n, err := m.Sum(t.Context(), "pando_cache_tier_rejected_total", "cause", cause)
+			must(t, err)
+			if n > 0 {
 				t.Errorf("%s: %.0f answers on the cache server are %s", m.Name, n, cause)
 			}
 		}
