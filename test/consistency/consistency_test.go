@@ -3,7 +3,6 @@ package consistency
 import (
 	"math/rand/v2"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -83,10 +82,8 @@ func hold(t *testing.T, g ground, l limit, least map[string]int64) *report {
 		text := g.server.Output()
 		t.Logf("the server's last words:\n%s", text[max(0, len(text)-4000):])
 		for _, s := range append([]*target.Server{g.server}, g.others...) {
-			for line := range strings.Lines(s.Output()) {
-				if strings.Contains(line, `"status":500`) {
-					t.Log(s.Name, " could not say what is wrong: ", line)
-				}
+			for _, line := range s.Errors() {
+				t.Log(s.Name, " could not say what is wrong: ", line)
 			}
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,6 +42,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	proc *process // another one after Restart
+	past []string // what Errors tells of lives that have ended
 	args program  // how it was started
 }
 
@@ -97,13 +100,14 @@ func (s *Server) Life() int64 { return s.lives.Load() }
 // line and at the same addresses, and returns when it answers.
 func (s *Server) Restart(ctx context.Context) error {
 	s.Kill()
+	errs := s.Errors()
 	s.lives.Add(1)
 	p, err := run(s.args.command(s.Dir), s.args.in.Env)
 	if err != nil {
 		return fmt.Errorf("target: start %s again: %w", s.Name, err)
 	}
 	s.mu.Lock()
-	s.proc = p
+	s.proc, s.past = p, errs
 	s.mu.Unlock()
 	if err := p.ready(ctx, s.URL+s.args.in.health()); err != nil {
 		return fmt.Errorf("target: %s again on %s: %w\n%s", s.Name, s.args.addr(), err, p.output.String())
@@ -140,7 +144,20 @@ func (s *Server) PID() int {
 	return 0
 }
 
-// Output is what the server has printed so far.
+// Errors are the lines of level ERROR that the server has logged, in all its lives.
+func (s *Server) Errors() []string {
+	s.mu.Lock()
+	list := slices.Clone(s.past)
+	s.mu.Unlock()
+	for line := range strings.Lines(s.Output()) {
+		if strings.Contains(line, `"level":"ERROR"`) {
+			list = append(list, strings.TrimSpace(line))
+		}
+	}
+	return list
+}
+
+// Output is what the server has printed so far, since it was started last.
 func (s *Server) Output() string {
 	if p := s.process(); p != nil {
 		return p.output.String()
