@@ -36,12 +36,9 @@ type member struct {
 	done sync.WaitGroup
 }
 
-// soleSlots is the size of the index of a server that has no others, and of one in a
-// cluster, which hears of more.
-const (
-	soleSlots    = 1 << 18
-	clusterSlots = 1 << 21
-)
+// soleSlots is the size of the index of a server that has no others; of one in a cluster,
+// which hears of more, it is clusterSlots.
+const soleSlots = 1 << 18
 
 // joinBound is how long a start waits until it has heard of all that is to be known: among
 // others for the end of transactions that are open in the database, whose names are logged.
