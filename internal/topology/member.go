@@ -49,8 +49,8 @@ func (m *Member) Report() Report {
 	return Report{}
 }
 
-// Acquire counts a query that is sent to this member; Release ends it. The
-// least loaded replica is chosen by these counts.
+// Acquire counts a query that is to be sent to this member, and may wait for a connection;
+// Release ends it. The least loaded replica is chosen by these counts.
 func (m *Member) Acquire() { m.inflight.Add(1) }
 
 // Release ends what Acquire began.

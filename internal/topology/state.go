@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,10 +33,10 @@ func (s *State) Primary() *Member {
 // place. Nil if there is none.
 func (s *State) LastPrimary() *Member { return s.primary }
 
-// Replica is the least loaded replica that shows everything up to need; nil if
-// no one does. Of equally loaded ones each has its turn.
-func (s *State) Replica(need position.N) *Member {
-	return s.least(func(m *Member) bool { return m.Reached() >= need })
+// Replica is the least loaded replica that shows everything up to need, and is not one of
+// but; nil if no one does. Of equally loaded ones each has its turn.
+func (s *State) Replica(need position.N, but ...*Member) *Member {
+	return s.least(func(m *Member) bool { return m.Reached() >= need && !slices.Contains(but, m) })
 }
 
 // Surest is, of the replicas that show everything up to need and have come to a timeline,
@@ -55,10 +56,10 @@ func (s *State) Surest(need position.N, timeline uint32) *Member {
 
 // Guess is the least loaded replica that may have replayed by now what it had not when
 // it was last heard, for who finds out by asking it and then says so ([Member.Guessed]);
-// nil if there is none of which that is to be expected.
-func (s *State) Guess() *Member {
+// nil if there is none of which that is to be expected, but for those of but.
+func (s *State) Guess(but ...*Member) *Member {
 	now := time.Now()
-	return s.least(func(m *Member) bool { return m.prompt(now) })
+	return s.least(func(m *Member) bool { return !slices.Contains(but, m) && m.prompt(now) })
 }
 
 // least is the least loaded replica of those that will do.

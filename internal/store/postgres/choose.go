@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/pandobase/pando"
@@ -22,7 +23,7 @@ func (k *nodes) keeper(ctx context.Context) (*node, *conn, error) {
 }
 
 // primary waits for one.
-func (k *nodes) primary(wait context.Context) (*topology.Member, error) {
+func (k *nodes) primary(wait context.Context, _ []*topology.Member) (*topology.Member, error) {
 	if m := k.watcher.State().LastPrimary(); m != nil && k.sole() {
 		return m, nil
 	}
@@ -40,19 +41,21 @@ func (k *nodes) reader(ctx context.Context, need position.N, primary bool) (*nod
 // errDegraded then. Where a replica says with its answer how far it was (runStreamed),
 // one that had not come as far when last heard is asked before the primary is.
 func (k *nodes) readerUnless(ctx context.Context, need position.N, primary bool, over func() bool) (*node, *conn, error) {
-	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
+	return k.until(ctx, func(wait context.Context, slow []*topology.Member) (*topology.Member, error) {
 		for {
 			state := k.watcher.State()
-			if !primary {
-				if m := state.Replica(need); m != nil {
+			for _, but := range [][]*topology.Member{slow, nil} { // these too, if there is no other
+				if !primary {
+					if m := state.Replica(need, but...); m != nil {
+						return m, nil
+					}
+				}
+				if m := state.Primary(); m != nil && !slices.Contains(but, m) {
+					if g := state.Guess(but...); g != nil && !primary && k.s.clock != nil {
+						return g, nil
+					}
 					return m, nil
 				}
-			}
-			if m := state.Primary(); m != nil {
-				if g := state.Guess(); g != nil && !primary && k.s.clock != nil {
-					return g, nil
-				}
-				return m, nil
 			}
 			if m := state.LastPrimary(); m != nil && k.sole() {
 				return m, nil
@@ -86,31 +89,37 @@ var (
 	errDegraded  = errors.New("there is no primary, and reads go on without one")
 )
 
+// finder finds whom to ask. Those who were slow to give a connection are asked if there is
+// no other.
+type finder func(ctx context.Context, slow []*topology.Member) (*topology.Member, error)
+
 // until takes a connection to the node that find finds, again and again within
 // the time that a request may wait.
-func (k *nodes) until(
-	ctx context.Context, find func(context.Context) (*topology.Member, error), from func(*node) *pool,
-) (*node, *conn, error) {
+func (k *nodes) until(ctx context.Context, find finder, from func(*node) *pool) (*node, *conn, error) {
 	deadline := time.Now().Add(k.s.opts.WriteWait)
+	var slow []*topology.Member
 	for try := 1; ; try++ {
-		m, err := k.found(ctx, deadline, find)
+		m, err := k.found(ctx, deadline, func(ctx context.Context) (*topology.Member, error) { return find(ctx, slow) })
 		if err != nil {
 			return nil, nil, err
 		}
 		var c *conn
+		m.Acquire()
 		n := k.of(m)
 		if n == nil {
 			err = errPoolClosed // its life has just ended
 		} else if c, err = from(n).acquire(ctx); err == nil {
-			m.Acquire()
 			return n, c, nil
 		}
+		m.Release()
 		switch {
 		case ctx.Err() != nil:
 			return nil, nil, ctx.Err()
 		case !isLost(err) && !isStarting(err) || time.Now().After(deadline):
 			return nil, nil, unavailable(err)
-		case !errors.Is(err, errPoolClosed) && !errors.Is(err, errSlow):
+		case errors.Is(err, errSlow):
+			slow = append(slow, m)
+		case !errors.Is(err, errPoolClosed):
 			m.Suspect()
 		}
 		if err := pause(ctx, try); err != nil {

@@ -194,8 +194,9 @@ func (s *Store) renew(ctx context.Context, under *current) error {
 		return nil
 	}
 	begun := time.Now()
-	// It goes on when the client has gone for which it began: others wait for it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.WriteWait)
+	// It goes on when the client has gone for which it began: others wait for it. But nobody
+	// waits for longer than a request may.
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), came.Add(s.opts.WriteWait))
 	defer cancel()
 	err := s.refresh(ctx)
 	switch {

@@ -80,7 +80,7 @@ func (s *Store) Seen(ctx context.Context) error {
 // replica whose answer is least likely to be taken back, else to a new primary.
 // later is the least timeline that will do.
 func (k *nodes) readerDegraded(ctx context.Context, need position.N, later uint32) (*node, *conn, error) {
-	return k.until(ctx, func(wait context.Context) (*topology.Member, error) {
+	return k.until(ctx, func(wait context.Context, _ []*topology.Member) (*topology.Member, error) {
 		for {
 			state := k.watcher.State()
 			if m := cmp.Or(state.Surest(need, later), state.Primary()); m != nil {

@@ -177,6 +177,7 @@ func (k *nodes) of(m *topology.Member) *node {
 		p.met = func(ours bool) { k.met(n, ours) }
 		p.silent = m.Unanswered
 	}
+	n.reads.elsewhere = func() bool { return k.alternative(n) }
 	k.lives[m] = n
 	k.running.Go(func() { k.follow(n) })
 	return n

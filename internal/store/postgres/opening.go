@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,14 +25,19 @@ const (
 	// openSlowAtOnce is how many of those there are besides. A host that is slow because it has
 	// too much to do is not helped by more.
 	openSlowAtOnce = 2
-	// openElsewhere is when one who waits is sent to look for another host. If this one answers
-	// no probes either, the connection is given up: the next one may find it, or another one of
-	// its name.
+	// openElsewhere is when who waits is sent to look for another host, if there is one. If this
+	// one answers no probes either, the connection is given up: the next one may find it, or
+	// another one of its name.
 	openElsewhere = 1500 * time.Millisecond
 	// openMost is how long one may take where probes are answered. Most of what a connection
 	// costs its host has been paid by the time that it is slow: to give it up and begin anew is
 	// how a host that has too much to do never makes one.
 	openMost = 5 * time.Second
+	// openMore is how long somebody waits before more are made, whatever those that there are
+	// are doing. Where each is used for a moment only, nobody waits for as long.
+	openMore = 50 * time.Millisecond
+	// openWatch is how often a pool is looked after while anybody waits.
+	openWatch = 25 * time.Millisecond
 )
 
 // errSlow is of a host that takes long to make a connection. Whether it answers at all is
@@ -40,15 +46,15 @@ var errSlow = &lostError{errors.New("the host takes long to make a connection")}
 
 // attempt is a connection that is being made.
 type attempt struct {
+	began  time.Time
 	cancel context.CancelCauseFunc
-	slow   bool
 }
 
 // more has connections made for those who wait, as far as there may be any. p.mu is held.
 func (p *pool) more() {
 	quick := 0
 	for _, a := range p.opening {
-		if !a.slow {
+		if time.Since(a.began) < openSlow {
 			quick++
 		}
 	}
@@ -59,31 +65,56 @@ func (p *pool) more() {
 		p.attempts++
 		id := p.attempts
 		ctx, cancel := context.WithCancelCause(context.Background())
-		a := &attempt{cancel: cancel}
-		p.opening[id] = a
-		p.ends.Go(func() { p.attempt(ctx, id, a) })
+		p.opening[id] = &attempt{time.Now(), cancel}
+		p.ends.Go(func() { p.attempt(ctx, id, cancel) })
+	}
+	p.watchOn()
+}
+
+// watchOn has the pool looked after as long as somebody waits in it, or a connection is made.
+// p.mu is held.
+func (p *pool) watchOn() {
+	if !p.watched && len(p.waiting)+len(p.opening) > 0 {
+		p.watched = true
+		time.AfterFunc(openWatch, p.watch)
 	}
 }
 
-// attempt makes one connection.
-func (p *pool) attempt(ctx context.Context, id uint64, a *attempt) {
-	defer a.cancel(nil)
-	defer time.AfterFunc(openMost, func() { a.cancel(errSlow) }).Stop()
-	defer time.AfterFunc(openSlow, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		a.slow = true
-		p.more()
-	}).Stop()
-	defer time.AfterFunc(openElsewhere, func() {
-		if p.silent != nil && p.silent() {
+// watch looks after the pool.
+func (p *pool) watch() {
+	silent, elsewhere := p.silent != nil && p.silent(), p.elsewhere != nil && p.elsewhere()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watched = false
+	late := false
+	for _, a := range p.opening {
+		switch age := time.Since(a.began); {
+		case age >= openElsewhere && silent:
 			a.cancel(errNodeSilent)
-			return
+		case age >= openMost:
+			a.cancel(errSlow)
+		case age >= openElsewhere:
+			late = true
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.tell(id, errSlow)
-	}).Stop()
+	}
+	if late && elsewhere {
+		p.waiting = slices.DeleteFunc(p.waiting, func(w *waiter) bool {
+			away := time.Since(w.since) >= openElsewhere
+			if away {
+				w.got <- handed{err: errSlow}
+			}
+			return away
+		})
+	}
+	if len(p.waiting) > 0 && time.Since(p.waiting[0].since) >= openMore {
+		p.more()
+	}
+	p.watchOn()
+}
+
+// attempt makes one connection.
+func (p *pool) attempt(ctx context.Context, id uint64, cancel context.CancelCauseFunc) {
+	defer cancel(nil)
 	c, err := p.opened(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -109,65 +109,111 @@ func TestAFailureIsToldToOne(t *testing.T) {
 }
 
 // TestAHostThatIsSlow: a connection that takes long is not given up for another one, of which
-// the host would not make more, unless it does not answer probes either; who waits is sent to
-// look elsewhere.
+// the host would not make more, unless it does not answer probes either. Who waits is sent to
+// look elsewhere, if there is another host, and keeps the place in the queue if there is none.
 func TestAHostThatIsSlow(t *testing.T) {
-	for _, silent := range []bool{false, true} {
-		s, _ := fresh(t, Options{})
-		cfg := s.hosts[0].cfg.Copy()
-		dial := cfg.DialFunc
-		var dials, given atomic.Int32
-		free := make(chan struct{})
-		cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			dials.Add(1)
-			select {
-			case <-free:
-			case <-ctx.Done():
-				given.Add(1)
-				return nil, ctx.Err()
-			}
-			return dial(ctx, network, address)
-		}
-		p := newPool(cfg, 32, time.Minute, nil)
-		p.silent = func() bool { return silent }
-		defer p.drain()
-		defer p.retire(false)
-		errs := make(chan error, openAtOnce+openSlowAtOnce)
-		for range cap(errs) {
-			go func() {
-				c, err := p.acquire(t.Context())
-				if err == nil {
-					p.release(c)
+	for name, told := range map[string]error{"sole": nil, "one of several": errSlow, "silent": errNodeSilent} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := fresh(t, Options{})
+			cfg := s.hosts[0].cfg.Copy()
+			dial := cfg.DialFunc
+			var dials, given atomic.Int32
+			free := make(chan struct{})
+			cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+				dials.Add(1)
+				select {
+				case <-free:
+				case <-ctx.Done():
+					given.Add(1)
+					return nil, ctx.Err()
 				}
-				errs <- err
-			}()
-		}
-		told := errSlow
-		if silent {
-			told = errNodeSilent
-		}
-		for range openAtOnce { // as many as were begun at first
-			if err := <-errs; !errors.Is(err, told) {
-				t.Errorf("silent %v: who waits is told: %v", silent, err)
+				return dial(ctx, network, address)
 			}
+			p := newPool(cfg, 32, time.Minute, nil)
+			p.silent = func() bool { return told == errNodeSilent }
+			p.elsewhere = func() bool { return told == errSlow }
+			defer p.drain()
+			defer p.retire(false)
+			errs := make(chan error, 2*(openAtOnce+openSlowAtOnce))
+			for range cap(errs) {
+				go func() {
+					c, err := p.acquire(t.Context())
+					if err == nil {
+						p.release(c)
+					}
+					errs <- err
+				}()
+			}
+			first := cap(errs) // all are told that there is another host
+			switch told {
+			case errNodeSilent:
+				first = openAtOnce // each by an attempt that was given up
+			case nil:
+				first = 0
+				for deadline := time.Now().Add(10 * time.Second); !inTheMaking(p, openElsewhere+4*openWatch) && time.Now().Before(deadline); {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			for range first {
+				if err := <-errs; !errors.Is(err, told) {
+					t.Errorf("who waits is told: %v", err)
+				}
+			}
+			if n := dials.Load(); told != errNodeSilent && n != openAtOnce+openSlowAtOnce {
+				t.Errorf("%d were begun", n)
+			}
+			close(free)
+			c, err := p.acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.release(c)
+			for range cap(errs) - first { // they got one, or were told before that
+				if err := <-errs; err != nil && (told == nil || !errors.Is(err, told)) {
+					t.Error(err)
+				}
+			}
+			if n := given.Load(); (n > 0) != (told == errNodeSilent) {
+				t.Errorf("%d were given up", n)
+			}
+		})
+	}
+}
+
+// inTheMaking tells whether a connection has been in the making for so long.
+func inTheMaking(p *pool, d time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.opening {
+		if time.Since(a.began) > d {
+			return true
 		}
-		if n := dials.Load(); !silent && n != openAtOnce+openSlowAtOnce {
-			t.Errorf("%d were begun", n)
-		}
-		close(free)
-		c, err := p.acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.release(c)
-		for range cap(errs) - openAtOnce { // they got one, or were told before that
-			if err := <-errs; err != nil && !errors.Is(err, told) {
+	}
+	return false
+}
+
+// TestAPoolGrows: who waits while all connections are in use for long has one made.
+func TestAPoolGrows(t *testing.T) {
+	s, _ := fresh(t, Options{})
+	p := newPool(s.hosts[0].cfg.Copy(), 12, 20*time.Second, nil)
+	defer p.drain()
+	defer p.retire(false)
+	var all sync.WaitGroup
+	conns := make(chan *conn, cap(p.seats))
+	for range cap(p.seats) {
+		all.Go(func() {
+			c, err := p.acquire(t.Context())
+			if err != nil {
 				t.Error(err)
+				return
 			}
-		}
-		if n := given.Load(); (n > 0) != silent {
-			t.Errorf("silent %v: %d were given up", silent, n)
-		}
+			conns <- c
+		})
+	}
+	all.Wait() // none was released meanwhile
+	close(conns)
+	for c := range conns {
+		p.release(c)
 	}
 }
 

@@ -19,13 +19,14 @@ type pool struct {
 	cfg     *pgconn.Config
 	session map[string]string // settings of each session, where no pooler is between
 	// life is the life of the host that the pool is of; nil: any will do. met is told
-	// whether a new connection is of it. silent tells whether the host answers no probes; may
-	// be nil.
-	life   func() life
-	met    func(ours bool)
-	silent func() bool
-	wait   time.Duration
-	seats  chan struct{} // one for each who may have a connection, or wait for one that is made
+	// whether a new connection is of it. silent tells whether the host answers no probes, and
+	// elsewhere whether another one can be asked; both may be nil.
+	life      func() life
+	met       func(ours bool)
+	silent    func() bool
+	elsewhere func() bool
+	wait      time.Duration
+	seats     chan struct{} // one for each who may have a connection, or wait for one that is made
 
 	mu       sync.Mutex
 	idle     []*conn // used last is last, and is used next
@@ -33,6 +34,7 @@ type pool struct {
 	waiting  []*waiter // in the order in which they came; none is idle then
 	opening  map[uint64]*attempt
 	attempts uint64 // how many there were
+	watched  bool   // it is looked after in a moment
 	closed   bool
 	pooler   pooler
 	ends     sync.WaitGroup // connections being made or closed
@@ -60,7 +62,8 @@ func newPool(cfg *pgconn.Config, size int, wait time.Duration, session map[strin
 
 // waiter is who has a seat, and waits for a connection that is made or released.
 type waiter struct {
-	after uint64 // the number of the last attempt that was there before it
+	after uint64    // the number of the last attempt that was there before it
+	since time.Time // it asked for a connection
 	got   chan handed
 }
 
@@ -75,6 +78,7 @@ var errPoolClosed = errors.New("postgres: the pool is closed")
 
 // acquire gives a connection to one goroutine, which must release it.
 func (p *pool) acquire(ctx context.Context) (*conn, error) {
+	since := time.Now()
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	select {
@@ -84,7 +88,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	case <-timer.C:
 		return nil, p.busy()
 	}
-	c, w, err := p.take()
+	c, w, err := p.take(since)
 	if w == nil {
 		return c, err
 	}
@@ -113,7 +117,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 }
 
 // take is an idle connection, or a place in the queue for one.
-func (p *pool) take() (*conn, *waiter, error) {
+func (p *pool) take(since time.Time) (*conn, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -127,7 +131,7 @@ func (p *pool) take() (*conn, *waiter, error) {
 		p.used[c] = true
 		return c, nil, nil
 	}
-	w := &waiter{p.attempts, make(chan handed, 1)}
+	w := &waiter{p.attempts, since, make(chan handed, 1)}
 	p.waiting = append(p.waiting, w)
 	p.more()
 	return nil, w, nil

@@ -30,8 +30,9 @@ type viewRead struct {
 	x       *position.Index
 	since   position.N // the last that changes everything, by then
 	reads   viewReads
-	failed  time.Time     // when somebody looked in vain
-	looking chan struct{} // one looks for all, and closes it; nil: nobody does
+	failed  time.Time       // when somebody looked in vain
+	looking chan struct{}   // one looks for all, and closes it; nil: nobody does
+	by      *position.Index // who looks goes by it
 }
 
 // of tells whether it is what the view reads by all that an index knows now. v.mu is held.
@@ -95,13 +96,17 @@ func (s *Store) lookedAt(ctx context.Context, x *position.Index, v *viewRead, vi
 		return true
 	}
 	done := v.looking
-	if done == nil {
+	switch {
+	case done != nil && v.by != x, !x.Leased(): // it would be in vain
+		v.mu.Unlock()
+		return false
+	case done == nil:
 		if time.Since(v.failed) < viewPause || s.enter() != nil {
 			v.mu.Unlock()
 			return false
 		}
 		done = make(chan struct{})
-		v.looking = done
+		v.looking, v.by = done, x
 		go func() {
 			defer s.running.Done()
 			s.look(context.WithoutCancel(ctx), x, v, view)
@@ -126,10 +131,11 @@ func (s *Store) look(ctx context.Context, x *position.Index, v *viewRead, view *
 	reads, since, err := s.lookAtView(ctx, x, view)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err != nil {
-		v.failed = time.Now()
-	} else {
+	switch {
+	case err == nil:
 		v.x, v.since, v.reads = x, since, reads
+	case x == s.clock.Index(): // else it could only fail
+		v.failed = time.Now()
 	}
 	close(v.looking)
 	v.looking = nil
@@ -140,6 +146,9 @@ func (s *Store) look(ctx context.Context, x *position.Index, v *viewRead, view *
 // as far as the primary's answer and has heard of none since.
 func (s *Store) lookAtView(ctx context.Context, x *position.Index, view *pando.Collection) (reads viewReads, since position.N, err error) {
 	since = x.Covers(nil)
+	if now := s.Catalog().Collection(view.ID); now == nil || now.Name != view.Name { // who asks goes by an older one
+		return reads, 0, errChanged
+	}
 	if err := x.AwaitSafe(ctx, x.Frontier()); err != nil {
 		return reads, 0, err
 	}

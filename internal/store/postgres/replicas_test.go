@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +54,35 @@ func TestADoubtCutsNothing(t *testing.T) {
 		if _, err := c.queryInt(t.Context(), "SELECT 1"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestSlowHosts: where replicas answer probes and no new connection comes about, as those of a
+// postmaster that was stopped, reads go to the primary.
+func TestSlowHosts(t *testing.T) {
+	var slow atomic.Pointer[string] // the address that connections can be made to; nil: to all
+	dial := new(net.Dialer).DialContext
+	_, s, _ := replicated(t, Options{dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if only := slow.Load(); only != nil && *only != address {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return dial(ctx, network, address)
+	}}, localcluster.ReplicatedOptions{})
+	primary := s.nodes.watcher.State().Primary()
+	only := primary.Host()
+	slow.Store(&only)
+	for _, m := range s.nodes.watcher.State().Replicas() {
+		s.nodes.of(m).reads.flush()
+	}
+	began := time.Now()
+	n, c, err := s.nodes.reader(t.Context(), 0, false)
+	if err != nil {
+		t.Fatalf("after %v: %v", time.Since(began), err)
+	}
+	defer n.release(c)
+	if n.member != primary {
+		t.Errorf("%s made a connection", n.host)
 	}
 }
 
