@@ -150,8 +150,8 @@ func TestAHostThatIsSlow(t *testing.T) {
 				first = openAtOnce // each by an attempt that was given up
 			case nil:
 				first = 0
-				for deadline := time.Now().Add(10 * time.Second); !inTheMaking(p, openElsewhere+4*openWatch) && time.Now().Before(deadline); {
-					time.Sleep(time.Millisecond)
+				deadline := time.Now().Add(10 * time.Second)
+				for ; !inTheMaking(p, openElsewhere+4*openWatch) && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				}
 			}
 			for range first {
