@@ -71,7 +71,7 @@ func (e *errTurned) Error() string {
 // or updates is decided before the transaction, and only there it can be seen whether
 // that was right.
 func turned(ctx context.Context, tx store.Tx, i int, o *op, err error) error {
-	if kind := pando.KindOf(err); !o.upsert || kind == pando.KindInternal || kind == pando.KindUnavailable {
+	if !o.upsert || unable(err) {
 		return err
 	}
 	_, look := tx.Record(ctx, o.p.coll, o.id)
@@ -169,7 +169,7 @@ func batchFailure(i int, err error) error {
 		return err
 	}
 	e, ok := errors.AsType[*pando.Error](err)
-	if !ok || e.Kind == pando.KindInternal || e.Kind == pando.KindUnavailable {
+	if !ok || unable(err) {
 		return err
 	}
 	return &pando.Error{

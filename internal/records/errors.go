@@ -74,6 +74,13 @@ func notFound(err error) error {
 	return e
 }
 
+// unable tells whether an error is of the machine: nobody knows then what there is, and who
+// may see it.
+func unable(err error) bool {
+	kind := pando.KindOf(err)
+	return err != nil && (kind == pando.KindInternal || kind == pando.KindUnavailable)
+}
+
 // failed is the error of a write that was refused; its data says why, as far as
 // the caller may know.
 func failed(k kind, data pando.FieldErrors, err error) error {

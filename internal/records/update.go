@@ -62,7 +62,7 @@ func (s *Records) checkStoredRule(
 	ctx context.Context, r store.Reader, req *pando.Request, o *op, rec *pando.Record,
 ) error {
 	ok, err := s.allowed(ctx, r, req, o.p, o.p.access(o.kind), []*pando.Record{rec})
-	if err != nil && pando.KindOf(err) == pando.KindInternal {
+	if unable(err) {
 		return err
 	}
 	if err != nil || !ok[0] {

@@ -75,7 +75,7 @@ func (s *Records) fillView(
 	}
 	if sh.rule != nil {
 		ok, err := s.matches(ctx, r, req, sh.rule, rec)
-		if err != nil && pando.KindOf(err) == pando.KindInternal {
+		if unable(err) {
 			return nil, err
 		}
 		if err != nil || !ok {

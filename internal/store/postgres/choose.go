@@ -131,13 +131,9 @@ func (k *nodes) until(ctx context.Context, find finder, from func(*node) *pool) 
 func (k *nodes) found(
 	ctx context.Context, deadline time.Time, find func(context.Context) (*topology.Member, error),
 ) (*topology.Member, error) {
-	state := k.watcher.State()
-	if m := state.Primary(); m == nil || time.Now().After(deadline) {
-		wait, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		ctx = wait
-	}
-	m, err := find(ctx)
+	wait, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	m, err := find(wait)
 	if err == nil {
 		return m, nil
 	}

@@ -53,9 +53,9 @@ func connect(ctx context.Context, cfg *pgconn.Config, unnamed bool) (*conn, erro
 		return dial(ctx, network, address)
 	}
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
-		// "canceling wait for synchronous replication due to …": committed here,
-		// and perhaps nowhere else.
-		if n.Code == "01000" && n.SeverityUnlocalized == "WARNING" {
+		// "canceling wait for synchronous replication due to …": committed here, and perhaps
+		// nowhere else. Other warnings have that code too, those of triggers for instance.
+		if n.Code == "01000" && n.SeverityUnlocalized == "WARNING" && (n.Routine == "SyncRepWaitForLSN" || n.Routine == "") {
 			c.waited = true
 		}
 	}

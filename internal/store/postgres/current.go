@@ -149,7 +149,7 @@ func (s *Store) nextVersion(after uint64) uint64 {
 
 // refresh reads the catalog anew, because another program has changed it.
 func (s *Store) refresh(ctx context.Context) error {
-	n, c, err := s.nodes.writer(ctx)
+	n, c, err := s.nodes.keeper(ctx) // writes wait for what the catalog says, and the stream does
 	if err != nil {
 		return err
 	}

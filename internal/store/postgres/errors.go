@@ -67,6 +67,8 @@ func unavailable(err error) error {
 		message = "The database does not work at the moment."
 	case strings.HasPrefix(code, "57") || strings.HasPrefix(code, "08") || isLost(err):
 		message = "The database cannot be reached at the moment."
+	case errors.Is(err, context.DeadlineExceeded): // of a batch for instance
+		message = "The database did not answer in time. Please try again in a moment."
 	default:
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pandobase/pando/internal/store"
 )
@@ -45,6 +46,14 @@ const schemaWaits = 2
 // after that anyway, so nothing is lost by beginning anew; and two that wait for
 // each other need not wait for PostgreSQL to notice, which takes it a second.
 const rowWait = "100ms"
+
+// turnWait is how long a write that is alone, since it has lost to others again and again, waits
+// for each lock: it is another program that holds it, perhaps for long, and all writes of all
+// servers wait meanwhile. Then none is alone for that reason for turnPause.
+const (
+	turnWait  = 500 * time.Millisecond
+	turnPause = 10 * time.Second
+)
 
 // check fails with a division by zero if the gate is another one. The lock is held
 // by then: what is waited for from here on are rows.

@@ -237,9 +237,15 @@ func (k *nodes) follow(n *node) {
 			return
 		case <-n.member.Alarm():
 		}
-		for n.member.Silent() { // until it is heard again, or gone
+		for began, cut := time.Now(), false; n.member.Silent(); { // until it is heard again, or gone
 			if n.member.Unanswered() && k.alternative(n) {
 				n.reads.cut()
+			}
+			// No statement takes as long: whoever still waits does so for a host that is lost.
+			if !cut && n.member.Unanswered() && time.Since(began) > k.s.opts.QueryTimeout {
+				cut = true
+				n.reads.cut()
+				n.writes.cut()
 			}
 			timer := time.NewTimer(20 * time.Millisecond)
 			select {

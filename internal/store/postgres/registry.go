@@ -16,7 +16,7 @@ import (
 
 // clusterConns is how many connections to the primary the cluster may have for
 // itself: a renewal that waits for a standby keeps no question waiting.
-const clusterConns = 4
+const clusterConns = 6
 
 // Registry is the cluster's rows in the database, over connections of their own.
 type Registry struct{ s *Store }

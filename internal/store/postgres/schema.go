@@ -22,10 +22,10 @@ func (t *tx) schemaLock(ctx context.Context) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	if !t.mode.alone && (t.begun || t.c != nil) {
+	if (!t.mode.alone || t.mode.turn) && (t.begun || t.c != nil) {
 		return t.restart(errAlone, mode{alone: true})
 	}
-	t.mode.alone = true
+	t.mode.alone, t.mode.turn = true, false
 	t.blind, t.inserts = false, false
 	if err := t.send(ctx, false); err != nil {
 		return err

@@ -29,6 +29,7 @@ type Store struct {
 	version  atomic.Uint64 // the highest catalog version ever given out
 	coming   atomic.Int32  // COMMITs under way that change the catalog
 	renewal  renewal
+	crowded  atomic.Int64 // until when no write is alone for a turn, in ns: see turnPause
 	catalogs store.Versions
 	plans    store.Plans[*plan]
 	commits  commits

@@ -71,6 +71,7 @@ func (r *read) add(tags []position.Tag) {
 // mode is how a transaction is run.
 type mode struct {
 	alone   bool // with the schema lock: nobody else writes
+	turn    bool // alone since it has lost to others again and again, and not for long
 	careful bool // each statement in a savepoint, none put off
 }
 
@@ -159,6 +160,9 @@ func (t *tx) opening(asked bool) []*query {
 		}})
 	}
 	list = append(list, t.check())
+	if t.mode.turn { // all other writes wait
+		list = append(list, &query{sql: "SET LOCAL lock_timeout = " + milliseconds(turnWait)})
+	}
 	if t.mode.alone {
 		list = append(list, lockTables(t.cat)...)
 	}
@@ -218,7 +222,7 @@ func (t *tx) refusedAt(ctx context.Context, err error, open, own, at int, guarde
 	switch code := codeOf(err); {
 	case at < open && code == codeDivision:
 		return t.restart(errMoved, mode{})
-	case code == codeSerialization || code == codeDeadlock || code == codeLockTimeout && at >= open && !t.mode.alone:
+	case code == codeSerialization || code == codeDeadlock || code == codeLockTimeout && (t.mode.turn || at >= open && !t.mode.alone):
 		return t.restart(err, mode{})
 	case isStaleStatement(err):
 		t.c.forget()

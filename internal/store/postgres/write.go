@@ -46,20 +46,35 @@ func (s *Store) Write(ctx context.Context, fn func(store.Tx) error) (position.N,
 			moved++ // others change the schema, one after the other
 			try--
 		}
-		if try == writeTries {
+		locked := codeOf(r.again) == codeLockTimeout // somebody keeps a row, and may do so for long
+		switch waited := time.Since(began) >= s.opts.WriteWait; {
+		case try == writeTries || locked && waited:
 			return 0, givenUp(r.again)
+		case locked:
+			try--
 		}
 		s.stats.retries.Add(1)
 		m.careful = m.careful || r.how.careful
-		m.alone = r.how.alone || m.alone
+		if r.how.alone {
+			m.alone, m.turn = true, false
+		}
 		switch {
 		case errors.Is(r.again, errMoved):
 			if err := s.renew(ctx, r.under); err != nil {
 				return 0, err
 			}
+			if now := s.now.Load(); now.gate == r.under.gate { // it was not: a trigger has left the row out
+				m.careful = true
+			}
 		case r.how == mode{}:
 			conflicts++
-			m.alone = m.alone || conflicts >= aloneFrom
+			switch {
+			case locked && m.turn: // another program does
+				m.alone, m.turn = false, false
+				s.crowded.Store(time.Now().Add(turnPause).UnixNano())
+			case conflicts >= aloneFrom && !m.alone && time.Now().UnixNano() >= s.crowded.Load():
+				m.alone, m.turn = true, true
+			}
 			if err := pause(ctx, conflicts); err != nil {
 				return 0, err
 			}
