@@ -227,7 +227,9 @@ func (r *reign) read() {
 		return
 	}
 	if len(r.unseen) > 0 {
-		r.vain = 0
+		if len(entries) > 0 {
+			r.vain = 0
+		}
 		r.look()
 	} else {
 		r.settle()

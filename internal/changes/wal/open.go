@@ -21,6 +21,8 @@ const (
 	// silence is for how long the server may say nothing, though it is asked all the
 	// time, and for how long it bears our silence.
 	silence = 15 * time.Second
+	// connectTime is how long a connection may take: the host may take it and say no more.
+	connectTime = 5 * time.Second
 	// waitWord is after which time it is said whom the slot waits for.
 	waitWord = time.Second
 )
@@ -71,12 +73,7 @@ func (l *Log) openOnce(ctx context.Context) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
 	begun, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	watch := make(chan struct{})
 	go func() {
 		defer close(watch)
@@ -86,18 +83,32 @@ func (l *Log) openOnce(ctx context.Context) (*Reader, error) {
 		case <-begun.Done():
 		}
 	}()
-	r, err := l.start(begun, c)
+	r, err := l.begin(begun, cfg)
 	if err != nil && errors.Is(context.Cause(begun), errGone) {
 		err = errGone
 	}
 	stop(nil)
 	<-watch
 	if err != nil {
-		c.close()
 		return nil, err
 	}
 	r.run(gone)
 	return r, nil
+}
+
+// begin connects, and starts to read.
+func (l *Log) begin(ctx context.Context, cfg *pgconn.Config) (*Reader, error) {
+	limit, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	c, err := connect(limit, cfg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.start(ctx, c)
+	if err != nil {
+		c.close()
+	}
+	return r, err
 }
 
 var errGone = errors.New("the primary is one no more")

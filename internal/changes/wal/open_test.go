@@ -2,12 +2,17 @@ package wal_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pandobase/pando/internal/changes"
+	"github.com/pandobase/pando/internal/changes/wal"
 	"github.com/pandobase/pando/internal/localcluster"
 	"github.com/pandobase/pando/internal/localcluster/localclustertest"
 	"github.com/pandobase/pando/internal/store/postgres"
@@ -49,6 +54,44 @@ func TestWaits(t *testing.T) {
 	g.exec("INSERT INTO things (id) VALUES ('then')")
 	if list := g.entries(); len(list) != 1 || list[0].Rows[0].ID != "then" {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestAPrimaryThatSaysNothing: a host that takes a connection and says no more is not waited for
+// when it is the primary no longer.
+func TestAPrimaryThatSaysNothing(t *testing.T) {
+	cfg, err := pgconn.ParseConfig("postgres://nobody@db.invalid/app?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, gone := make(chan struct{}), make(chan struct{})
+	cfg.LookupFunc = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil }
+	cfg.DialFunc = func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		t.Cleanup(func() { theirs.Close() })
+		go func() {
+			var b [1]byte
+			_, _ = theirs.Read(b[:])
+			close(asked)
+			_, _ = io.Copy(io.Discard, theirs)
+		}()
+		return ours, nil
+	}
+	log := wal.New(wal.Config{Primary: func(context.Context) (*pgconn.Config, <-chan struct{}, error) { return cfg, gone, nil }})
+	opened := make(chan error)
+	go func() {
+		_, err := log.Open(t.Context())
+		opened <- err
+	}()
+	<-asked
+	close(gone)
+	select {
+	case err := <-opened:
+		if err == nil || !strings.Contains(err.Error(), "primary") {
+			t.Error(err)
+		}
+	case <-time.After(3 * time.Second): // less than a connection may take
+		t.Fatal("it waits on")
 	}
 }
 
