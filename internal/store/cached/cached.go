@@ -176,7 +176,7 @@ func (f *Facts) miss(ctx context.Context, x *position.Index, key string, old *ca
 		}
 		switch {
 		case c.err == nil:
-		case isContextError(c.err), c.refused && overload.Placed(ctx):
+		case c.left, c.refused && overload.Placed(ctx):
 			continue // the client that led has gone away, or got no place: that is its error alone
 		case begunLater:
 			return nil, c.err
@@ -256,7 +256,7 @@ func (f *Facts) lead(ctx context.Context, c *call, key string, old *cache.Fact, 
 			if f.tier != nil {
 				f.tier.giveNot(f.clock.Index(), key, false)
 			}
-			c.err = err
+			c.ended(ctx, nil, err)
 			return nil, true, err
 		}
 	}
@@ -272,7 +272,7 @@ func (f *Facts) make(ctx context.Context, c *call, key string, old *cache.Fact, 
 	x, began := f.clock.Index(), time.Now()
 	fact, keep, err := f.fill(ctx, key, old, fill)
 	mutant.Gap(mutant.JoinUnjudged)
-	c.fact, c.err = fact, err
+	c.ended(ctx, fact, err)
 	took := time.Since(began)
 	switch {
 	case err != nil:
@@ -322,7 +322,7 @@ func (f *Facts) filledMeanwhile(ctx context.Context, key string, old *cache.Fact
 
 // fetched ends a call with what the tier had.
 func (f *Facts) fetched(ctx context.Context, c *call, fact *cache.Fact, err error, fill store.Fill) (any, error) {
-	c.fact, c.err = fact, err
+	c.ended(ctx, fact, err)
 	if err != nil {
 		return nil, err
 	}
@@ -411,7 +411,3 @@ func (f *Facts) fill(ctx context.Context, key string, old *cache.Fact, fill stor
 }
 
 var errPanicked = errors.New("cached: the fill panicked")
-
-func isContextError(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -278,6 +279,37 @@ func TestLeaderGoesAway(t *testing.T) {
 	})
 	cancel()
 	wg.Wait()
+}
+
+// TestADatabaseThatDoesNotAnswer: of its error, which holds that of a context, those who wait
+// are told, and do not ask one after the other.
+func TestADatabaseThatDoesNotAnswer(t *testing.T) {
+	f := open(t)
+	late := &pando.Error{Kind: pando.KindUnavailable, Err: context.DeadlineExceeded}
+	release := make(chan struct{})
+	var fills atomic.Int64
+	var waiting, done sync.WaitGroup
+	for range 50 {
+		waiting.Add(1)
+		done.Go(func() {
+			waiting.Done()
+			_, err := f.Read(t.Context(), []byte("k"), func(context.Context, store.Reader) (any, int, error) {
+				fills.Add(1)
+				<-release
+				<-time.After(100 * time.Millisecond) // as long as it takes the others to come back
+				return nil, 0, late
+			})
+			if !errors.Is(err, late) {
+				t.Error(err)
+			}
+		})
+	}
+	waiting.Wait()
+	close(release)
+	done.Wait()
+	if n := fills.Load(); n > 5 { // two, and one more for whoever came after them
+		t.Errorf("%d fills", n)
+	}
 }
 
 // A fill that panics leaves the key usable.

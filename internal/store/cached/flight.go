@@ -1,6 +1,7 @@
 package cached
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -24,7 +25,14 @@ type call struct {
 	fact   *cache.Fact
 	err    error
 
+	left    bool // err is of a client that has gone, and of nobody else
 	refused bool // err is that there was no place for who led
+}
+
+// ended notes what came of it, for whom ctx is of. A database that does not answer in time
+// ends in an error of a context too, and that is no reason to ask it again.
+func (c *call) ended(ctx context.Context, fact *cache.Fact, err error) {
+	c.fact, c.err, c.left = fact, err, err != nil && ctx.Err() != nil
 }
 
 // take tells whether the caller is to be the maker.

@@ -112,7 +112,8 @@ func (s *shadow) look(ctx context.Context, c check) {
 		return err
 	})
 	// After the read: whatever it saw is in the index by now.
-	if err != nil || s.facts.clock.Index() != c.x || !holds(c.x, c.fact) {
+	// Unless it had no lease: such a read waits for nothing.
+	if err != nil || s.facts.clock.Index() != c.x || !holds(c.x, c.fact) || again.stamp == 0 && c.x.Streamed() {
 		s.moved.Add(1)
 		return
 	}
