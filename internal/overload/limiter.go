@@ -102,9 +102,13 @@ func (l *Limiter) Release() { l.waiting.Add(-1) }
 // Free tells whether there is a place.
 func (l *Limiter) Free() bool { return l.waiting.Load() < l.limit.Load() }
 
-// Idle tells whether so few places are taken that there always are as many. Above that
-// each one that is given back is the next one's.
-func (l *Limiter) Idle() bool { return l.waiting.Load() < min(l.Least, l.limit.Load()) }
+// Idle tells whether so few places are taken that whoever waits should have one: as few as
+// there always are, or clearly fewer than there are now, as they have become more, or had been
+// fewer for a while. Above that each one that is given back is the next one's.
+func (l *Limiter) Idle() bool {
+	n, limit := l.waiting.Load(), l.limit.Load()
+	return n < min(l.Least, limit) || n*10 < limit*9
+}
 
 // A window's count stands above its sum, in microseconds.
 const windowShift = 40

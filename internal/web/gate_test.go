@@ -110,6 +110,21 @@ func TestOverload(t *testing.T) {
 	})
 }
 
+// TestRoomIsUsed: where the store can do more at once than the server lets in at first, nobody
+// is refused for long, though there are always some who wait.
+func TestRoomIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowStore(1000, 100*time.Millisecond) // 10,000 a second
+		h := s.handler(t, func(c *Config) { c.Records, c.OverloadLatency = s, 20*time.Millisecond })
+		arrivals(h, 2000, 2*time.Second, "GET", "")
+		o := arrivals(h, 2000, 4*time.Second, "GET", "")
+		t.Logf("%d answered, %d refused; limit %d", len(o.answered), o.refused, h.Overload().Reads.Limit)
+		if all := len(o.answered) + o.refused; o.refused > all/10 || o.others > 0 {
+			t.Errorf("%d of %d are refused by a store that can do five times as many, and %d answered otherwise", o.refused, all, o.others)
+		}
+	})
+}
+
 // TestOverloadAnswersWhatIsKnown: what needs no database is answered, however many wait
 // for it, and takes no place of theirs.
 func TestOverloadAnswersWhatIsKnown(t *testing.T) {
