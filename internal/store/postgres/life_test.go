@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -255,5 +256,29 @@ func TestRunEndsWithABackend(t *testing.T) {
 	}
 	if after := runs(); after[0] == before[0] {
 		t.Errorf("it still is %d", after[0])
+	}
+}
+
+// TestConnectingTakesLong: a promoted primary is found also where a connection takes longer
+// than a probe may, and how its timeline came about with it.
+func TestConnectingTakesLong(t *testing.T) {
+	c := localclustertest.Replicated(t, 1, localcluster.ReplicatedOptions{Options: localcluster.Options{NoSync: true}})
+	if err := c.WaitReplayed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Promote(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	dial := new(net.Dialer).DialContext
+	s := open(t, Options{URL: c.URL("postgres", "postgres"), dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		select {
+		case <-time.After(1300 * time.Millisecond): // no probe has as long, where there are several hosts
+			return dial(ctx, network, address)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}})
+	if state := s.nodes.watcher.State(); state.Timeline() != 2 || len(state.History().Forks) != 1 {
+		t.Errorf("timeline %d, history %+v", state.Timeline(), state.History())
 	}
 }

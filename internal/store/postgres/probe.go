@@ -37,6 +37,7 @@ type probed struct {
 	coming  chan dialled     // a connection that is being made; nil: none is
 	history position.History // of the timeline that it was asked about last
 	tried   time.Time        // when it was
+	telling *askedHistory    // what it is being asked about; nil: it is not
 	last    error            // of the last probe
 	// received is the highest timeline that it has named while it was in recovery, as
 	// long as it is the same process.
@@ -214,7 +215,7 @@ func (p *prober) ask(ctx context.Context, h *probed) (r topology.Report, most in
 		}
 		return r, 0, err
 	}
-	return r, h.read(ctx, &r, row), nil
+	return r, p.read(ctx, h, &r, row), nil
 }
 
 // dialled is what became of a connection.
@@ -275,7 +276,7 @@ func (h *probed) dial(ctx context.Context) (*conn, error) {
 }
 
 // read makes a report of a row, and says how many connections there may be.
-func (h *probed) read(ctx context.Context, r *topology.Report, row []string) int {
+func (p *prober) read(ctx context.Context, h *probed, r *topology.Report, row []string) int {
 	number := func(s string) uint64 {
 		n, _ := strconv.ParseUint(s, 10, 64) // NULL is 0
 		return n
@@ -300,29 +301,46 @@ func (h *probed) read(ctx context.Context, r *topology.Report, row []string) int
 	r.Version = int(number(row[8]))
 	if !r.InRecovery && r.Timeline > 1 {
 		if h.history.Timeline != r.Timeline && time.Since(h.tried) > refusalPause {
-			h.history = h.fetchHistory(ctx, r.Timeline)
-			if h.history.Timeline == r.Timeline || ctx.Err() == nil {
-				h.tried = time.Now() // it will say the same again
-			}
+			p.learn(ctx, h, r.Timeline)
 		}
 		r.History = h.history
 	}
 	return int(number(row[9]))
 }
 
-// fetchHistory reads how a timeline came about: over a connection for
-// replication, or from the file, whichever the role may. With neither, it is not
-// known; then every position of earlier timelines counts as lost.
-func (h *probed) fetchHistory(ctx context.Context, timeline uint32) position.History {
-	var text string
-	cfg := h.cfg.Copy()
-	cfg.RuntimeParams["replication"] = "database" // and so let in by the line of pg_hba.conf that lets us in
-	if c, err := connect(ctx, cfg, true); err == nil {
-		results, err := c.pg.Exec(ctx, fmt.Sprintf("TIMELINE_HISTORY %d", timeline)).ReadAll()
-		if err == nil && len(results) == 1 && len(results[0].Rows) == 1 && len(results[0].Rows[0]) == 2 {
-			text = string(results[0].Rows[0][1])
-		}
-		c.close()
+// askedHistory is a host that is asked how a timeline came about, over a connection for
+// replication of its own.
+type askedHistory struct {
+	timeline uint32
+	text     chan string
+}
+
+// learn reads how a timeline came about: over a connection for replication, or from the
+// file, whichever the role may. With neither, it is not known; then every position of
+// earlier timelines counts as lost. As a connection, it may take longer than the host has
+// for an answer: then the next probe goes on with it.
+func (p *prober) learn(ctx context.Context, h *probed, timeline uint32) {
+	if h.telling == nil {
+		t := &askedHistory{timeline, make(chan string, 1)}
+		h.telling = t
+		cfg := h.cfg.Copy()
+		cfg.RuntimeParams["replication"] = "database" // and so let in by the line of pg_hba.conf that lets us in
+		p.ends.Go(func() {
+			ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+			defer cancel()
+			t.text <- historyOf(ctx, cfg, timeline)
+		})
+	}
+	text := ""
+	select {
+	case text = <-h.telling.text:
+	case <-ctx.Done():
+		return
+	}
+	asked := h.telling.timeline
+	if h.telling = nil; asked != timeline { // it has gone on meanwhile
+		p.learn(ctx, h, timeline)
+		return
 	}
 	if text == "" {
 		_ = h.c.each(ctx, "SELECT pg_read_file($1)", func(v [][]byte) error {
@@ -330,14 +348,28 @@ func (h *probed) fetchHistory(ctx context.Context, timeline uint32) position.His
 			return nil
 		}, fmt.Sprintf("pg_wal/%08X.history", timeline))
 	}
-	if text == "" {
-		return position.History{}
+	if text == "" && ctx.Err() != nil {
+		return
 	}
-	history, err := position.ParseHistory(timeline, text)
+	h.tried = time.Now() // it will say the same again
+	var err error
+	if h.history, err = position.ParseHistory(timeline, text); text == "" || err != nil {
+		h.history = position.History{}
+	}
+}
+
+// historyOf is the history of a timeline as a host sends it to replicas; "" if it does not.
+func historyOf(ctx context.Context, cfg *pgconn.Config, timeline uint32) (text string) {
+	c, err := connect(ctx, cfg, true)
 	if err != nil {
-		return position.History{}
+		return ""
 	}
-	return history
+	defer c.close()
+	results, err := c.pg.Exec(ctx, fmt.Sprintf("TIMELINE_HISTORY %d", timeline)).ReadAll()
+	if err != nil || len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 2 {
+		return ""
+	}
+	return string(results[0].Rows[0][1])
 }
 
 // refuses tells whether a host has answered, and will say the same again.
