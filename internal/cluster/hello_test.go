@@ -43,7 +43,7 @@ func TestAMemberFromAfar(t *testing.T) {
 	now := int64(time.Hour)
 	r := bareReign(&now)
 	r.log, r.number, r.row.Term = new(tail), 1, 1
-	p := &peer{who: who{"web1", "boot"}, acked: true, mark: 1000, marked: now, probing: 5, echo: 6}
+	p := &peer{who: who{"web1", "boot"}, out: newOutbox(nil), acked: true, mark: 1000, marked: now, probing: 5, echo: 6}
 	r.peers[p] = struct{}{}
 	const trip, each = int64(30 * time.Millisecond), 10
 	for sent := position.N(1000); sent <= 1400; sent += 100 { // that is how much is sent during a trip
@@ -60,7 +60,7 @@ func TestAMemberFromAfar(t *testing.T) {
 	if p.probing != 0 || p.echo != 0 {
 		t.Error("a probe of before is echoed")
 	}
-	slow := &peer{who: who{"web2", "boot"}, acked: true, mark: 1900, marked: now}
+	slow := &peer{who: who{"web2", "boot"}, out: newOutbox(nil), acked: true, mark: 1900, marked: now}
 	r.peers[slow] = struct{}{}
 	for sent := position.N(2000); sent <= 3000; sent += 100 {
 		r.sent, r.safe = sent, sent-each

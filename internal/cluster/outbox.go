@@ -15,15 +15,16 @@ import (
 const (
 	outboxBytes = 8 << 20
 	outboxTime  = time.Second
-	indexTime   = 5 * time.Second // for a piece of an index: nobody waits for one that joins
+	joinTime    = 5 * time.Second // for one that joins: nobody waits for it, and it has much to do
 )
 
 // outbox is what is to be sent on a connection. Nobody waits for it.
 type outbox struct {
-	conn  net.Conn
-	limit int // bytes
+	conn net.Conn
 
 	mu     sync.Mutex
+	limit  int           // bytes
+	time   time.Duration // for what is written at once
 	queue  []letter
 	bytes  int
 	closed bool
@@ -41,7 +42,22 @@ type letter struct {
 var errSlow = errors.New("cluster: the other side does not take what it is sent")
 
 func newOutbox(c net.Conn) *outbox {
-	return &outbox{conn: c, limit: outboxBytes, wake: make(chan struct{}, 1)}
+	return &outbox{conn: c, limit: outboxBytes, time: outboxTime, wake: make(chan struct{}, 1)}
+}
+
+// wait says how much, and for how long, the other side may leave lying.
+func (o *outbox) wait(limit int, d time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limit, o.time = limit, d
+}
+
+// deadline is for what is written now.
+func (o *outbox) deadline() {
+	o.mu.Lock()
+	d := o.time
+	o.mu.Unlock()
+	_ = o.conn.SetWriteDeadline(time.Now().Add(d))
 }
 
 // put queues a letter. If there are too many already, the connection is closed.
@@ -86,7 +102,7 @@ func (o *outbox) run() error {
 			}
 			for _, l := range letters {
 				if l.head == nil {
-					_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTime))
+					o.deadline()
 					return w.Flush()
 				}
 				if err := o.write(w, l); err != nil {
@@ -94,7 +110,7 @@ func (o *outbox) run() error {
 				}
 			}
 		}
-		_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTime))
+		o.deadline()
 		if err := w.Flush(); err != nil {
 			return err
 		}
@@ -131,7 +147,7 @@ func (o *outbox) stop() {
 }
 
 func (o *outbox) write(w *bufio.Writer, l letter) error {
-	_ = o.conn.SetWriteDeadline(time.Now().Add(outboxTime))
+	o.deadline()
 	if _, err := w.Write(l.head); err != nil {
 		return err
 	}
@@ -147,7 +163,7 @@ func (o *outbox) write(w *bufio.Writer, l letter) error {
 	const piece = 8 << 10
 	all := l.index.Positions()
 	for from := 0; from < len(all); from += piece {
-		_ = o.conn.SetWriteDeadline(time.Now().Add(indexTime))
+		o.deadline()
 		part := positions{From: uint32(from), List: all[from:min(from+piece, len(all))]}
 		if _, err := w.Write(appendFrame(nil, l.format, part)); err != nil {
 			return err

@@ -65,7 +65,7 @@ func (p *peer) late(now, lag int64) bool { return p.f < p.mark && now-p.marked >
 func (r *reign) serve(c net.Conn, h hello, format uint8) {
 	p := &peer{who: who{h.ID, h.Boot}, out: newOutbox(c), format: format, bootNumber: bootNumber(h.Boot)}
 	if h.ID == r.n.cfg.Self.ID {
-		p.out.limit = 4 * r.n.cfg.KeepBytes // in our own memory
+		p.out.wait(4*r.n.cfg.KeepBytes, outboxTime) // in our own memory
 	}
 	if a := c.RemoteAddr(); a != nil {
 		p.address = a.String()
@@ -166,6 +166,9 @@ func (r *reign) begin(p *peer) {
 	x := r.n.cfg.Clock.Index()
 	if at := x.Frontier(); p.id != r.n.cfg.Self.ID && r.log.made(x) && at > 0 && r.log.covers(at) {
 		s.Base, s.At, s.Slots, s.Full, s.Origin = x.Base(), at, uint32(x.Slots()), true, x.Origin()
+		// Until it counts. It reads all collections when it has the index, and what comes
+		// meanwhile waits: to be cut off would have it begin again with all of that.
+		p.out.wait(4*r.n.cfg.KeepBytes, joinTime)
 		p.out.put(letter{head: appendFrame(nil, p.format, s), index: x, format: p.format})
 	} else {
 		p.out.send(p.format, s)
@@ -218,6 +221,9 @@ func (r *reign) heed(p *peer, a ack) {
 	}
 	if !p.counted && (came || p.f >= r.safe && !p.late(now, lag)) {
 		p.counted = true
+		if p.id != r.n.cfg.Self.ID {
+			p.out.wait(outboxBytes, outboxTime)
+		}
 		p.until = now + int64(r.n.cfg.Lease+r.n.cfg.Margin)
 		p.probing, p.echo = 0, 0
 	}
