@@ -266,7 +266,11 @@ func TestConnectingTakesLong(t *testing.T) {
 	if err := c.WaitReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	old := c.Primary()
 	if err := c.Promote(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	dial := new(net.Dialer).DialContext
