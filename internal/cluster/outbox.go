@@ -24,7 +24,7 @@ type outbox struct {
 
 	mu     sync.Mutex
 	limit  int           // bytes
-	time   time.Duration // for what is written at once
+	bound  time.Duration // for what is written at once
 	queue  []letter
 	bytes  int
 	closed bool
@@ -42,20 +42,20 @@ type letter struct {
 var errSlow = errors.New("cluster: the other side does not take what it is sent")
 
 func newOutbox(c net.Conn) *outbox {
-	return &outbox{conn: c, limit: outboxBytes, time: outboxTime, wake: make(chan struct{}, 1)}
+	return &outbox{conn: c, limit: outboxBytes, bound: outboxTime, wake: make(chan struct{}, 1)}
 }
 
 // wait says how much, and for how long, the other side may leave lying.
 func (o *outbox) wait(limit int, d time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.limit, o.time = limit, d
+	o.limit, o.bound = limit, d
 }
 
 // deadline is for what is written now.
 func (o *outbox) deadline() {
 	o.mu.Lock()
-	d := o.time
+	d := o.bound
 	o.mu.Unlock()
 	_ = o.conn.SetWriteDeadline(time.Now().Add(d))
 }

@@ -22,7 +22,7 @@ func (k *nodes) keeper(ctx context.Context) (*node, *conn, error) {
 	return k.until(ctx, k.primary, func(n *node) *pool { return n.cluster })
 }
 
-// primary waits for one.
+// primary waits for one, slow or not: there is no other.
 func (k *nodes) primary(wait context.Context, _ []*topology.Member) (*topology.Member, error) {
 	if m := k.watcher.State().LastPrimary(); m != nil && k.sole() {
 		return m, nil

@@ -27,7 +27,8 @@
 // again carefully, statement by statement, each in a savepoint. So is
 // one that goes on after a failure, which ends a PostgreSQL transaction.
 // Conflicts with other writers (40001, 40P01) are retried too, at last with the
-// schema lock, and so alone (write.go).
+// schema lock, and so alone (write.go); for a row that another program keeps locked, only
+// once, and for a moment (gate.go).
 //
 // # Commits
 //

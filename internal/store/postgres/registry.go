@@ -14,8 +14,9 @@ import (
 	"github.com/pandobase/pando/internal/registry"
 )
 
-// clusterConns is how many connections to the primary the cluster may have for
-// itself: a renewal that waits for a standby keeps no question waiting.
+// clusterConns is how many connections to the primary the cluster may have for itself: a
+// renewal that waits for a standby, or collections that are read behind somebody's change of
+// them, keep no question waiting.
 const clusterConns = 6
 
 // Registry is the cluster's rows in the database, over connections of their own.
